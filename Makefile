@@ -1,0 +1,56 @@
+# Every target works on a fresh machine with Python >= 3.11, make and git: nothing to do by hand before or after.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PORT ?= 8000
+export BENTOML_DO_NOT_TRACK := true
+export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
+export PYTHONUTF8 := 1
+
+.PHONY: help serve dev test unit lint format types lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# uv installs the locked environment in seconds; where it can't be had, plain pip does the same from the same file.
+$(STAMP): requirements/dev.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null \
+	  && $(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+serve: $(STAMP) ## import the models and serve the API on :8000
+	@$(BIN)/python -m pikkit.serve
+
+dev: $(STAMP) ## the same, restarted on every change of the code
+	@$(BIN)/python -m pikkit.serve --reload
+
+test: lint types $(STAMP) ## every check and test, system tests too where the machine can run them
+	@$(BIN)/python -m pytest --cov --cov-report=term --cov-report=xml
+
+unit: $(STAMP) ## the fast tests only
+	@$(BIN)/python -m pytest -q tests/unit
+
+lint: $(STAMP) ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(STAMP) ## ruff: mend what can be mended
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(STAMP) ## mypy --strict
+	@$(BIN)/mypy
+
+lock: $(STAMP) ## compile requirements/*.txt from pyproject.toml (hashes, all platforms, no download addresses)
+	@$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet \
+	  pyproject.toml -o requirements/serve.txt
+	@$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet \
+	  --extra dev -c requirements/serve.txt pyproject.toml -o requirements/dev.txt
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) .data .run dist .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage coverage.xml
