@@ -1,4 +1,4 @@
-"""The error tree. Each error knows its HTTP status and code; its message names the value, the rule and the remedy.
+"""The error tree. Each error knows its HTTP status and code; its message names value, rule and remedy.
 
 PikkitError
 ├── RequestError            the caller can mend it

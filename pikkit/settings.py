@@ -1,24 +1,37 @@
-"""Settings: one frozen object, read once from the environment (and `.env` in a checkout), and passed in from there."""
+"""Settings: one frozen object, read once from the environment (and `.env` in a checkout), then passed in."""
 
 from __future__ import annotations
 
-from functools import cached_property
+import difflib
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-__all__ = ["GradeThresholds", "Settings"]
+__all__ = ["Settings"]
 
-PLACEHOLDERS = ("changeme", "change-me", "your-", "your_", "xxx", "placeholder", "example", "<", "todo")
-MIN_SECRET_LENGTH = 16
+_PLACEHOLDERS = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "your-",
+    "your_",
+    "placeholder",
+    "example",
+    "<",
+    "todo",
+)
+_MIN_SECRET_LENGTH = 16
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-]+(:\d{1,5})?|chrome-extension://[a-p]{32}")
 
 
 class Settings(BaseSettings):
     """Everything that an operator can set. Names are the environment variables, in lower case."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="forbid", frozen=True)
 
     app_version: str = Field("1.0.0", description="Version reported by /health and in metrics")
     environment: Literal["development", "test", "staging", "production"] = Field(
@@ -27,19 +40,15 @@ class Settings(BaseSettings):
     deployment: str = Field(
         "local", pattern=r"^[a-z][a-z0-9-]{0,31}$", description="Slot: blue, green, canary or local"
     )
-    host: str = Field("127.0.0.1", description="Address that the service listens on")
+    bind_host: str = Field("127.0.0.1", description="Address that the service listens on")
     port: int = Field(8000, ge=1, le=65535, description="Port that the service listens on")
     workers: int | Literal["cpu_count"] = Field(
         1, description="Worker processes: a number, or cpu_count for one per core"
     )
     data_dir: Path = Field(Path(".data"), description="Writable folder: alert outbox, prediction log, state")
 
-    model_dir: Path = Field(
-        Path("models"), description="Folder with the model files; watched for new ones"
-    )
-    reload_interval: float = Field(
-        60.0, ge=0.5, le=86400, description="Seconds between looks at MODEL_DIR"
-    )
+    model_dir: Path = Field(Path("models"), description="Folder with the model files; watched for new ones")
+    reload_interval: float = Field(60.0, ge=0.5, le=86400, description="Seconds between looks at MODEL_DIR")
     neutral_history_count: int = Field(
         0, ge=0, description="Sample size assumed without any betting history (100 is the old behaviour)"
     )
@@ -57,7 +66,9 @@ class Settings(BaseSettings):
     max_stake_pct: float = Field(
         5.0, gt=0, le=100, description="Cap of the recommended stake, percent of bankroll"
     )
-    kelly_multiplier: float = Field(0.25, gt=0, le=1, description="Share of the full Kelly stake (0.25: quarter)")
+    kelly_multiplier: float = Field(
+        0.25, gt=0, le=1, description="Share of the full Kelly stake (0.25: quarter)"
+    )
     grade_a_roi: float = Field(5.0, description="Expected ROI in percent above which a bet can be an A")
     grade_a_confidence: float = Field(0.7, ge=0, le=1, description="Confidence above which a bet can be an A")
     grade_b_roi: float = Field(3.0, description="Expected ROI in percent above which a bet can be a B")
@@ -77,7 +88,9 @@ class Settings(BaseSettings):
     telegram_bot_token: SecretStr | None = Field(None, description="Telegram bot token, for direct alerts")
     telegram_chat_id: str | None = Field(None, description="Telegram chat that receives direct alerts")
     supabase_url: HttpUrl | None = Field(None, description="Supabase project URL")
-    supabase_service_key: SecretStr | None = Field(None, description="Supabase service key (JWT or sb_secret_…)")
+    supabase_service_key: SecretStr | None = Field(
+        None, description="Supabase service key (JWT or sb_secret_…)"
+    )
 
     prediction_log: bool = Field(False, description="true writes every prediction to DATA_DIR as JSON lines")
     access_log: float = Field(1.0, ge=0, le=1, description="Share of requests logged; 0 turns the log off")
@@ -85,9 +98,14 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto: json in production, console elsewhere"
     )
-    otlp_endpoint: HttpUrl | None = Field(None, description="OpenTelemetry collector (OTLP/HTTP); off when empty")
+    otlp_endpoint: HttpUrl | None = Field(
+        None, description="OpenTelemetry collector (OTLP/HTTP); off when empty"
+    )
     max_concurrency: int = Field(256, ge=1, description="Requests in progress per worker; beyond it 503")
-    request_timeout: float = Field(30.0, gt=0, description="Seconds after which a request is answered with 504")
+    prediction_ttl: int = Field(60, ge=0, description="Seconds for which callers may reuse an answer (ttl_s)")
+    request_timeout: float = Field(
+        30.0, gt=0, description="Seconds after which a request is answered with 504"
+    )
 
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
@@ -95,3 +113,63 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is not an origin: write https://host[:port] without a path, "
+                    "chrome-extension://<32 letters a-p>, or *"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _odds_bounds_are_ordered(self) -> Self:
+        if self.min_odds >= self.max_odds:
+            raise ValueError(f"MIN_ODDS {self.min_odds:g} must be below MAX_ODDS {self.max_odds:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _production_is_safe(self) -> Self:
+        if self.environment != "production":
+            return self
+        for name, secret in self._secrets():
+            value = secret.get_secret_value()
+            if any(mark in value.lower() for mark in _PLACEHOLDERS):
+                raise ValueError(f"{name} holds a placeholder: set a real value, or leave it empty")
+        for name, secret in self._secrets():
+            if name in ("ADMIN_TOKEN", "API_KEYS") and len(secret.get_secret_value()) < _MIN_SECRET_LENGTH:
+                raise ValueError(
+                    f"{name} is shorter than {_MIN_SECRET_LENGTH} characters: "
+                    "make one with `openssl rand -hex 24`"
+                )
+        if self.api_keys and "*" in self.cors_origins:
+            raise ValueError(
+                "CORS_ORIGINS=* with API_KEYS lets every page use a leaked key: list the origins"
+            )
+        return self
+
+    def _secrets(self) -> list[tuple[str, SecretStr]]:
+        found: list[tuple[str, SecretStr]] = []
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            values = value if isinstance(value, tuple) else (value,)
+            found += [(name.upper(), item) for item in values if isinstance(item, SecretStr)]
+        return found
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment, refusing names that look like a misspelt setting.
+
+        Raises:
+            pydantic.ValidationError: a value breaks a rule, or `.env` holds an unknown name.
+            ValueError: an environment variable is one typing error away from a setting.
+        """
+        known = {name.upper() for name in cls.model_fields}
+        for name in os.environ.keys() - known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
+            if close and "_" in name:
+                raise ValueError(f"{name} is not a setting: did you mean {close[0]}?")
+        return cls()

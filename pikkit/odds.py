@@ -1,0 +1,145 @@
+"""Odds arithmetic: American, decimal and fractional prices, implied probability, expected ROI, Kelly.
+
+Every function but the parsers takes floats or NumPy arrays. American odds are written A, decimal odds D.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "american_to_decimal",
+    "decimal_to_american",
+    "expected_roi_pct",
+    "implied_probability",
+    "kelly_fraction",
+    "parse_american",
+    "parse_decimal",
+    "parse_fractional",
+]
+
+Numbers = TypeVar("Numbers", float, npt.NDArray[np.float64])
+
+_EVEN = frozenset({"EVEN", "EVENS", "EV", "PK", "PICK", "PICKEM"})
+_NUMBER = re.compile(r"[+-]?\d{1,12}(\.\d{1,12})?")
+_FRACTION = re.compile(r"(\d{1,9})\s*/\s*(\d{1,9})")
+_MINUSES = str.maketrans(
+    {"\u2212": "-", "\u2013": "-", "\u2012": "-", "\ufe63": "-", "\uff0d": "-", "\uff0b": "+"}
+)
+
+
+def parse_american(value: float | str) -> float:
+    """American odds from a number or text such as `+150`, `-110`, `EVEN`; the typographic minus is a minus.
+
+    -100 and +100 are the same price and both come back as 100.
+
+    Raises:
+        ValueError: the value is no American price; the message says what to send instead.
+    """
+    number = _even_or_number(value)
+    if abs(number) < 100:  # noqa: PLR2004 - the definition of American odds
+        looks_decimal = number != 0 and abs(number) < 20  # noqa: PLR2004 - far below any American price
+        hint = "; for decimal odds send odds_format=decimal" if looks_decimal else ""
+        raise ValueError(
+            f"{_shown(value)} is not a price in American odds: send -100 or less, or 100 or more{hint}"
+        )
+    return 100.0 if number == -100 else number  # noqa: PLR2004 - even money has two spellings
+
+
+def parse_decimal(value: float | str) -> float:
+    """American odds from decimal odds (payout per unit staked, stake included): 1.91, `2.50`.
+
+    Raises:
+        ValueError: the value is not a number above 1.
+    """
+    number = _number(value)
+    if number <= 1:
+        raise ValueError(
+            f"{_shown(value)} is not a price in decimal odds: send a number above 1, such as 1.91"
+        )
+    return float(decimal_to_american(number))
+
+
+def parse_fractional(value: float | str) -> float:
+    """American odds from fractional odds (profit / stake): `10/11`, `5/2`.
+
+    Raises:
+        ValueError: the value is not two whole numbers above 0 with a slash between them.
+    """
+    match = _FRACTION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match or not int(match[1]) or not int(match[2]):
+        raise ValueError(
+            f"{_shown(value)} is not a price in fractional odds: send text such as '10/11' or '5/2'"
+        )
+    return float(decimal_to_american(1 + int(match[1]) / int(match[2])))
+
+
+def american_to_decimal(american: Numbers) -> Numbers:
+    """D = 1 + A/100 for A > 0, else 1 + 100/|A|."""
+    with np.errstate(divide="ignore"):
+        return cast(
+            "Numbers", np.where(np.greater(american, 0), 1 + american / 100, 1 + 100 / np.abs(american))[()]
+        )
+
+
+def decimal_to_american(decimal: Numbers) -> Numbers:
+    """A = 100 (D - 1) for D >= 2, else -100 / (D - 1)."""
+    with np.errstate(divide="ignore"):
+        return cast(
+            "Numbers",
+            np.where(np.greater_equal(decimal, 2), 100 * (decimal - 1), -100 / np.subtract(decimal, 1))[()],
+        )
+
+
+def implied_probability(american: Numbers) -> Numbers:
+    """Chance to win (fraction) at which the price is fair, 1 / D, with the bookmaker's margin (vig) in it."""
+    return 1 / american_to_decimal(american)
+
+
+def expected_roi_pct(probability: Numbers, american: Numbers) -> Numbers:
+    """Expected profit in percent of the stake: 100 (p D - 1)."""
+    return 100 * (probability * american_to_decimal(american) - 1)
+
+
+def kelly_fraction(probability: Numbers, american: Numbers) -> Numbers:
+    """Share of the bankroll (fraction, >= 0) that maximises its expected logarithm: (p D - 1) / (D - 1).
+
+    Kelly (1956), "A New Interpretation of Information Rate". Without an edge the share is 0.
+    """
+    decimal = american_to_decimal(american)
+    return cast("Numbers", np.maximum(0.0, (probability * decimal - 1) / (decimal - 1)))
+
+
+def _even_or_number(value: float | str) -> float:
+    if isinstance(value, str) and value.strip().upper() in _EVEN:
+        return 100.0
+    return _number(value)
+
+
+def _number(value: float | str) -> float:
+    if isinstance(value, str):
+        text = value.translate(_MINUSES).strip()
+        if not _NUMBER.fullmatch(text):
+            raise ValueError(f"{_shown(value)} is not a number: send odds such as -110, +150 or EVEN")
+        number = float(text)
+    else:
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{_shown(value)} is not a finite number: send odds such as -110, +150 or EVEN")
+    return number
+
+
+def _shown(value: float | str) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write integers of more than 4,300 digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= 40 else text[:40] + "…"  # noqa: PLR2004 - long input is not repeated in full
