@@ -71,9 +71,7 @@ def _clv(value: object) -> float | None:
     if value is None:
         return None
     try:
-        number = (
-            float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
-        )
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
         number = None
     if number is None or not abs(number) <= _MAX_CLV_PCT:
@@ -118,14 +116,14 @@ class Bet(BaseModel):
         examples=[-110],
     )
     is_live: bool = Field(False, description="Placed while the event is running")
-    clv_percentage: Annotated[float | None, PlainValidator(_clv, json_schema_input_type=float | None)] = (
-        Field(None, description="Closing line value in percent; null while unknown", examples=[None])
+    clv_percentage: Annotated[float | None, PlainValidator(_clv, json_schema_input_type=float | None)] = Field(
+        None, description="Closing line value in percent; null while unknown", examples=[None]
     )
     client_ref: Annotated[str, StringConstraints(max_length=MAX_TEXT)] | int | None = Field(
         None, description="Echoed in the answer"
     )
-    placed_at: Annotated[datetime | None, PlainValidator(_placed_at, json_schema_input_type=str | None)] = (
-        Field(None, description="When the bet is placed (ISO 8601; UTC without an offset); default: now")
+    placed_at: Annotated[datetime | None, PlainValidator(_placed_at, json_schema_input_type=str | None)] = Field(
+        None, description="When the bet is placed (ISO 8601; UTC without an offset); default: now"
     )
 
 
@@ -229,9 +227,7 @@ class BetColumns:
             bet_type=[bet.bet_type for bet in bets],
             odds=floats([bet.odds for bet in bets]),
             is_live=np.array([bet.is_live for bet in bets], dtype=np.bool_),
-            clv_percentage=floats(
-                [nan if bet.clv_percentage is None else bet.clv_percentage for bet in bets]
-            ),
+            clv_percentage=floats([nan if bet.clv_percentage is None else bet.clv_percentage for bet in bets]),
             placed_at=floats([now if bet.placed_at is None else bet.placed_at.timestamp() for bet in bets]),
         )
 
@@ -241,9 +237,7 @@ class Prediction(TypedDict):
 
     win_probability: Annotated[float, Field(ge=0, le=1)]
     expected_roi: Annotated[float, Field(description="Expected profit in percent of the stake")]
-    kelly_fraction: Annotated[
-        float, Field(ge=0, le=1, description="Full Kelly stake, fraction of the bankroll")
-    ]
+    kelly_fraction: Annotated[float, Field(ge=0, le=1, description="Full Kelly stake, fraction of the bankroll")]
     recommended_stake_pct: Annotated[
         float, Field(ge=0, le=100, description="Fractional Kelly stake, percent of the bankroll, capped")
     ]
@@ -260,9 +254,7 @@ class Prediction(TypedDict):
     warnings: list[str]
     ttl_s: Annotated[int, Field(description="Seconds for which the answer may be reused")]
     client_ref: NotRequired[str | int]
-    reasons: NotRequired[
-        Annotated[list[str], Field(description="With explain=true: strongest contributions")]
-    ]
+    reasons: NotRequired[Annotated[list[str], Field(description="With explain=true: strongest contributions")]]
 
 
 class BatchItem(TypedDict):

@@ -63,12 +63,8 @@ class Settings(BaseSettings):
 
     min_odds: float = Field(100.0, ge=100, description="Smallest |American odds| accepted")
     max_odds: float = Field(100_000.0, ge=101, description="Largest |American odds| accepted")
-    max_stake_pct: float = Field(
-        5.0, gt=0, le=100, description="Cap of the recommended stake, percent of bankroll"
-    )
-    kelly_multiplier: float = Field(
-        0.25, gt=0, le=1, description="Share of the full Kelly stake (0.25: quarter)"
-    )
+    max_stake_pct: float = Field(5.0, gt=0, le=100, description="Cap of the recommended stake, percent of bankroll")
+    kelly_multiplier: float = Field(0.25, gt=0, le=1, description="Share of the full Kelly stake (0.25: quarter)")
     grade_a_roi: float = Field(5.0, description="Expected ROI in percent above which a bet can be an A")
     grade_a_confidence: float = Field(0.7, ge=0, le=1, description="Confidence above which a bet can be an A")
     grade_b_roi: float = Field(3.0, description="Expected ROI in percent above which a bet can be a B")
@@ -78,9 +74,7 @@ class Settings(BaseSettings):
     grade_d_roi: float = Field(-2.0, description="Expected ROI in percent above which a bet is a D")
 
     alerts_enabled: bool = Field(True, description="false turns the outbox and its delivery off")
-    alert_window: float = Field(
-        86_400.0, ge=0, description="Seconds within which the same bet raises one alert"
-    )
+    alert_window: float = Field(86_400.0, ge=0, description="Seconds within which the same bet raises one alert")
     n8n_webhook_url: HttpUrl | None = Field(None, description="n8n production webhook for alerts")
     n8n_webhook_secret: SecretStr | None = Field(None, description="Signs alert bodies (HMAC-SHA256)")
     n8n_base_url: HttpUrl | None = Field(None, description="n8n's public API, for setup-n8n")
@@ -88,9 +82,7 @@ class Settings(BaseSettings):
     telegram_bot_token: SecretStr | None = Field(None, description="Telegram bot token, for direct alerts")
     telegram_chat_id: str | None = Field(None, description="Telegram chat that receives direct alerts")
     supabase_url: HttpUrl | None = Field(None, description="Supabase project URL")
-    supabase_service_key: SecretStr | None = Field(
-        None, description="Supabase service key (JWT or sb_secret_…)"
-    )
+    supabase_service_key: SecretStr | None = Field(None, description="Supabase service key (JWT or sb_secret_…)")
 
     prediction_log: bool = Field(False, description="true writes every prediction to DATA_DIR as JSON lines")
     access_log: float = Field(1.0, ge=0, le=1, description="Share of requests logged; 0 turns the log off")
@@ -98,14 +90,10 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto: json in production, console elsewhere"
     )
-    otlp_endpoint: HttpUrl | None = Field(
-        None, description="OpenTelemetry collector (OTLP/HTTP); off when empty"
-    )
+    otlp_endpoint: HttpUrl | None = Field(None, description="OpenTelemetry collector (OTLP/HTTP); off when empty")
     max_concurrency: int = Field(256, ge=1, description="Requests in progress per worker; beyond it 503")
     prediction_ttl: int = Field(60, ge=0, description="Seconds for which callers may reuse an answer (ttl_s)")
-    request_timeout: float = Field(
-        30.0, gt=0, description="Seconds after which a request is answered with 504"
-    )
+    request_timeout: float = Field(30.0, gt=0, description="Seconds after which a request is answered with 504")
 
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
@@ -142,13 +130,10 @@ class Settings(BaseSettings):
         for name, secret in self._secrets():
             if name in ("ADMIN_TOKEN", "API_KEYS") and len(secret.get_secret_value()) < _MIN_SECRET_LENGTH:
                 raise ValueError(
-                    f"{name} is shorter than {_MIN_SECRET_LENGTH} characters: "
-                    "make one with `openssl rand -hex 24`"
+                    f"{name} is shorter than {_MIN_SECRET_LENGTH} characters: make one with `openssl rand -hex 24`"
                 )
         if self.api_keys and "*" in self.cors_origins:
-            raise ValueError(
-                "CORS_ORIGINS=* with API_KEYS lets every page use a leaked key: list the origins"
-            )
+            raise ValueError("CORS_ORIGINS=* with API_KEYS lets every page use a leaked key: list the origins")
         return self
 
     def _secrets(self) -> list[tuple[str, SecretStr]]:

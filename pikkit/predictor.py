@@ -1,0 +1,171 @@
+"""From validated bets to predictions: one vectorised path for one bet and for a hundred."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pikkit.bets import CATEGORICAL, Bet, BetColumns, Prediction
+from pikkit.errors import ModelError
+from pikkit.features import FeatureRows, FeatureSpec, build_matrix
+from pikkit.grading import GRADES, Rules, confidence, grade, stake_pct
+from pikkit.history import History
+from pikkit.odds import implied_probability, kelly_fraction
+from pikkit.reasons import Contributions, reasons
+from pikkit.settings import Settings
+
+__all__ = ["Models", "Predictor", "rules_of"]
+
+Floats = npt.NDArray[np.float64]
+
+_DIGITS = 6
+_NO_HISTORY = "no betting history in this model set: past rates are neutral and confidence is at most 0.5"
+_UNLISTED_LEGS = ("parlay", "round robin", "round_robin", "teaser")
+
+
+class Models(Protocol):
+    """The port to a model set: what a prediction needs of it."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def spec(self) -> FeatureSpec: ...
+    @property
+    def history(self) -> History: ...
+    def win_probability(self, matrix: npt.NDArray[np.float32]) -> Floats:
+        """Probability to win (fraction) for each row."""
+        ...
+
+    def roi(self, matrix: npt.NDArray[np.float32]) -> Floats:
+        """Expected ROI (percent) for each row."""
+        ...
+
+    def contributions(self, matrix: npt.NDArray[np.float32]) -> Contributions:
+        """What each feature added to each model's output."""
+        ...
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The grading thresholds among the settings."""
+    return Rules(
+        a_roi=settings.grade_a_roi,
+        a_confidence=settings.grade_a_confidence,
+        b_roi=settings.grade_b_roi,
+        b_confidence=settings.grade_b_confidence,
+        c_roi=settings.grade_c_roi,
+        c_confidence=settings.grade_c_confidence,
+        d_roi=settings.grade_d_roi,
+        kelly_multiplier=settings.kelly_multiplier,
+        max_stake_pct=settings.max_stake_pct,
+    )
+
+
+class Predictor:
+    """Grades bets with whatever model set it is handed; holds the rules, no state."""
+
+    def __init__(self, rules: Rules = Rules(), *, neutral_count: int = 0, ttl_s: int = 60) -> None:  # noqa: B008 - frozen
+        self._rules = rules
+        self._neutral_count = neutral_count
+        self._ttl_s = ttl_s
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Predictor:
+        """A predictor with the thresholds that the operator set."""
+        return cls(rules_of(settings), neutral_count=settings.neutral_history_count, ttl_s=settings.prediction_ttl)
+
+    def rows(self, models: Models, bets: Sequence[Bet], now: float) -> FeatureRows:
+        """The feature rows of the bets, as the models see them."""
+        columns = BetColumns.of(bets, now)
+        return build_matrix(columns, models.history.lookup(columns), models.spec, neutral_count=self._neutral_count)
+
+    def predict(
+        self, models: Models, bets: Sequence[Bet], now: float, *, explain: bool = False
+    ) -> list[Prediction]:
+        """Grade bets, in their order.
+
+        Args:
+            models: the set to grade with.
+            bets: validated bets.
+            now: seconds since the epoch; time of the answer, and of bets without placed_at.
+            explain: add `reasons`.
+
+        Raises:
+            ModelError: the models answered with something that is not a number.
+        """
+        if not bets:
+            return []
+        rows = self.rows(models, bets, now)
+        odds = np.array([bet.odds for bet in bets])
+        probability = np.clip(models.win_probability(rows.matrix), 0.0, 1.0).round(_DIGITS)
+        roi = models.roi(rows.matrix).round(_DIGITS)
+        if not (np.isfinite(probability).all() and np.isfinite(roi).all()):
+            raise ModelError(f"model set {models.version} predicts values that are no numbers: import a sound set")
+        implied = implied_probability(odds)
+        kelly = kelly_fraction(probability, odds).round(_DIGITS)
+        trust = confidence(rows.sample_size, rows.unknown)
+        grading = grade(roi, trust, kelly, self._rules)
+        stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        version = models.version
+        no_history = models.history.size == 0
+        predictions: list[Prediction] = [
+            {
+                "win_probability": p,
+                "expected_roi": r,
+                "kelly_fraction": k,
+                "recommended_stake_pct": stake,
+                "confidence": c,
+                "bet_grade": GRADES[g],
+                "profitable": r > 0,
+                "timestamp": stamp,
+                "model_version": version,
+                "implied_probability": q,
+                "edge": e,
+                "sample_size": n,
+                "warnings": [_NO_HISTORY] if no_history else [],
+                "ttl_s": self._ttl_s,
+            }
+            for p, r, k, stake, c, g, q, e, n in zip(
+                probability.tolist(),
+                roi.tolist(),
+                kelly.tolist(),
+                stake_pct(kelly, self._rules).round(_DIGITS).tolist(),
+                trust.round(_DIGITS).tolist(),
+                grading.grade.tolist(),
+                implied.round(_DIGITS).tolist(),
+                (probability - implied).round(_DIGITS).tolist(),
+                rows.sample_size.tolist(),
+                strict=True,
+            )
+        ]
+        for i, bet in enumerate(bets):
+            if bet.client_ref is not None:
+                predictions[i]["client_ref"] = bet.client_ref
+            if bet.bet_type.casefold().startswith(_UNLISTED_LEGS):
+                predictions[i]["warnings"].append(f"{bet.bet_type}: scored as given, its legs are not known")
+        for i, column in np.argwhere(rows.unknown).tolist():
+            name = CATEGORICAL[column]
+            predictions[i]["warnings"].append(
+                f"{name} {getattr(bets[i], name)!r} is unknown to this model set: confidence is lower"
+            )
+        for i in np.flatnonzero(grading.disagree).tolist():
+            predictions[i]["warnings"].append(_disagreement(roi[i], kelly[i]))
+        if explain:
+            for prediction, words in zip(
+                predictions,
+                reasons(models.contributions(rows.matrix), rows.matrix, models.spec.names),
+                strict=True,
+            ):
+                prediction["reasons"] = words
+        return predictions
+
+
+def _disagreement(roi_pct: float, kelly: float) -> str:
+    probability_says = "an edge" if kelly > 0 else "no edge"
+    return (
+        f"the models disagree: the win probability shows {probability_says}, "
+        f"the expected ROI is {roi_pct:+.1f} %; the grade is at most C"
+    )

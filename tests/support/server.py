@@ -1,0 +1,34 @@
+"""The real service as a process: `python -m pikkit.serve` on a free port."""
+
+import sys
+from pathlib import Path
+
+from tests.support.need import root
+from tests.support.ports import free_port
+from tests.support.processes import Process
+
+
+class Server(Process):
+    """A running service; `url` is its address, `ready_after` the seconds until /ready answered 200."""
+
+    def __init__(self, folder: Path, *, wait: bool = True, **settings: str | float | Path) -> None:
+        self.port = int(settings.pop("PORT", 0)) if "PORT" in settings else free_port()  # type: ignore[arg-type]
+        self.url = f"http://127.0.0.1:{self.port}"
+        env = {
+            "PORT": str(self.port),
+            "MODEL_DIR": str(root() / "models"),
+            "DATA_DIR": str(folder / "data"),
+            "BENTOML_HOME": str(folder / "bentoml"),
+            "ALERTS_ENABLED": "false",
+            **{name: str(value) for name, value in settings.items()},
+        }
+        super().__init__(
+            [sys.executable, "-m", "pikkit.serve"], log=folder / f"serve-{self.port}.log", env=env, cwd=root()
+        )
+        self.ready_after = 0.0
+        if wait:
+            try:
+                self.ready_after = self.wait_until_http(f"{self.url}/ready")
+            except BaseException:
+                self.stop()
+                raise
