@@ -1,0 +1,74 @@
+"""A release: an immutable Bento with the model set in it, and what it must answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+__all__ = ["BENTO_NAME", "Golden", "Release", "ReleaseStore"]
+
+BENTO_NAME = "pikkit_ml_api"
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A bet, and the fields of its prediction as they were when the model set was imported."""
+
+    bet: Mapping[str, Any]
+    expected: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """`models_sha256` and `models_version` name the model set; `tree` is a hash of the code and its dependencies."""
+
+    version: str
+    tree: str
+    commit: str
+    models_sha256: str
+    models_version: str
+    built_at: float
+    golden: tuple[Golden, ...] = ()
+    models_dir: str | None = None
+
+    @property
+    def tag(self) -> str:
+        """The Bento's tag, and the image's."""
+        return f"{BENTO_NAME}:{self.version}"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The release of `to_json`."""
+        golden = tuple(Golden(item["bet"], item["expected"]) for item in data["golden"])
+        return cls(**{**data, "golden": golden})
+
+
+class ReleaseStore(Protocol):
+    """Where releases are built, kept and pruned."""
+
+    def get(self, version: str) -> Release | None:
+        """The release of that version; None when there is none."""
+        ...
+
+    def build(self, version: str, models: Path | None) -> Release:
+        """Build it; an existing release of the same code and models is returned as it is.
+
+        Raises:
+            UsageError: there is one of this version with other code or models.
+            DeployError: the build failed.
+        """
+        ...
+
+    def releases(self) -> Sequence[Release]:
+        """All, newest first."""
+        ...
+
+    def delete(self, version: str) -> None:
+        """Remove one."""
+        ...

@@ -1,0 +1,1 @@
+"""What runs a slot: processes of this machine, containers, or a cluster."""
