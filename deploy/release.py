@@ -22,7 +22,7 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """`models_sha256` and `models_version` name the model set; `tree` is a hash of the code and its dependencies."""
+    """`models_*` name the model set; `tree` is a hash of the code and its dependencies."""
 
     version: str
     tree: str

@@ -1,7 +1,7 @@
 """Slots, and the route: which slot is production, what share the canary gets, who stands in for a dead slot.
 
-A route has a name, which is the name of the folder that the proxy's symlink points to. The name holds everything, so
-that the link alone is a complete and crash-safe record of the routing.
+A route has a name, which is the name of the folder that the proxy's symlink points to. The name holds everything,
+so that the link alone is a complete and crash-safe record of the routing.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def slot_named(name: str) -> Slot:
 class Route:
     """Where requests go.
 
-    `weight` is the canary's share in percent (0-100). `canary` says whether the header and the cookie may choose the
-    canary. `spare` is a slot that answers when the production slot refuses connections. `salt` decides which clients
-    the share consists of; it changes with every canary release, so that it is not always the same ones.
+    `weight` is the canary's share in percent (0-100). `canary` says whether the header and the cookie may choose
+    the canary. `spare` is a slot that answers when the production slot refuses connections. `salt` decides which
+    clients the share consists of; it changes with every canary release, so that it is not always the same ones.
     """
 
     generation: int

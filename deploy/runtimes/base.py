@@ -61,7 +61,7 @@ class Runtime(Protocol):
         ...
 
     def heal(self, slot: Slot) -> bool:
-        """Start a kept slot that died; returns whether that was needed. Runtimes that do so themselves do nothing."""
+        """Start a kept slot that died; returns whether it did. Does nothing where the runtime restarts by itself."""
         ...
 
     def base_url(self, slot: Slot) -> str:
