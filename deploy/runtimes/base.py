@@ -50,7 +50,7 @@ class Runtime(Protocol):
         ...
 
     def stop(self, slot: Slot, *, grace_s: float) -> None:
-        """Let requests in flight finish for up to `grace_s`, then end it with all that belongs to it.
+        """Let requests in flight finish up to `grace_s`, then end it with all that belongs to it.
 
         Stopping what does not run is no error.
         """
@@ -61,7 +61,7 @@ class Runtime(Protocol):
         ...
 
     def heal(self, slot: Slot) -> bool:
-        """Start a kept slot that died; returns whether it did. Does nothing where the runtime restarts by itself."""
+        """Start a kept slot that died; returns whether it did. Runtimes that restart by themselves do nothing."""
         ...
 
     def base_url(self, slot: Slot) -> str:
