@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 from typing import Self
 
 import psutil
 
-__all__ = ["ProcessId", "group_members", "port_owner", "terminate_group"]
+__all__ = ["ProcessId", "end", "environment_of", "leader", "marked", "port_owner"]
 
 _TOLERANCE_S = 0.02  # start times are read in clock ticks
 
@@ -46,31 +46,52 @@ class ProcessId:
             return False
 
 
-def group_members(group: int, mark: str) -> Iterator[psutil.Process]:
-    """The living processes of a process group that carry `mark` (NAME=value) in their environment.
+def marked(mark: str) -> list[psutil.Process]:
+    """The living processes whose environment holds `mark` (NAME=value), which children inherit.
 
-    The mark keeps a recycled group id from being believed after its leader died.
+    Finds workers whose master died, and a master that was started just before its starter was killed.
     """
     name, _, value = mark.partition("=")
+    found = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
-            if os.getpgid(process.pid) == group and process.environ().get(name) == value:
-                yield process
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(name) == value and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
-def terminate_group(leader: ProcessId, mark: str, grace_s: float) -> bool:
-    """SIGTERM to the leader, which ends its workers; SIGKILL to what is left of the group after `grace_s`.
-
-    Returns whether it ended by itself.
-    """
-    if leader.alive():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(leader.pid, signal.SIGTERM)
+def leader(processes: list[psutil.Process]) -> psutil.Process | None:
+    """The one whose parent is not among them; the oldest if there are several."""
+    pids = {process.pid for process in processes}
+    heads = []
+    for process in processes:
         with contextlib.suppress(psutil.Error):
-            process = psutil.Process(leader.pid)
-            with contextlib.suppress(psutil.TimeoutExpired):
-                process.wait(grace_s)
-    left = list(group_members(leader.pid, mark))
+            if process.ppid() not in pids:
+                heads.append((process.create_time(), process))
+    return min(heads, key=lambda head: head[0])[1] if heads else None
+
+
+def environment_of(process: ProcessId) -> dict[str, str]:
+    """What it was started with; empty when that can't be read."""
+    try:
+        return psutil.Process(process.pid).environ() if process.alive() else {}
+    except psutil.Error:
+        return {}
+
+
+def end(mark: str, master: ProcessId | None, grace_s: float) -> bool:
+    """SIGTERM to the master, which lets its workers finish; SIGKILL to all that bear `mark` after `grace_s`.
+
+    Returns whether everything ended by itself.
+    """
+    if master and master.alive():
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(master.pid)
+            process.send_signal(signal.SIGTERM)
+            limit = time.monotonic() + grace_s
+            while master.alive() and time.monotonic() < limit:
+                time.sleep(0.02)
+    left = marked(mark)
     for process in left:
         with contextlib.suppress(psutil.Error):
             process.kill()

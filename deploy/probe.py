@@ -1,0 +1,51 @@
+"""Looks at a slot over HTTP: health, models, predictions, metrics. Uses the contract and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+__all__ = ["HttpProbe"]
+
+
+class HttpProbe:
+    """Each method answers None when the slot doesn't answer as it should: expected here, not an error."""
+
+    def __init__(self, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
+        self._client = httpx.Client(timeout=timeout_s, trust_env=False, transport=transport)
+
+    def ready(self, url: str) -> bool:
+        """Whether /ready answers 200."""
+        try:
+            return self._client.get(f"{url}/ready").status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def health(self, url: str) -> Mapping[str, Any] | None:
+        """Body of /health, of a 503 too."""
+        return self._json("GET", f"{url}/health")
+
+    def model_info(self, url: str) -> Mapping[str, Any] | None:
+        """Body of /api/v1/model-info."""
+        return self._json("GET", f"{url}/api/v1/model-info")
+
+    def predict(self, url: str, bet: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """A prediction that raises no alert."""
+        return self._json("POST", f"{url}/api/v1/predict?dry_run=true", json=dict(bet))
+
+    def metrics(self, url: str) -> str | None:
+        """Text of /metrics."""
+        try:
+            answer = self._client.get(f"{url}/metrics")
+        except httpx.HTTPError:
+            return None
+        return answer.text if answer.status_code == httpx.codes.OK else None
+
+    def _json(self, method: str, url: str, **more: Any) -> Mapping[str, Any] | None:
+        try:
+            body = self._client.request(method, url, **more).json()
+        except (httpx.HTTPError, ValueError):
+            return None
+        return body if isinstance(body, dict) else None

@@ -1,0 +1,97 @@
+"""Settings of the deploy commands: one frozen object, read once from the environment (`DEPLOY_…`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from deploy.route import SLOTS, Slot
+
+__all__ = ["DeploySettings"]
+
+_HIGHEST_BASE = 65_000
+
+
+class DeploySettings(BaseSettings):
+    """What an operator can set. Names are environment variables with the prefix DEPLOY_, but for those noted."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DEPLOY_", env_ignore_empty=True, frozen=True, populate_by_name=True, extra="ignore"
+    )
+
+    runtime: Literal["process", "docker", "kubernetes"] = Field("process", description="What runs the slots")
+    run_dir: Path = Field(Path(".run"), description="Folder for state, routes, pid files and logs")
+    host: str = Field("127.0.0.1", description="Address that Nginx listens on")
+    base_port: int = Field(8000, ge=1024, le=_HIGHEST_BASE, description="Nginx; slots follow at +1, +2 and +3")
+    status_port: int | None = Field(None, description="Loopback port of stub_status; default base port + 9")
+    workers: int = Field(1, ge=1, le=64, description="Worker processes of a slot")
+    keep_releases: int = Field(5, ge=1, description="Releases kept beside those in use and the rollback target")
+
+    nginx_bin: Path | None = Field(
+        None, validation_alias=AliasChoices("NGINX_BIN", "nginx_bin"), description="NGINX_BIN: Nginx to use"
+    )
+    nginx_workers: int = Field(2, ge=1, le=64, description="Worker processes of Nginx")
+    rate_limit: float = Field(50, ge=0, description="Requests per second and client address; 0 turns it off")
+    rate_burst: int = Field(100, ge=0, description="Requests a client may be ahead of its rate")
+    connection_limit: int = Field(100, ge=0, description="Connections per client address; 0 turns it off")
+    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body")
+    read_timeout_s: float = Field(35, gt=0, description="Longest wait for an answer of a slot")
+    access_log: bool = Field(True, description="JSON access log of Nginx")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("*",),
+        validation_alias=AliasChoices("CORS_ORIGINS", "cors_origins"),
+        description="CORS_ORIGINS: origins named in Nginx's own error answers, as in the service",
+    )
+    tls_certificate: Path | None = Field(None, description="PEM certificate chain; turns TLS and HSTS on")
+    tls_key: Path | None = Field(None, description="PEM key of the certificate")
+
+    ready_timeout_s: float = Field(90, gt=0, description="Longest wait for a candidate to be ready")
+    drain_timeout_s: float = Field(40, ge=0, description="Longest wait for requests in flight in an old slot")
+    stop_grace_s: float = Field(40, ge=0, description="Seconds between SIGTERM and SIGKILL")
+    warmup_requests: int = Field(50, ge=0, description="Requests that warm a candidate")
+    log_bytes: int = Field(10_000_000, ge=1000, description="Size at which a log is rotated; three are kept")
+
+    judge_min_requests: int = Field(200, ge=1, description="Fewest requests of each side for a verdict")
+    judge_confidence: float = Field(0.98, gt=0.5, lt=1, description="Confidence of the judge's intervals")
+    judge_error_rate: float = Field(0.02, ge=0, le=1, description="Tolerated excess of the error rate (fraction)")
+    judge_unknown_share: float = Field(0.05, ge=0, le=1, description="Tolerated difference in unknown categories")
+    judge_p95_ratio: float = Field(1.5, ge=1, description="Tolerated p95 latency as a multiple of production's")
+    judge_p95_floor_s: float = Field(0.05, ge=0, description="p95 below this is never too slow (seconds)")
+    judge_grade_distance: float = Field(0.15, ge=0, le=1, description="Tolerated total variation of the grade mix")
+    judge_probability: float = Field(0.03, ge=0, le=1, description="Tolerated difference of the mean probability")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("run_dir", "nginx_bin", "tls_certificate", "tls_key")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value else None
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("DEPLOY_TLS_CERTIFICATE and DEPLOY_TLS_KEY belong together: set both or none")
+        return self
+
+    @property
+    def admin_port(self) -> int:
+        """Loopback port for stub_status and for reading back what is live."""
+        return self.status_port or self.base_port + 9
+
+    def port(self, slot: Slot) -> int:
+        """The slot's port."""
+        return self.base_port + 1 + SLOTS.index(slot)
+
+    @property
+    def url(self) -> str:
+        """Address of the load balancer on this machine."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.base_port}"

@@ -1,0 +1,146 @@
+"""A small service that speaks the HTTP contract, with faults by order: `python -m tests.support.deploy_stub`.
+
+Environment: PORT, DEPLOYMENT, APP_VERSION, STUB (JSON): version, models, models_loaded, ready, boot_delay, crash,
+p (win probability), delay, error_rate, grade. The header X-Delay (seconds) delays one answer.
+"""
+
+import asyncio
+import json
+import os
+import random
+import sys
+import time
+from collections import Counter
+from typing import Any, ClassVar
+
+import uvicorn
+
+CONFIG: dict[str, Any] = json.loads(os.environ.get("STUB", "{}"))
+SLOT = os.environ.get("DEPLOYMENT", "local")
+VERSION = CONFIG.get("version", os.environ.get("APP_VERSION", "0"))
+MODELS = CONFIG.get("models", "a" * 64)
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+STARTED = time.time()
+RANDOM = random.Random(7)  # noqa: S311 - faults, not secrets
+
+
+class Counts:
+    active = 0
+    bets = 0
+    unknown = 0
+    grades: ClassVar[Counter[str]] = Counter()
+    errors: ClassVar[Counter[str]] = Counter()
+    buckets: ClassVar[Counter[float]] = Counter()
+    seconds = 0.0
+
+
+def prediction() -> dict[str, Any]:
+    p = float(CONFIG.get("p", 0.55))
+    return {"win_probability": p, "expected_roi": 2.5, "bet_grade": CONFIG.get("grade", "C"), "model_version": "1"}
+
+
+def metrics() -> bytes:
+    lines = [f"pikkit_active_requests {Counts.active}"]
+    lines += [
+        f'pikkit_predictions_total{{sport="Basketball",market="Moneyline",grade="{grade}"}} {n}'
+        for grade, n in Counts.grades.items()
+    ]
+    lines += [f'pikkit_prediction_errors_total{{code="{code}"}} {n}' for code, n in Counts.errors.items()]
+    lines.append(f"pikkit_unknown_categories_total {Counts.unknown}")
+    label = 'endpoint="/api/v1/predict"'
+    total = 0
+    for bound in (*BUCKETS, float("inf")):
+        total += Counts.buckets[bound]
+        name = "+Inf" if bound == float("inf") else str(bound)
+        lines.append(f'pikkit_prediction_latency_seconds_bucket{{{label},le="{name}"}} {total}')
+    lines.append(f"pikkit_prediction_latency_seconds_count{{{label}}} {total}")
+    lines.append(f"pikkit_prediction_latency_seconds_sum{{{label}}} {Counts.seconds}")
+    types = {
+        "pikkit_active_requests": "gauge",
+        "pikkit_predictions_total": "counter",
+        "pikkit_prediction_errors_total": "counter",
+        "pikkit_unknown_categories_total": "counter",
+        "pikkit_prediction_latency_seconds": "histogram",
+    }
+    return "\n".join([*(f"# TYPE {name} {kind}" for name, kind in types.items()), *lines, ""]).encode()
+
+
+async def answer(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:
+    if path == "/ready":
+        ready = CONFIG.get("ready", True) and time.time() - STARTED >= CONFIG.get("boot_delay", 0)
+        return (200 if ready else 503), b'{"status":"ready"}'
+    if path == "/health":
+        loaded = CONFIG.get("models_loaded", True)
+        health = {"status": "healthy", "models_loaded": loaded, "version": VERSION, "deployment": SLOT}
+        return 200, json.dumps({**health, "model_timestamp": "1"}).encode()
+    if path == "/api/v1/model-info":
+        info = {"sha256": MODELS, "bundle_tag": "pikkit_bet_models:1", "metadata": {}, "feature_count": 26}
+        return 200, json.dumps(info).encode()
+    if path == "/metrics":
+        return 200, metrics()
+    if path in ("/api/v1/predict", "/api/v1/batch-predict"):
+        return await predict(path, scope, body)
+    return 404, b'{"error":{"code":"not_found","message":"no such path"}}'
+
+
+async def predict(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:
+    began = time.perf_counter()
+    Counts.active += 1
+    try:
+        headers = dict(scope["headers"])
+        delay = float(headers.get(b"x-delay", b"0")) + float(CONFIG.get("delay", 0))
+        if delay:
+            await asyncio.sleep(delay)
+        if RANDOM.random() < CONFIG.get("error_rate", 0):
+            Counts.errors["internal_error"] += 1
+            return 500, b'{"error":{"code":"internal_error","message":"stub"}}'
+        one = prediction()
+        if path == "/api/v1/predict":
+            Counts.grades[one["bet_grade"]] += 1
+            return 200, json.dumps({**one, "served": SLOT, "release": VERSION}).encode()
+        bets = json.loads(body)["bets"]
+        Counts.grades[one["bet_grade"]] += len(bets)
+        return 200, json.dumps(
+            {"predictions": [{"index": i, "prediction": one} for i in range(len(bets))]}
+        ).encode()
+    finally:
+        Counts.active -= 1
+        took = time.perf_counter() - began
+        Counts.seconds += took
+        Counts.buckets[next((bound for bound in BUCKETS if took <= bound), float("inf"))] += 1
+
+
+async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] != "http":
+        return
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    status, content = await answer(scope["path"], scope, body)
+    kind = b"text/plain" if scope["path"] == "/metrics" else b"application/json"
+    headers = [(b"content-type", kind), (b"content-length", str(len(content)).encode())]
+    if VERSION and scope["path"].startswith("/api/"):
+        headers.append((b"x-release", VERSION.encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"stub {VERSION} for {SLOT}\n")
+    sys.stdout.flush()
+    if CONFIG.get("crash"):
+        sys.exit(f"stub {VERSION} was told to crash: no such column 'clv'")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(os.environ["PORT"]),
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=35,
+        backlog=4096,
+    )
