@@ -3,8 +3,8 @@
 DeployError              1  anything else that this module raises on purpose
 ├── UsageError           2  the command can't be carried out as it was given; nothing was changed
 ├── GateFailed           3  a candidate did not pass a gate; production is untouched
-├── Inconclusive         4  the judge could not decide; the canary stays at its weight
-├── CanaryFailed         5  the judge found the canary worse; it is at weight 0 and stopped
+├── Inconclusive         4  the judge can't decide yet; the canary stays at its weight
+├── CanaryFailed         5  the judge found the canary worse; `canary --auto` has stopped it
 ├── Locked               6  another command is at work
 ├── RouterError          7  the proxy does not run, or did not take what it was given; the old routing is back
 └── VerifyFailed         8  `verify` found a fault in what is served

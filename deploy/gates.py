@@ -11,7 +11,7 @@ from deploy.errors import GateFailed
 from deploy.probe import HttpProbe
 from deploy.release import Golden, Release
 from deploy.route import Slot
-from deploy.runtimes.base import Runtime
+from deploy.runtimes.base import LOG_HEADER, Runtime
 
 __all__ = ["SMOKE_BET", "Gates", "difference"]
 
@@ -25,6 +25,7 @@ SMOKE_BET: Mapping[str, Any] = {
     "odds": -110,
 }
 _POLL_S = 0.1
+_LOG_LINES = 15
 
 
 def difference(golden: Golden, answer: Mapping[str, Any] | None) -> str | None:
@@ -86,11 +87,15 @@ class Gates:
                 raise self._failed(slot, f"golden bet {number} of {release.version}: {fault}")
         if release.golden:
             return f"{len(release.golden)} golden bets agree"
-        answer = self._probe.predict(url, SMOKE_BET) or {}
+        return f"{self.answers(slot)}; the release has no golden bets"
+
+    def answers(self, slot: Slot) -> str:
+        """One bet is answered within the contract."""
+        answer = self._probe.predict(self._runtime.base_url(slot), SMOKE_BET) or {}
         probability = answer.get("win_probability")
         if not isinstance(probability, float) or not 0 <= probability <= 1:
             raise self._failed(slot, f"{slot} answers a bet with {dict(answer)}, which is no prediction")
-        return "one bet answered; the release has no golden bets"
+        return "one bet answered"
 
     def warm(self, slot: Slot, requests: int) -> str:
         """Requests on the code paths that clients use, so that no client pays for the first."""
@@ -116,4 +121,6 @@ class Gates:
         return None
 
     def _failed(self, slot: Slot, message: str) -> GateFailed:
-        return GateFailed(message, tuple(self._runtime.log_lines(slot, 15)))
+        lines = list(self._runtime.log_lines(slot, _LOG_LINES))
+        starts = [number for number, line in enumerate(lines) if line.startswith(LOG_HEADER)]
+        return GateFailed(message, tuple(lines[starts[-1] :] if starts else lines))

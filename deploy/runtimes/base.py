@@ -9,7 +9,9 @@ from typing import Protocol
 from deploy.release import Release
 from deploy.route import Slot
 
-__all__ = ["Observed", "Runtime"]
+__all__ = ["LOG_HEADER", "Observed", "Runtime"]
+
+LOG_HEADER = "== release "  # begins the line that a runtime may write to a slot's log at each start
 
 
 @dataclass(frozen=True, slots=True)

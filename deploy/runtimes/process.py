@@ -19,7 +19,7 @@ from deploy.files import read_json, write_json
 from deploy.pids import ProcessId
 from deploy.release import Release
 from deploy.route import SLOTS, Slot
-from deploy.runtimes.base import Observed
+from deploy.runtimes.base import LOG_HEADER, Observed
 from deploy.settings import DeploySettings
 
 __all__ = ["ProcessRuntime", "serve_command"]
@@ -216,6 +216,8 @@ class ProcessRuntime:
         }
         self._write(slot, replace(record, pid=None, started_at=None))  # first, so that a crash leaves a trace
         with self._log(slot).open("ab") as log:
+            log.write(f"{LOG_HEADER}{record.version} in {slot}\n".encode())
+            log.flush()
             child = subprocess.Popen(
                 record.command,
                 stdout=log,

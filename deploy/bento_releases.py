@@ -1,0 +1,125 @@
+"""Releases as Bentos in BentoML's store, each with a record of what went into it and a copy of its model files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from deploy.errors import DeployError, UsageError
+from deploy.files import read_json, write_json
+from deploy.model_set import describe_models
+from deploy.release import Release
+from deploy.tree import commit_of, tree_hash
+
+__all__ = ["BentoReleases", "build_command"]
+
+
+def build_command(release: Release) -> list[str]:
+    """The command line that makes the Bento."""
+    labels = {
+        "git_commit": release.commit,
+        "tree_sha256": release.tree,
+        "models_sha256": release.models_sha256,
+        "models_version": release.models_version,
+    }
+    line = [sys.executable, "-m", "bentoml", "build", "--version", release.version, "--output", "tag"]
+    for name, value in labels.items():
+        line += ["--label", f"{name}={value}"]
+    return [*line, "."]
+
+
+class BentoReleases:
+    """`folder` holds a record and the model files per version; `environment` names the BentoML store."""
+
+    def __init__(self, root: Path, folder: Path, environment: Mapping[str, str]) -> None:
+        self._root = root
+        self._folder = folder
+        self._environment = dict(environment)
+
+    def get(self, version: str) -> Release | None:
+        """The release of that version; None when there is none."""
+        data = read_json(self._record(version))
+        if data is None:
+            return None
+        with contextlib.suppress(KeyError, TypeError):
+            return Release.from_json(data)
+        return None
+
+    def build(self, version: str, models: Path | None) -> Release:
+        """Build it, or return the one that was built from the same."""
+        _check_version(version)
+        existing = self.get(version)
+        tree = tree_hash(self._root)
+        source = models or self._default_models()
+        if existing and existing.tree != tree:
+            raise UsageError(
+                f"release {version} was built from other code (commit {existing.commit}): choose a new version, "
+                "or add --as-built to deploy it as it was"
+            )
+        described = describe_models(source)
+        if existing:
+            if models and existing.models_sha256 != described.sha256:
+                raise UsageError(
+                    f"release {version} holds model set {existing.models_version}, not {described.version}: "
+                    "choose a new version"
+                )
+            return existing
+        kept = self._folder / version / "models"
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        for file in described.files:
+            shutil.copy2(file, kept / file.name)
+        release = Release(
+            version=version,
+            tree=tree,
+            commit=commit_of(self._root),
+            models_sha256=described.sha256,
+            models_version=described.version,
+            built_at=time.time(),
+            golden=described.golden,
+            models_dir=str(kept),
+        )
+        self._run(build_command(release), MODEL_DIR=str(kept), APP_VERSION=version)
+        write_json(self._record(version), release.to_json())
+        return release
+
+    def releases(self) -> Sequence[Release]:
+        """All, newest first."""
+        found = [self.get(path.parent.name) for path in self._folder.glob("*/release.json")]
+        return sorted((release for release in found if release), key=lambda release: -release.built_at)
+
+    def delete(self, version: str) -> None:
+        """Remove the Bento and its record; the record first, so that a half-deleted release is no release."""
+        release = self.get(version)
+        shutil.rmtree(self._folder / version, ignore_errors=True)
+        if release:
+            with contextlib.suppress(DeployError):
+                self._run([sys.executable, "-m", "bentoml", "delete", release.tag, "-y"])
+
+    def _default_models(self) -> Path:
+        given = os.environ.get("MODEL_DIR") or self._environment.get("MODEL_DIR")
+        return Path(given) if given else self._root / "models"
+
+    def _record(self, version: str) -> Path:
+        return self._folder / version / "release.json"
+
+    def _run(self, command: list[str], **more: str) -> None:
+        environment = {**os.environ, **self._environment, "BENTOML_DO_NOT_TRACK": "true", **more}
+        done = subprocess.run(
+            command, cwd=self._root, env=environment, capture_output=True, text=True, timeout=900, check=False
+        )
+        if done.returncode:
+            last = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
+            raise DeployError(f"`{' '.join(command[2:5])} …` failed with {done.returncode}:\n{last}")
+
+
+def _check_version(version: str) -> None:
+    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789.-_")
+    if not version or not set(version) <= allowed or not version[0].isalnum() or len(version) > 63:  # noqa: PLR2004
+        raise UsageError(f"version {version!r} can't be a tag: use lower-case letters, digits, '.', '-' and '_'")

@@ -1,0 +1,72 @@
+"""The composition root: the one place where the real parts are put together."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from deploy.audit import AuditLog
+from deploy.bento_releases import BentoReleases
+from deploy.clock import SystemClock
+from deploy.errors import UsageError
+from deploy.machine import Machine
+from deploy.nginx_router import NginxRouter
+from deploy.probe import HttpProbe
+from deploy.progress import Progress
+from deploy.release import Release, ReleaseStore
+from deploy.runtimes.process import ProcessRuntime, serve_command
+from deploy.settings import DeploySettings
+from deploy.state import StateFile
+
+__all__ = ["Composer", "project_environment"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def project_environment(root: Path) -> Mapping[str, str]:
+    """What slots inherit from the project: `.env`, and its own BentoML store and data folder as defaults."""
+    values = {name: value for name, value in dotenv_values(root / ".env").items() if value}
+    defaults = {"BENTOML_HOME": str(root / ".data/bentoml"), "DATA_DIR": str(root / ".data")}
+    set_already = {name: value for name, value in os.environ.items() if value}
+    return {**defaults, **values, **{name: set_already[name] for name in defaults if name in set_already}}
+
+
+def _releases(settings: DeploySettings) -> ReleaseStore:
+    return BentoReleases(ROOT, settings.run_dir / "releases", project_environment(ROOT))
+
+
+@dataclass(frozen=True)
+class Composer:
+    """Tests give it other releases and another command line; all else is the same."""
+
+    releases: Callable[[DeploySettings], ReleaseStore] = _releases
+    serve: Callable[[Release, int], list[str]] = serve_command
+    progress: Callable[[Progress], Progress] = lambda progress: progress
+    entry: tuple[str, ...] = field(default=(sys.executable, "-m", "deploy"))
+
+    def settings(self) -> DeploySettings:
+        """Read once a command."""
+        return DeploySettings()
+
+    def machine(self, settings: DeploySettings, progress: Progress) -> Machine:
+        """The real parts."""
+        clock = SystemClock()
+        if settings.runtime != "process":
+            raise UsageError(f"DEPLOY_RUNTIME={settings.runtime} is not known here: use process")
+        runtime = ProcessRuntime(settings, environment=project_environment(ROOT), command=self.serve)
+        return Machine(
+            settings=settings,
+            runtime=runtime,
+            router=NginxRouter(settings, settings.run_dir / "nginx", clock),
+            releases=self.releases(settings),
+            probe=HttpProbe(),
+            state_file=StateFile(settings.run_dir / "state.json"),
+            audit=AuditLog(settings.run_dir / "audit.jsonl", clock),
+            clock=clock,
+            progress=self.progress(progress),
+        )

@@ -1,0 +1,194 @@
+"""The parts that phases work with, put together, and the few verbs that several phases share."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deploy.audit import AuditLog
+from deploy.clock import Clock
+from deploy.errors import UsageError
+from deploy.files import read_json, write_json
+from deploy.gates import Gates
+from deploy.phases import Job
+from deploy.probe import HttpProbe
+from deploy.progress import Progress
+from deploy.release import ReleaseStore
+from deploy.route import COLOURS, SLOTS, Colour, Slot, other_colour
+from deploy.router import Router
+from deploy.runtimes.base import Runtime
+from deploy.sample import Sample, active_requests
+from deploy.settings import DeploySettings
+from deploy.state import State, StateFile
+
+__all__ = ["Machine"]
+
+_QUIET_READS = 3
+_DRAIN_POLL_S = 0.1
+
+
+@dataclass(slots=True)
+class Machine:
+    """Made in one place (`deploy.compose`); tests make it with fakes."""
+
+    settings: DeploySettings
+    runtime: Runtime
+    router: Router
+    releases: ReleaseStore
+    probe: HttpProbe
+    state_file: StateFile
+    audit: AuditLog
+    clock: Clock
+    progress: Progress
+
+    @property
+    def gates(self) -> Gates:
+        """The gates over this runtime."""
+        return Gates(self.runtime, self.probe, self.clock)
+
+    def state(self) -> State:
+        """The state on disk; rebuilt from what runs when it was lost."""
+        state = self.state_file.load()
+        if state is None:
+            state = self.rebuilt()
+        return state
+
+    def rebuilt(self) -> State:
+        """The state as far as it can be seen: the healthy other colour is what there is to go back to."""
+        route = self.router.get()
+        if route is None:
+            return State()
+        other = other_colour(route.production)
+        seen = self.runtime.observe(other)
+        if self.gates.fit(other, seen.version) is None:
+            return State(previous=other, previous_version=seen.version)
+        return State()
+
+    def drain(self, slot: Slot) -> str:
+        """Wait until the slot's own gauge says that nothing is in progress.
+
+        The slot is not stopped here, so running out of time breaks nothing: it is told, and the slot stays warm.
+        """
+        begin = self.clock.monotonic()
+        url = self.runtime.base_url(slot)
+        quiet = 0
+        while quiet < _QUIET_READS:
+            text = self.probe.metrics(url)
+            active = active_requests(text) if text is not None else None
+            if active is None:
+                if not self.runtime.observe(slot).running:
+                    return f"{slot} does not run"
+                active = 1.0  # can't be told: wait rather than believe
+            quiet = quiet + 1 if active <= 0 else 0
+            if quiet < _QUIET_READS:
+                if self.clock.monotonic() - begin > self.settings.drain_timeout_s:
+                    return f"{slot} still has {active:.0f} requests after {self.settings.drain_timeout_s:g} s"
+                self.clock.sleep(_DRAIN_POLL_S)
+        return f"{slot} is quiet after {self.clock.monotonic() - begin:.1f} s"
+
+    def set_weight(self, weight: int, *, new_salt: bool = False) -> str:
+        """Give the canary `weight` percent; the judge counts from here on."""
+        route = self.router.get()
+        if route is None:
+            raise UsageError("nothing is in production to share traffic with: `deploy --version` first")
+        if new_salt:
+            route = replace(route, salt=secrets.token_hex(3))
+        self.router.reconcile(self.runtime.addresses())
+        self.router.set(route.moved(weight=weight, canary=True, spare=route.spare))
+        self.mark_baseline()
+        return f"canary gets {weight}%"
+
+    def mark_baseline(self) -> None:
+        """Remember the counters of both sides as they are now."""
+        route = self.router.get()
+        if route is None:
+            return
+        samples = {slot: self.sample(slot) for slot in (route.production, "canary")}
+        write_json(
+            self.settings.run_dir / "baseline.json",
+            {
+                "production": route.production,
+                "restarts": self.runtime.observe("canary").restarts,
+                "samples": {slot: sample.to_json() for slot, sample in samples.items() if sample},
+            },
+        )
+
+    def since_baseline(self, slot: Slot) -> Sample | None:
+        """What the slot did since; None when it can't be told."""
+        now = self.sample(slot)
+        raw = (self._baseline().get("samples") or {}).get(slot)
+        if now is None or raw is None:
+            return None
+        return now.since(Sample.from_json(raw))
+
+    def restarts_since_baseline(self) -> int:
+        """How often the canary had to be started again."""
+        return self.runtime.observe("canary").restarts - int(self._baseline().get("restarts", 0))
+
+    def sample(self, slot: Slot) -> Sample | None:
+        """The slot's counters; None when it doesn't answer."""
+        text = self.probe.metrics(self.runtime.base_url(slot))
+        return Sample.from_metrics(text) if text is not None else None
+
+    def served_models(self, slot: Slot) -> str | None:
+        """The sha256 of the model set that the slot serves now."""
+        return (self.probe.model_info(self.runtime.base_url(slot)) or {}).get("sha256")
+
+    def forget_previous(self, slot: Slot) -> None:
+        """The slot is about to be freed: rollback can only start its release anew from now on."""
+        state = self.state()
+        if state.previous == slot:
+            self.state_file.save(replace(state, previous=None))
+
+    def remember_previous(self, job: Job) -> None:
+        """What `rollback` goes back to after this job. A release that was rejected is no such thing."""
+        state = self.state()
+        if job.previous and job.previous_version != state.rejected:
+            state = replace(state, previous=job.previous, previous_version=job.previous_version)
+        if state.rejected == job.version:
+            state = replace(state, rejected=None)
+        self.state_file.save(state)
+
+    def reject(self, version: str | None) -> None:
+        """After a rollback there is nothing further to go back to."""
+        self.state_file.save(replace(self.state(), previous=None, previous_version=None, rejected=version))
+
+    def in_use(self) -> dict[Slot, str]:
+        """Versions of the slots that run."""
+        seen = {slot: self.runtime.observe(slot) for slot in SLOTS}
+        return {slot: found.version for slot, found in seen.items() if found.running and found.version}
+
+    def prune(self) -> Sequence[str]:
+        """Delete old releases, but never one in use, the rollback target, or the newest few."""
+        state = self.state()
+        needed = {*self.in_use().values(), state.previous_version}
+        route = self.router.get()
+        if route:
+            needed |= {self.runtime.observe(colour).version for colour in COLOURS}
+        spare = [release.version for release in self.releases.releases() if release.version not in needed]
+        pruned = spare[self.settings.keep_releases :]
+        for version in pruned:
+            self.releases.delete(version)
+        return pruned
+
+    def idle_colour(self) -> Colour:
+        """The colour that is not production; blue at first."""
+        route = self.router.get()
+        return other_colour(route.production) if route else "blue"
+
+    def production(self) -> Colour:
+        """The colour that is.
+
+        Raises:
+            UsageError: none is.
+        """
+        route = self.router.get()
+        if route is None:
+            raise UsageError("nothing is in production: `python -m deploy up` or `deploy --version V` first")
+        return route.production
+
+    def _baseline(self) -> Mapping[str, Any]:
+        data = read_json(self.settings.run_dir / "baseline.json")
+        return data if isinstance(data, dict) else {}

@@ -1,0 +1,48 @@
+"""`up`: bring back what was in production, with the models that it had; or deploy a first release."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.machine import Machine
+from deploy.operations import Operations
+from deploy.route import Slot
+from deploy.runtimes.process import ProcessRuntime
+
+__all__ = ["bring_up"]
+
+FIRST_VERSION = "1.0.0"
+
+
+def bring_up(
+    machine: Machine, operations: Operations, *, version: str | None, models: Path | None, workers: int | None
+) -> None:
+    """Leave production running behind the proxy."""
+    operations.recover()
+    route = machine.router.get()
+    if route is None:
+        first = version or os.environ.get("APP_VERSION") or FIRST_VERSION
+        operations.deploy(first, models, workers)
+        return
+    slots: tuple[Slot, ...] = route.targets()
+    for slot in slots:
+        if not machine.runtime.observe(slot).running:
+            _revive(machine, slot)
+    machine.router.reconcile(machine.runtime.addresses())
+    live = machine.runtime.observe(route.production)
+    machine.progress.say(f"{route.production} serves {live.version}")
+    if version and version != live.version:
+        operations.deploy(version, models, workers)
+
+
+def _revive(machine: Machine, slot: Slot) -> None:
+    if not isinstance(machine.runtime, ProcessRuntime):
+        raise DeployError(f"{slot} does not run: use `deploy --version`")
+    machine.runtime.revive(slot, kept=True)
+    version = machine.runtime.observe(slot).version
+    release = machine.releases.get(version) if version else None
+    if release:
+        detail = machine.gates.serves(slot, release, machine.settings.ready_timeout_s, own_models=False)
+        machine.progress.say(f"{slot} was started with {version}, {detail}")

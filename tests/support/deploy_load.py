@@ -1,0 +1,97 @@
+"""Keep-alive clients that never retry: what a browser does with a POST. Every failure is counted and named."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+_BET = b'{"sport":"Basketball","league":"NBA","market":"Moneyline","institution_name":"FanDuel","odds":-110}'
+_QUERY = "sport=Basketball&league=NBA&market=Moneyline&institution_name=FanDuel&odds=-110"
+
+
+@dataclass
+class Tally:
+    requests: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    served: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        return sum(self.failures.values())
+
+
+def _request(kind: str, client: int) -> bytes:
+    bets = b'{"bets":[' + b",".join([_BET] * 5) + b"]}"
+    path, method, body = {
+        "post": ("/api/v1/predict?dry_run=true", "POST", _BET),
+        "get": (f"/api/v1/predict?{_QUERY}", "GET", b""),
+        "batch": ("/api/v1/batch-predict?dry_run=true", "POST", bets),
+    }[kind]
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Client-ID: client-{client}\r\n"
+    if body:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}\r\n".encode() + body
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    status = int(head[9:12])
+    lower = head.lower()
+    served = ""
+    at = lower.find(b"x-served-by: ")
+    if at >= 0:
+        served = lower[at + 13 : lower.index(b"\r", at)].decode()
+    at = lower.find(b"content-length: ")
+    if at >= 0:
+        await reader.readexactly(int(lower[at + 16 : lower.index(b"\r", at)]))
+    elif b"transfer-encoding: chunked" in lower:
+        while size := int((await reader.readline()).strip(), 16):
+            await reader.readexactly(size + 2)
+        await reader.readline()
+    return status, served, b"connection: close" in lower
+
+
+async def _client(port: int, kind: str, number: int, tally: Tally, stop: asyncio.Event, pause: float) -> None:
+    request = _request(kind, number)
+    writer: asyncio.StreamWriter | None = None
+    while not stop.is_set():
+        tally.requests += 1
+        began = time.perf_counter()
+        try:
+            if writer is None:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            status, served, closes = await asyncio.wait_for(_answer(reader), 30)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+            tally.failures[type(error).__name__] += 1
+            if writer:
+                writer.close()
+            writer = None
+            continue
+        tally.seconds.append(time.perf_counter() - began)
+        tally.served[served] += 1
+        if status != 200:
+            tally.failures[f"{kind} {status}"] += 1
+        if closes:
+            writer.close()
+            writer = None
+        if pause:
+            await asyncio.sleep(pause)
+    if writer:
+        writer.close()
+
+
+async def load(
+    port: int,
+    tally: Tally,
+    stop: asyncio.Event,
+    *,
+    kinds: Sequence[str] = ("post",),
+    clients: int = 64,
+    pause: float = 0,
+) -> None:
+    """Until `stop` is set; `pause` seconds between a client's requests leave connections idle."""
+    jobs = [_client(port, kinds[n % len(kinds)], n, tally, stop, pause) for n in range(clients)]
+    await asyncio.gather(*jobs)

@@ -1,0 +1,141 @@
+"""A deploy stack of its own for a test: free ports, a folder, stub releases, commands, and a sure end."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from deploy.machine import Machine
+from deploy.progress import ConsoleProgress
+from deploy.settings import DeploySettings
+from tests.support.deploy_load import Tally, load
+from tests.support.deploy_stack import COMPOSER
+from tests.support.need import root
+
+
+def free_block(size: int = 10) -> int:
+    """The first of `size` adjacent free ports."""
+    base = 20_000 + (os.getpid() * 37) % 20_000
+    for first in range(base, base + 4000, size):
+        with _bound(first, size) as free:
+            if free:
+                return first
+    raise RuntimeError("no free ports")
+
+
+@contextmanager
+def _bound(first: int, size: int) -> Iterator[bool]:
+    sockets = []
+    try:
+        for port in range(first, first + size):
+            probe = socket.socket()
+            sockets.append(probe)
+            probe.bind(("127.0.0.1", port))
+        yield True
+    except OSError:
+        yield False
+    finally:
+        for probe in sockets:
+            probe.close()
+
+
+class Rig:
+    """`run` runs a command as a process, as an operator does; `machine` looks at the same stack from inside."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.port = free_block()
+        self.releases = folder / "releases"
+        self.releases.mkdir(parents=True)
+        self.environment = {
+            **os.environ,
+            "STUB_RELEASES": str(self.releases),
+            "PYTHONPATH": str(root()),
+            "DEPLOY_RUN_DIR": str(folder / "run"),
+            "DEPLOY_BASE_PORT": str(self.port),
+            "DEPLOY_RATE_LIMIT": "0",
+            "DEPLOY_CONNECTION_LIMIT": "0",
+            "DEPLOY_READY_TIMEOUT_S": "10",
+            "DEPLOY_WARMUP_REQUESTS": "5",
+            **settings,
+        }
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.run_dir = folder / "run"
+
+    def release(self, *versions: str, **told: Any) -> None:
+        for version in versions:
+            (self.releases / f"{version}.json").write_text(json.dumps(told))
+
+    def run(self, *arguments: str, code: int | None = 0, **environment: str) -> str:
+        """The output of a command; it must end with `code` (None: any)."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.support.deploy_stack", *arguments],
+            env={**self.environment, **environment},
+            cwd=root(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert code is None or done.returncode == code, f"{arguments} ended with {done.returncode}:\n{output}"
+        return output
+
+    def status(self) -> dict[str, Any]:
+        data = json.loads(self.run("status", "--json").partition("{")[2].join(["{", ""]))
+        assert isinstance(data, dict)
+        return data
+
+    def machine(self) -> Machine:
+        names = {
+            name.removeprefix("DEPLOY_").lower(): value
+            for name, value in self.environment.items()
+            if name.startswith("DEPLOY_")
+        }
+        os.environ["STUB_RELEASES"] = str(self.releases)
+        settings = DeploySettings.model_validate(names)
+        return COMPOSER.machine(settings, ConsoleProgress())
+
+    def predict(self, **headers: str) -> httpx.Response:
+        return httpx.post(f"{self.url}/api/v1/predict", json={}, headers=headers, timeout=40)
+
+    def version(self) -> str:
+        """Of the release that answers a client."""
+        return str(self.predict().json()["release"])
+
+    @contextmanager
+    def traffic(
+        self, *, clients: int = 16, pause: float = 0.002, kinds: tuple[str, ...] = ("post",)
+    ) -> Iterator[Tally]:
+        """Load in a thread, while the test does other things."""
+        tally = Tally()
+        loop = asyncio.new_event_loop()
+        stop = asyncio.Event()
+
+        def work() -> None:
+            loop.run_until_complete(load(self.port, tally, stop, clients=clients, pause=pause, kinds=kinds))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield tally
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join(60)
+            loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run("unlock", code=None)
+        self.run("stop", code=None, DEPLOY_STOP_GRACE_S="2")

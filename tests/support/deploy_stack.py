@@ -1,0 +1,101 @@
+"""`python -m tests.support.deploy_stack …`: the deploy commands, with stub services in place of Bentos.
+
+Releases are JSON files in $STUB_RELEASES: what the stub is told (see deploy_stub), plus `golden`.
+$KILL_AFTER names a phase after which the command kills itself, as `kill -9` would.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.cli import main
+from deploy.compose import Composer
+from deploy.errors import UsageError
+from deploy.judge import Verdict
+from deploy.progress import Progress
+from deploy.release import Golden, Release
+from deploy.settings import DeploySettings
+
+
+class StubReleases:
+    """Folder of `<version>.json`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, version: str) -> Release | None:
+        path = self.folder / f"{version}.json"
+        if not path.exists():
+            return None
+        data = json.loads(path.read_text())
+        golden = tuple(Golden(bet, expected) for bet, expected in data.get("golden", []))
+        sha256 = data.get("release_models", "a" * 64)
+        return Release(version, "tree", "commit", sha256, "1", path.stat().st_mtime, golden)
+
+    def build(self, version: str, models: Path | None) -> Release:
+        release = self.get(version)
+        if release is None:
+            raise UsageError(f"no stub release {version}")
+        return release
+
+    def releases(self) -> Sequence[Release]:
+        found = [self.get(path.stem) for path in self.folder.glob("*.json")]
+        return sorted((release for release in found if release), key=lambda release: -release.built_at)
+
+    def delete(self, version: str) -> None:
+        (self.folder / f"{version}.json").unlink()
+
+
+class Killer:
+    """Passes everything on; kills this process after one phase."""
+
+    def __init__(self, inner: Progress, phase: str) -> None:
+        self.inner = inner
+        self.phase = phase
+
+    def begin(self, phase: str, title: str) -> None:
+        self.inner.begin(phase, title)
+        if self.phase == f"begin:{phase}":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def done(self, phase: str, detail: str, seconds: float) -> None:
+        self.inner.done(phase, detail, seconds)
+        if self.phase == phase:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def say(self, text: str) -> None:
+        self.inner.say(text)
+
+    def verdict(self, verdict: Verdict, weight: int) -> None:
+        self.inner.verdict(verdict, weight)
+
+
+def serve(release: Release, port: int) -> list[str]:
+    config = (Path(os.environ["STUB_RELEASES"]) / f"{release.version}.json").read_text()
+    code = (
+        "import os, runpy, sys; os.environ['STUB'] = sys.argv.pop(1); "
+        "runpy.run_module('tests.support.deploy_stub', run_name='__main__')"
+    )
+    return [sys.executable, "-c", code, config]
+
+
+def releases(_: DeploySettings) -> StubReleases:
+    return StubReleases(Path(os.environ["STUB_RELEASES"]))
+
+
+def progress(inner: Progress) -> Progress:
+    return Killer(inner, os.environ.get("KILL_AFTER", ""))
+
+
+COMPOSER = Composer(
+    releases=releases,
+    serve=serve,
+    progress=progress,
+    entry=(sys.executable, "-m", "tests.support.deploy_stack"),
+)
+
+if __name__ == "__main__":
+    main(COMPOSER)
