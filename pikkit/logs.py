@@ -1,0 +1,163 @@
+"""Logs: one JSON object per line in production, readable lines in development, to standard output.
+
+BentoML's, uvicorn's and every other library's records go the same way, so that a collector meets one format. Known
+secrets are blotted out of every line, whoever wrote it. Bodies and query strings are never logged.
+
+Lines of one request share `request_id` (bind it with `structlog.contextvars.bind_contextvars`), and `trace_id`
+while traces are sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+from pydantic import SecretStr
+from pydantic_core import to_json
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from pikkit.settings import Settings
+
+__all__ = ["access", "configure", "get_logger"]
+
+_PROBES = frozenset({"/health", "/ready", "/live", "/metrics"})
+_FAULT = 500
+_MAX_PATH = 200
+_BLOT = "[secret]"
+_QUIET = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "uvicorn.access": logging.ERROR}
+
+
+class _Sampling:
+    """Share of requests that get a line; replaced by `configure`."""
+
+    share = 1.0
+
+
+def configure(settings: Settings) -> None:
+    """Set up logging of the whole process; call once, before the first line, in every process."""
+    _Sampling.share = settings.access_log
+    level = logging.getLevelName(settings.log_level)
+    as_json = settings.log_format == "json" or (
+        settings.log_format == "auto" and settings.environment == "production"
+    )
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    if settings.otlp_endpoint:
+        common.append(_add_trace)
+    if as_json:
+        common.append(structlog.processors.format_exc_info)
+        render: Processor = structlog.processors.JSONRenderer(serializer=_as_json)
+    else:
+        render = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    last: list[Processor] = [render, _Blotter(settings)]
+    structlog.configure(
+        processors=[*common, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_logger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_add_component, *common],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.WARNING) if level > logging.DEBUG else level)
+    for name in ("bentoml", "uvicorn.error", "circus"):
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+    logging.getLogger("bentoml").setLevel(max(level, logging.INFO))
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(level, least))
+
+
+def get_logger(name: str) -> Any:
+    """A structlog logger: `log.info("event", key=value)`. Its lines carry `component=name`."""
+    return structlog.get_logger(component=name)
+
+
+def access(
+    *, method: str, path: str, status: int, seconds: float, request_id: str, error: str | None = None
+) -> None:
+    """The one line of a request.
+
+    Sampled by ACCESS_LOG; what failed on our side is always logged, unless it is 0. Good answers to probes are not.
+
+    Args:
+        method: HTTP method.
+        path: path without the query string, which may hold anything.
+        status: HTTP status of the answer.
+        seconds: time from request to answer.
+        request_id: as in the answer's X-Request-ID.
+        error: code of the error answered, if it was one.
+    """
+    share = _Sampling.share
+    if not share or (status < _FAULT and share < 1.0 and random.random() >= share):  # noqa: S311 - not a secret
+        return
+    if path in _PROBES and status < _FAULT:
+        return
+    fields: dict[str, Any] = {} if error is None else {"error": error}
+    line = _access.warning if status >= _FAULT else _access.info
+    line(
+        "request",
+        method=method[:16],
+        path=path[:_MAX_PATH],
+        status=status,
+        ms=round(seconds * 1000, 2),
+        request_id=request_id,
+        **fields,
+    )
+
+
+_access = get_logger("pikkit.access")
+
+
+def _logger(*_: Any) -> structlog.PrintLogger:
+    return structlog.PrintLogger(sys.stdout)
+
+
+def _as_json(event: EventDict, **_: Any) -> str:
+    return to_json(event, fallback=repr, inf_nan_mode="null").decode()
+
+
+def _add_component(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["component"] = event["_record"].name
+    return event
+
+
+def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
+        event["span_id"] = trace.format_span_id(span.span_id)
+    return event
+
+
+class _Blotter:
+    """Last processor: replaces every known secret in the finished line."""
+
+    def __init__(self, settings: Settings) -> None:
+        values = [getattr(settings, name) for name in type(settings).model_fields]
+        flat = [item for value in values for item in (value if isinstance(value, tuple) else (value,))]
+        self._secrets: Sequence[str] = [
+            item.get_secret_value() for item in flat if isinstance(item, SecretStr) and item.get_secret_value()
+        ]
+
+    def __call__(self, _logger: WrappedLogger, _method: str, line: Any) -> Any:
+        for secret in self._secrets:
+            if secret in line:
+                line = line.replace(secret, _BLOT)
+        return line

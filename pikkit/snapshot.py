@@ -1,0 +1,88 @@
+"""The metrics that are known only at the moment of a scrape: living workers, model set, outbox."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+__all__ = ["OutboxState", "Snapshot"]
+
+
+class OutboxState(Protocol):
+    """What the metrics need of the alert outbox."""
+
+    @property
+    def depth(self) -> int:
+        """Alerts that wait for delivery."""
+        ...
+
+    @property
+    def oldest_age_s(self) -> float:
+        """Age of the oldest of them in seconds; 0 without any."""
+        ...
+
+    @property
+    def parked(self) -> int:
+        """Alerts given up until somebody retries them."""
+        ...
+
+
+Pick = Callable[[Sequence[float]], float]
+
+_OF_WORKERS: tuple[tuple[str, str, str, Pick], ...] = (
+    ("pikkit_start_time_seconds", "When the youngest worker started", "started", max),
+    ("pikkit_model_load_timestamp", "When a model set was last taken into service", "loaded", max),
+    ("pikkit_model_trained_timestamp", "When the oldest model set in service was trained", "trained", min),
+    ("pikkit_history_size", "Settled bets behind the history", "history", min),
+    ("pikkit_model_reload_error", "1 while the files in MODEL_DIR can't be used", "reload_error", max),
+)
+
+
+class Snapshot(Collector):
+    """One look at an instance."""
+
+    def __init__(
+        self,
+        labels: Mapping[str, str],
+        states: Sequence[Mapping[str, Any]],
+        expected: int,
+        outbox: OutboxState | None,
+    ) -> None:
+        """Take `states`, what each living worker says of itself, for one scrape."""
+        self._labels = labels
+        self._states = states
+        self._expected = expected
+        self._outbox = outbox
+
+    def collect(self) -> Iterator[Metric]:
+        """The series, by name."""
+        info = GaugeMetricFamily("pikkit_build_info", "Version and slot", labels=list(self._labels))
+        info.add_metric(list(self._labels.values()), 1)
+        yield info
+        yield _gauge("pikkit_workers_alive", "Worker processes that live", len(self._states))
+        yield _gauge("pikkit_workers_expected", "Worker processes that there should be", self._expected)
+        sets = Tally(tuple(state["model"].values()) for state in self._states if "model" in state)
+        model = GaugeMetricFamily(
+            "pikkit_model_info", "Workers that serve a model set", labels=["version", "tag", "sha256", "starter"]
+        )
+        for values, count in sets.items():
+            model.add_metric(values, count)
+        yield model
+        yield _gauge("pikkit_models_loaded", "Workers that have a model set", sets.total())
+        for name, text, key, pick in _OF_WORKERS:
+            found = [state[key] for state in self._states if state.get(key) is not None]
+            yield _gauge(name, text, pick(found) if found else 0)
+        if self._outbox is not None:
+            yield _gauge("pikkit_alert_outbox_depth", "Alerts that wait", self._outbox.depth)
+            yield _gauge(
+                "pikkit_alert_outbox_oldest_age_seconds", "Age of the oldest waiting", self._outbox.oldest_age_s
+            )
+            yield _gauge("pikkit_alert_outbox_parked", "Alerts given up", self._outbox.parked)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
