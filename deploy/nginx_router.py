@@ -59,6 +59,7 @@ class NginxRouter:
             addresses,
             self.nginx.version,
             stub_status=self.nginx.stub_status,
+            user="root root" if os.geteuid() == 0 else "",
         )
         if self.running() and (self._told() or {}).get("structure") == digest:
             return

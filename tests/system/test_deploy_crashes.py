@@ -1,0 +1,133 @@
+"""`kill -9` of the command after every phase, by name; traffic flows all the while."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from deploy.phases import CANARY, DEPLOY, PROMOTE, ROLLBACK, WITHDRAW
+from tests.support.deploy_load import Tally
+from tests.support.deploy_rig import Rig
+
+pytestmark = pytest.mark.system
+
+KILLED = -9
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Tally]]:
+    """One stack and one stream of traffic for all cases, as in real life."""
+    with Rig(tmp_path_factory.mktemp("crashes")) as stack:
+        stack.release("1", "2", "3", "canary")
+        stack.run("up", "--version", "1")
+        stack.run("deploy", "--version", "2")
+        with stack.traffic(clients=8, pause=0.01) as tally:
+            yield stack, tally
+        assert tally.requests > 1000
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ready", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def check_truth(stack: Rig, command: str, phase: str) -> None:
+    status = stack.status()
+    assert status["interrupted"] is not None
+    assert f"`{command}`" in status["interrupted"]
+    assert f"at {phase}" in status["interrupted"]
+    production = status["slots"][status["production"]]
+    served = httpx.get(f"http://127.0.0.1:{stack.port}/health", headers={"x-deployment-target": "production"})
+    assert production["version"] == served.json()["version"]
+    assert status["production"] == served.headers["x-served-by"]
+    for number, slot in enumerate(("blue", "green", "canary"), 1):
+        if status["slots"][slot]["health"] == "healthy":
+            assert answers(f"http://127.0.0.1:{stack.port + number}")
+        if not status["slots"][slot]["running"]:
+            assert not answers(f"http://127.0.0.1:{stack.port + number}")
+
+
+def live(stack: Rig) -> str:
+    return str(stack.predict(**{"x-deployment-target": "production"}).json()["release"])
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in DEPLOY])
+def test_a_deploy_killed_after_a_phase_is_told_truly_and_picked_up(rig: tuple[Rig, Tally], phase: str) -> None:
+    stack, tally = rig
+    version = "2" if live(stack) == "1" else "1"
+    stack.run("deploy", "--version", version, code=KILLED, KILL_AFTER=phase)
+    check_truth(stack, "deploy", phase)
+    output = stack.run("deploy", "--version", "3")
+    assert "was interrupted at" in output
+    assert "took over the lock" in output
+    assert live(stack) == "3"
+    stack.run("rollback")
+    assert live(stack) in ("1", "2")
+    assert tally.failures == {}
+
+
+@pytest.mark.parametrize("phase", ["start", "switch", "drain"])
+def test_after_a_killed_deploy_rollback_goes_to_the_release_before_what_is_live(
+    rig: tuple[Rig, Tally], phase: str
+) -> None:
+    stack, tally = rig
+    stack.run("deploy", "--version", "1")
+    stack.run("deploy", "--version", "2")
+    stack.run("deploy", "--version", "3", code=KILLED, KILL_AFTER=phase)
+    stack.run("rollback")
+    assert live(stack) == ("1" if phase == "start" else "2")
+    assert tally.failures == {}
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in CANARY])
+def test_a_canary_killed_after_a_phase_is_told_truly_and_picked_up(rig: tuple[Rig, Tally], phase: str) -> None:
+    stack, tally = rig
+    before = live(stack)
+    stack.run("canary", "--version", "canary", "--weight", "20", code=KILLED, KILL_AFTER=phase)
+    check_truth(stack, "canary", phase)
+    stack.run("deploy", "--version", "2" if before != "2" else "3")
+    status = stack.status()
+    assert status["slots"]["canary"]["running"] == (phase == "expose")
+    if phase == "expose":
+        stack.run("rollback")
+        assert not stack.status()["slots"]["canary"]["running"]
+    assert tally.failures == {}
+
+
+@pytest.mark.parametrize("phase", ["start", "switch", "drain", "retire"])
+def test_a_promotion_killed_after_a_phase_is_picked_up(rig: tuple[Rig, Tally], phase: str) -> None:
+    assert phase in [known.name for known in PROMOTE]
+    stack, tally = rig
+    if not stack.status()["slots"]["canary"]["running"]:
+        stack.run("canary", "--version", "canary", "--weight", "20")
+    before = live(stack)
+    stack.run("promote", "--force", code=KILLED, KILL_AFTER=phase)
+    check_truth(stack, "promote", phase)
+    stack.run("rollback")  # ends a canary that is left, or goes back
+    assert live(stack) == before
+    stack.run("deploy", "--version", "2" if before != "2" else "3")
+    assert tally.failures == {}
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in ROLLBACK])
+def test_a_rollback_killed_after_a_phase_is_picked_up(rig: tuple[Rig, Tally], phase: str) -> None:
+    stack, tally = rig
+    stack.run("deploy", "--version", "1")
+    stack.run("deploy", "--version", "2")
+    stack.run("rollback", code=KILLED, KILL_AFTER=phase)
+    check_truth(stack, "rollback", phase)
+    stack.run("rollback", code=0 if phase == "check" else 2)
+    assert live(stack) == "1"
+    assert tally.failures == {}
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in WITHDRAW])
+def test_ending_a_canary_killed_after_a_phase_is_picked_up(rig: tuple[Rig, Tally], phase: str) -> None:
+    stack, tally = rig
+    stack.run("canary", "--version", "canary", "--weight", "20")
+    stack.run("rollback", code=KILLED, KILL_AFTER=phase)
+    stack.run("deploy", "--version", "2" if live(stack) != "2" else "3")
+    assert not stack.status()["slots"]["canary"]["running"]
+    assert tally.failures == {}
