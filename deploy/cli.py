@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from deploy.compose import Composer
-from deploy.errors import DeployError, GateFailed, UsageError
+from deploy.errors import DeployError, GateFailed, UsageError, VerifyFailed
 from deploy.lock import Lock
 from deploy.machine import Machine
 from deploy.operations import Operations, Ramp
@@ -28,6 +31,7 @@ from deploy.route import slot_named
 from deploy.startup import bring_up
 from deploy.supervisor import Supervisor, start_supervisor, stop_supervisor
 from deploy.targets import write_targets
+from deploy.verify import Thresholds, verify_contract, verify_load
 
 __all__ = ["app", "main"]
 
@@ -69,15 +73,16 @@ SlotName = Annotated[str | None, typer.Argument(help="blue, green or canary")]
 def _machine(context: typer.Context) -> Iterator[Machine]:
     composer = context.obj
     try:
-        settings = composer.settings()
-        yield composer.machine(settings, ConsoleProgress(_console))
+        machine = composer.machine(composer.settings(), ConsoleProgress(_console))
+        with contextlib.closing(machine.probe):
+            yield machine
     except ValidationError as error:
         for fault in error.errors():
             name = ".".join(str(part) for part in fault["loc"]).upper()
             _console.print(f"[red]setting[/] DEPLOY_{name}: {fault['msg']}")
         raise typer.Exit(UsageError.exit_code) from None
     except DeployError as error:
-        _console.print(f"[red]✗[/] {error}", markup=True)
+        _console.print(f"[red]✗[/] {escape(str(error))}")
         if isinstance(error, GateFailed) and error.log:
             _console.print("last lines of the slot:")
             for line in error.log:
@@ -276,6 +281,36 @@ def plan(
     with _machine(context) as machine:
         for line in plan_lines(machine, command, version):
             _output.print(line, markup=False)
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    url: Annotated[str | None, typer.Option("--url", help="Live address; default: the proxy here")] = None,
+    version: OptionalVersion = None,
+    requests: Annotated[int, typer.Option(help="Requests of the load test; 0 for none", min=0, max=100_000)] = 500,
+    seconds: Annotated[float, typer.Option(help="Longest load test", min=1, max=600)] = 20,
+    clients: Annotated[int, typer.Option(help="Clients at a time", min=1, max=64)] = 8,
+    p95_ms: Annotated[float, typer.Option(help="Highest p95 latency, milliseconds")] = 500,
+    api_key: Annotated[str | None, typer.Option(envvar="VERIFY_API_KEY", help="X-API-Key to send")] = None,
+) -> None:
+    """Check a live address: the whole contract, the version, and a bounded load."""
+    headers = {"x-api-key": api_key} if api_key else {}
+    with _machine(context) as machine:
+        address = (url or machine.settings.url).rstrip("/")
+        with httpx.Client(base_url=address, headers=headers, timeout=15) as client:
+            checks = verify_contract(client, version)
+        if requests:
+            limits = Thresholds(requests, seconds, clients, p95_ms / 1000)
+            more, summary = asyncio.run(verify_load(address, headers, limits))
+            checks += more
+            machine.progress.say(summary)
+        for check in checks:
+            mark = "[red]✗[/]" if check.fault else "[green]✓[/]"
+            _output.print(f"{mark} {check.name}" + (f": {escape(check.fault)}" if check.fault else ""))
+        faults = [check.name for check in checks if check.fault]
+        if faults:
+            raise VerifyFailed(f"{len(faults)} of {len(checks)} checks failed at {address}: {'; '.join(faults)}")
 
 
 @app.command()

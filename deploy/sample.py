@@ -50,6 +50,7 @@ class Sample:
         grades: dict[str, float] = {}
         buckets: dict[float, float] = {}
         sums = dict.fromkeys(("requests", "errors", "unknown", "probability_sum", "probability_count"), 0.0)
+        seen_probability = False
         for family in text_string_to_metric_families(text):
             for name, labels, value, *_ in family.samples:
                 predicts = any(part in labels.get("endpoint", "") for part in _PREDICTING)
@@ -64,10 +65,11 @@ class Sample:
                     buckets[bound] = buckets.get(bound, 0) + value
                 elif name == "pikkit_prediction_latency_seconds_count" and predicts:
                     sums["requests"] += value
-                elif name == "pikkit_win_probability_sum":
+                elif name == "pikkit_win_probability_sum_total":
                     sums["probability_sum"] += value
-                elif name == "pikkit_win_probability_count":
-                    sums["probability_count"] += value
+                    seen_probability = True
+        if seen_probability:
+            sums["probability_count"] = sum(grades.values())
         return cls(grades=grades, buckets=buckets, **sums)
 
     def since(self, earlier: Sample) -> Sample:

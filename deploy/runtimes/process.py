@@ -71,7 +71,7 @@ class ProcessRuntime:
         self._environment = dict(environment)
         self._command = command
         self._clock = clock
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._children: set[int] = set()
 
     def folder(self, slot: Slot) -> Path:
         """Where the slot's record, log and models lie."""
@@ -227,7 +227,8 @@ class ProcessRuntime:
                 env=environment,
                 start_new_session=True,
             )
-        self._children[child.pid] = child
+        self._children.add(child.pid)
+        child.returncode = 0  # it outlives this command; _reap collects it if it does not
         process = ProcessId.of(child.pid)
         if process:
             self._write(slot, replace(record, pid=process.pid, started_at=process.started_at))
@@ -276,6 +277,10 @@ class ProcessRuntime:
         write_json(self.folder(slot) / "process.json", asdict(record))
 
     def _reap(self) -> None:
-        for pid, child in list(self._children.items()):
-            if child.poll() is not None:
-                del self._children[pid]
+        for pid in list(self._children):
+            try:
+                done, _ = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                done = pid
+            if done:
+                self._children.discard(pid)

@@ -7,16 +7,20 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
+from deploy.lock import Lock
 from deploy.machine import Machine
+from deploy.operations import Operations
 from deploy.progress import ConsoleProgress
+from deploy.report import status
 from deploy.settings import DeploySettings
+from deploy.supervisor import stop_supervisor
 from tests.support.deploy_load import Tally, load
 from tests.support.deploy_stack import COMPOSER
 from tests.support.need import root
@@ -59,7 +63,6 @@ class Rig:
         self.environment = {
             **os.environ,
             "STUB_RELEASES": str(self.releases),
-            "PYTHONPATH": str(root()),
             "DEPLOY_RUN_DIR": str(folder / "run"),
             "DEPLOY_BASE_PORT": str(self.port),
             "DEPLOY_RATE_LIMIT": "0",
@@ -70,6 +73,8 @@ class Rig:
         }
         self.url = f"http://127.0.0.1:{self.port}"
         self.run_dir = folder / "run"
+        self._machines: list[Machine] = []
+        self.client = httpx.Client(verify=False, timeout=40, headers={"connection": "close"})  # noqa: S501 - plain HTTP
 
     def release(self, *versions: str, **told: Any) -> None:
         for version in versions:
@@ -91,22 +96,28 @@ class Rig:
         return output
 
     def status(self) -> dict[str, Any]:
-        data = json.loads(self.run("status", "--json").partition("{")[2].join(["{", ""]))
-        assert isinstance(data, dict)
-        return data
+        return status(self.machine())
 
     def machine(self) -> Machine:
         names = {
             name.removeprefix("DEPLOY_").lower(): value
             for name, value in self.environment.items()
-            if name.startswith("DEPLOY_")
+            if name.startswith("DEPLOY_") or name == "CORS_ORIGINS"
         }
         os.environ["STUB_RELEASES"] = str(self.releases)
         settings = DeploySettings.model_validate(names)
-        return COMPOSER.machine(settings, ConsoleProgress())
+        machine = COMPOSER.machine(settings, ConsoleProgress())
+        self._machines.append(machine)
+        return machine
+
+    def do(self, work: Callable[[Operations], None]) -> None:
+        """A command within this process, under the lock: spares the start of an interpreter."""
+        machine = self.machine()
+        with Lock(machine.settings.run_dir / "lock.json", "test", say=machine.progress.say):
+            work(Operations(machine, os.getpid()))
 
     def predict(self, **headers: str) -> httpx.Response:
-        return httpx.post(f"{self.url}/api/v1/predict", json={}, headers=headers, timeout=40)
+        return self.client.post(f"{self.url}/api/v1/predict", json={}, headers=headers)
 
     def version(self) -> str:
         """Of the release that answers a client."""
@@ -137,5 +148,10 @@ class Rig:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.run("unlock", code=None)
-        self.run("stop", code=None, DEPLOY_STOP_GRACE_S="2")
+        stop_supervisor(self.run_dir)
+        self.environment["DEPLOY_STOP_GRACE_S"] = "2"
+        (self.run_dir / "lock.json").unlink(missing_ok=True)
+        self.do(lambda operations: operations.stop_all())
+        for machine in self._machines:
+            machine.probe.close()
+        self.client.close()

@@ -18,6 +18,7 @@ from deploy.judge import Verdict
 from deploy.progress import Progress
 from deploy.release import Golden, Release
 from deploy.settings import DeploySettings
+from tests.support.need import root
 
 
 class StubReleases:
@@ -76,10 +77,10 @@ class Killer:
 def serve(release: Release, port: int) -> list[str]:
     config = (Path(os.environ["STUB_RELEASES"]) / f"{release.version}.json").read_text()
     code = (
-        "import os, runpy, sys; os.environ['STUB'] = sys.argv.pop(1); "
+        "import os, runpy, sys; os.environ['STUB'] = sys.argv.pop(1); sys.path.insert(0, sys.argv.pop(1)); "
         "runpy.run_module('tests.support.deploy_stub', run_name='__main__')"
     )
-    return [sys.executable, "-c", code, config]
+    return [sys.executable, "-c", code, config, str(root())]
 
 
 def releases(_: DeploySettings) -> StubReleases:

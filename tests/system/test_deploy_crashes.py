@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from deploy.errors import UsageError
 from deploy.phases import CANARY, DEPLOY, PROMOTE, ROLLBACK, WITHDRAW
 from tests.support.deploy_load import Tally
 from tests.support.deploy_rig import Rig
@@ -26,9 +27,9 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Tally]]
         assert tally.requests > 1000
 
 
-def answers(url: str) -> bool:
+def answers(stack: Rig, url: str) -> bool:
     try:
-        return httpx.get(f"{url}/ready", timeout=2).status_code == 200
+        return stack.client.get(f"{url}/ready", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -39,14 +40,14 @@ def check_truth(stack: Rig, command: str, phase: str) -> None:
     assert f"`{command}`" in status["interrupted"]
     assert f"at {phase}" in status["interrupted"]
     production = status["slots"][status["production"]]
-    served = httpx.get(f"http://127.0.0.1:{stack.port}/health", headers={"x-deployment-target": "production"})
+    served = stack.client.get(f"{stack.url}/health", headers={"x-deployment-target": "production"})
     assert production["version"] == served.json()["version"]
     assert status["production"] == served.headers["x-served-by"]
     for number, slot in enumerate(("blue", "green", "canary"), 1):
         if status["slots"][slot]["health"] == "healthy":
-            assert answers(f"http://127.0.0.1:{stack.port + number}")
+            assert answers(stack, f"http://127.0.0.1:{stack.port + number}")
         if not status["slots"][slot]["running"]:
-            assert not answers(f"http://127.0.0.1:{stack.port + number}")
+            assert not answers(stack, f"http://127.0.0.1:{stack.port + number}")
 
 
 def live(stack: Rig) -> str:
@@ -63,7 +64,7 @@ def test_a_deploy_killed_after_a_phase_is_told_truly_and_picked_up(rig: tuple[Ri
     assert "was interrupted at" in output
     assert "took over the lock" in output
     assert live(stack) == "3"
-    stack.run("rollback")
+    stack.do(lambda operations: operations.rollback())
     assert live(stack) in ("1", "2")
     assert tally.failures == {}
 
@@ -73,10 +74,10 @@ def test_after_a_killed_deploy_rollback_goes_to_the_release_before_what_is_live(
     rig: tuple[Rig, Tally], phase: str
 ) -> None:
     stack, tally = rig
-    stack.run("deploy", "--version", "1")
-    stack.run("deploy", "--version", "2")
+    stack.do(lambda operations: operations.deploy("1"))
+    stack.do(lambda operations: operations.deploy("2"))
     stack.run("deploy", "--version", "3", code=KILLED, KILL_AFTER=phase)
-    stack.run("rollback")
+    stack.do(lambda operations: operations.rollback())
     assert live(stack) == ("1" if phase == "start" else "2")
     assert tally.failures == {}
 
@@ -87,38 +88,42 @@ def test_a_canary_killed_after_a_phase_is_told_truly_and_picked_up(rig: tuple[Ri
     before = live(stack)
     stack.run("canary", "--version", "canary", "--weight", "20", code=KILLED, KILL_AFTER=phase)
     check_truth(stack, "canary", phase)
-    stack.run("deploy", "--version", "2" if before != "2" else "3")
+    stack.do(lambda operations: operations.deploy("2" if before != "2" else "3"))
     status = stack.status()
     assert status["slots"]["canary"]["running"] == (phase == "expose")
     if phase == "expose":
-        stack.run("rollback")
+        stack.do(lambda operations: operations.rollback())
         assert not stack.status()["slots"]["canary"]["running"]
     assert tally.failures == {}
 
 
-@pytest.mark.parametrize("phase", ["start", "switch", "drain", "retire"])
+@pytest.mark.parametrize("phase", ["start", "switch", "retire"])
 def test_a_promotion_killed_after_a_phase_is_picked_up(rig: tuple[Rig, Tally], phase: str) -> None:
     assert phase in [known.name for known in PROMOTE]
     stack, tally = rig
     if not stack.status()["slots"]["canary"]["running"]:
-        stack.run("canary", "--version", "canary", "--weight", "20")
+        stack.do(lambda operations: operations.canary("canary", None, 20, None))
     before = live(stack)
     stack.run("promote", "--force", code=KILLED, KILL_AFTER=phase)
     check_truth(stack, "promote", phase)
-    stack.run("rollback")  # ends a canary that is left, or goes back
+    stack.do(lambda operations: operations.rollback())  # ends a canary that is left, or goes back
     assert live(stack) == before
-    stack.run("deploy", "--version", "2" if before != "2" else "3")
+    stack.do(lambda operations: operations.deploy("2" if before != "2" else "3"))
     assert tally.failures == {}
 
 
 @pytest.mark.parametrize("phase", [phase.name for phase in ROLLBACK])
 def test_a_rollback_killed_after_a_phase_is_picked_up(rig: tuple[Rig, Tally], phase: str) -> None:
     stack, tally = rig
-    stack.run("deploy", "--version", "1")
-    stack.run("deploy", "--version", "2")
+    stack.do(lambda operations: operations.deploy("1"))
+    stack.do(lambda operations: operations.deploy("2"))
     stack.run("rollback", code=KILLED, KILL_AFTER=phase)
     check_truth(stack, "rollback", phase)
-    stack.run("rollback", code=0 if phase == "check" else 2)
+    if phase == "check":
+        stack.do(lambda operations: operations.rollback())
+    else:
+        with pytest.raises(UsageError, match="no release to go back to"):
+            stack.do(lambda operations: operations.rollback())
     assert live(stack) == "1"
     assert tally.failures == {}
 
@@ -126,8 +131,8 @@ def test_a_rollback_killed_after_a_phase_is_picked_up(rig: tuple[Rig, Tally], ph
 @pytest.mark.parametrize("phase", [phase.name for phase in WITHDRAW])
 def test_ending_a_canary_killed_after_a_phase_is_picked_up(rig: tuple[Rig, Tally], phase: str) -> None:
     stack, tally = rig
-    stack.run("canary", "--version", "canary", "--weight", "20")
+    stack.do(lambda operations: operations.canary("canary", None, 20, None))
     stack.run("rollback", code=KILLED, KILL_AFTER=phase)
-    stack.run("deploy", "--version", "2" if live(stack) != "2" else "3")
+    stack.do(lambda operations: operations.deploy("2" if live(stack) != "2" else "3"))
     assert not stack.status()["slots"]["canary"]["running"]
     assert tally.failures == {}

@@ -1,0 +1,321 @@
+"""The failures that people reported of other tools (one test each), on real processes and a real Nginx."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from deploy.errors import DeployError, GateFailed, Locked, RouterError, UsageError
+from deploy.files import write_json
+from deploy.lock import Lock
+from deploy.nginx_router import NginxRouter
+from deploy.pids import ProcessId
+from tests.support.deploy_rig import Rig
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """Release 1 in production (blue), 2 and 3 ready to be deployed."""
+    with Rig(tmp_path) as stack:
+        stack.release("1", "2", "3")
+        stack.do(lambda operations: operations.deploy("1"))
+        yield stack
+
+
+def test_1_rollback_never_goes_onto_a_broken_copy(rig: Rig) -> None:
+    rig.do(lambda operations: operations.deploy("2"))
+    rig.release("broken", crash=True)
+    with pytest.raises(GateFailed):
+        rig.do(lambda operations: operations.deploy("broken"))  # takes the slot of 1, the rollback target
+    assert rig.version() == "2"
+    rig.do(lambda operations: operations.rollback())  # starts 1 anew, since no slot has it warm
+    assert rig.version() == "1"
+
+
+def test_1b_rollback_does_not_believe_in_a_warm_slot_that_went_bad(rig: Rig) -> None:
+    rig.do(lambda operations: operations.deploy("2"))
+    pid = rig.machine().runtime.observe("blue").pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    rig.do(lambda operations: operations.rollback())
+    assert rig.version() == "1"
+
+
+def test_2_the_lock_of_a_dead_owner_blocks_nobody(rig: Rig) -> None:
+    lock = rig.run_dir / "lock.json"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    started = ProcessId.of(dead.pid)
+    dead.wait()
+    assert started is not None
+    write_json(lock, {"user": "ann", "pid": dead.pid, "started_at": started.started_at, "command": "deploy"})
+    assert "took over the lock of ann" in rig.run("deploy", "--version", "2")
+    # a living process with the pid, but started at another time, is not the owner either
+    write_json(lock, {"user": "ann", "pid": os.getpid(), "started_at": 1.0, "command": "deploy"})
+    rig.run("rollback")
+
+
+def test_2b_the_lock_of_a_living_owner_is_respected(rig: Rig) -> None:
+    with Lock(rig.run_dir / "lock.json", "deploy --version 9"):
+        assert "deploy --version 9" in rig.run("deploy", "--version", "2", code=Locked.exit_code)
+    rig.run("deploy", "--version", "2")
+
+
+def test_2c_old_releases_do_not_fill_the_disk(rig: Rig) -> None:
+    rig.environment["DEPLOY_KEEP_RELEASES"] = "1"
+    for number, version in enumerate(("old1", "old2", "old3")):
+        rig.release(version)
+        os.utime(rig.releases / f"{version}.json", (number, number))
+    rig.do(lambda operations: operations.deploy("2"))
+    assert sorted(path.stem for path in rig.releases.glob("*.json")) == ["1", "2", "3"]
+
+
+def test_3_a_configuration_that_nginx_refuses_leaves_the_live_colour_alone(rig: Rig) -> None:
+    rig.environment["DEPLOY_TLS_CERTIFICATE"] = rig.environment["DEPLOY_TLS_KEY"] = str(rig.folder / "none.pem")
+    output = rig.run("deploy", "--version", "2", code=RouterError.exit_code)
+    assert "none.pem" in output
+    del rig.environment["DEPLOY_TLS_CERTIFICATE"], rig.environment["DEPLOY_TLS_KEY"]
+    assert rig.version() == "1"
+    status = rig.status()
+    assert status["production"] == "blue"
+    assert status["slots"]["blue"]["running"]
+    assert not status["slots"]["green"]["running"]
+    assert status["rollback_to"] is None
+    rig.do(lambda operations: operations.deploy("2"))
+    assert rig.version() == "2"
+
+
+def test_3b_a_reload_that_silently_did_nothing_is_found_out_and_undone(rig: Rig) -> None:
+    """The new port is held by someone else: `nginx -t` and the signal succeed, and nothing is applied."""
+    router = rig.machine().router
+    assert isinstance(router, NginxRouter)
+    before = (router.folder / "nginx.conf").read_text()
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        rig.environment["DEPLOY_STATUS_PORT"] = str(stranger.getsockname()[1])
+        moved = rig.machine()
+        with pytest.raises(RouterError, match="did not"):
+            moved.router.reconcile(moved.runtime.addresses())
+    del rig.environment["DEPLOY_STATUS_PORT"]
+    assert (router.folder / "nginx.conf").read_text() == before
+    assert rig.version() == "1"
+
+
+def test_4_an_edit_always_reaches_the_proxy_and_is_read_back(rig: Rig) -> None:
+    for version in ("2", "3", "1", "2"):
+        rig.do(lambda operations, version=version: operations.deploy(version))  # type: ignore[misc]
+        answers = {rig.client.get(f"{rig.url}/health").json()["version"] for _ in range(20)}
+        assert answers == {version}
+
+
+def test_4b_a_proxy_that_reads_another_folder_is_found_out(rig: Rig) -> None:
+    machine = rig.machine()
+    router = machine.router
+    assert isinstance(router, NginxRouter)
+    route = router.get()
+    assert route is not None
+    router._link = router.folder / "elsewhere"
+    with pytest.raises(RouterError, match="not the folder that it reads"):
+        router.set(route.moved(production="green"))
+    assert rig.version() == "1"
+
+
+def test_5_a_stopped_slot_in_the_configuration_takes_nothing_down(rig: Rig) -> None:
+    config = (rig.run_dir / "nginx" / "nginx.conf").read_text()
+    assert f"127.0.0.1:{rig.port + 3}" in config  # the canary, which never ran
+    machine = rig.machine()
+    machine.router.stop(grace_s=2)
+    machine.router.reconcile(machine.runtime.addresses())
+    assert rig.version() == "1"
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"models_loaded": False}, "no models loaded"),
+        ({"ready": False}, "not ready"),
+        ({"version": "1"}, "serves version"),
+        ({"models": "b" * 64}, "serves model set"),
+        ({"golden": [[{}, {"win_probability": 0.7}]]}, "golden bet 0"),
+        ({"crash": True}, "ended before it was ready"),
+    ],
+)
+def test_6_a_release_that_lies_about_being_ready_gets_no_traffic(
+    rig: Rig, told: dict[str, object], why: str
+) -> None:
+    rig.environment["DEPLOY_READY_TIMEOUT_S"] = "1.5"
+    rig.release("liar", **told)
+    with rig.traffic(clients=4) as tally, pytest.raises(GateFailed, match=why) as refused:
+        rig.do(lambda operations: operations.deploy("liar"))
+    assert any("liar" in line for line in refused.value.log)
+    assert tally.failures == {}
+    assert set(tally.served) == {"blue"}
+    assert not rig.status()["slots"]["green"]["running"]
+
+
+def test_7_a_request_in_flight_for_20_seconds_ends_with_200_and_the_old_slot_gets_no_new_one(rig: Rig) -> None:
+    request = (
+        f"import httpx; r = httpx.post('{rig.url}/api/v1/predict', headers={{'x-delay': '20'}}, timeout=60);"
+        "print(r.status_code, r.json()['release'])"
+    )
+    slow = subprocess.Popen([sys.executable, "-c", request], stdout=subprocess.PIPE, text=True)
+    machine = rig.machine()
+    while (machine.sample("blue") is None) or "pikkit_active_requests 1" not in (
+        machine.probe.metrics(machine.runtime.base_url("blue")) or ""
+    ):
+        time.sleep(0.05)
+    begin = time.monotonic()
+    with rig.traffic(clients=8) as tally:
+        route = machine.router.get()
+        rig.environment["DEPLOY_DRAIN_TIMEOUT_S"] = "0"
+        rig.do(lambda operations: operations.deploy("2"))
+        assert route is not None
+        time.sleep(0.2)
+        old = machine.sample("blue")
+        time.sleep(1)
+        assert machine.sample("blue") == old  # nothing new came
+        assert "still has 1 request" in machine.drain("blue") or time.monotonic() - begin > 20
+        # the next deploy takes the old slot: it waits for the request before it stops it
+        rig.environment["DEPLOY_DRAIN_TIMEOUT_S"] = "30"
+        rig.do(lambda operations: operations.deploy("3"))
+    assert slow.communicate(timeout=30)[0].split() == ["200", "1"]
+    assert tally.failures == {}
+
+
+def test_8_idle_keep_alive_connections_survive_a_switch(rig: Rig) -> None:
+    rig.do(lambda operations: operations.deploy("2"))
+    machine = rig.machine()
+    with rig.traffic(clients=32, pause=0.05) as tally:
+        for colour in ("blue", "green") * 10:
+            route = machine.router.get()
+            assert route is not None
+            machine.router.set(route.moved(production=colour))
+            time.sleep(0.05)
+    assert tally.failures == {}
+    assert set(tally.served) == {"blue", "green"}
+
+
+def test_9_the_rollback_target_is_never_pruned(rig: Rig) -> None:
+    rig.environment["DEPLOY_KEEP_RELEASES"] = "1"
+    os.utime(rig.releases / "1.json", (1, 1))  # the oldest of all
+    rig.release("a", "b", "c", "d")
+    rig.do(lambda operations: operations.deploy("2"))
+    assert (rig.releases / "1.json").exists()
+    rig.do(lambda operations: operations.rollback())
+    assert rig.version() == "1"
+
+
+@pytest.mark.parametrize("damage", ["lost", "half-written", "empty"])
+def test_10_without_the_state_file_routing_and_rollback_go_on(rig: Rig, damage: str) -> None:
+    rig.do(lambda operations: operations.deploy("2"))
+    state = rig.run_dir / "state.json"
+    if damage == "lost":
+        state.unlink()
+    else:
+        state.write_text(state.read_text()[:40] if damage == "half-written" else "")
+    status = rig.status()
+    assert (status["production"], status["rollback_to"]) == ("green", "1")
+    assert status["state_file"] != "ok"
+    rig.do(lambda operations: operations.rollback())
+    assert rig.version() == "1"
+    assert rig.status()["state_file"] == "ok"
+
+
+def test_also_aborting_with_nothing_running_leaves_production_alone(rig: Rig) -> None:
+    with pytest.raises(UsageError, match="no release to go back to"):
+        rig.do(lambda operations: operations.rollback())
+    with pytest.raises(UsageError, match="is production"):
+        rig.do(lambda operations: operations.stop("blue"))
+    rig.do(lambda operations: operations.stop("canary"))
+    assert rig.version() == "1"
+
+
+def test_also_100_to_0_is_100_to_0(rig: Rig) -> None:
+    rig.do(lambda operations: operations.canary("2", None, 0, None))
+    seen = {rig.predict(**{"x-client-id": f"c{n}"}).headers["x-served-by"] for n in range(60)}
+    assert seen == {"blue"}
+    rig.do(lambda operations: operations.canary(None, None, 100, None))
+    seen = {rig.predict(**{"x-client-id": f"c{n}"}).headers["x-served-by"] for n in range(60)}
+    assert seen == {"canary"}
+
+
+def test_also_no_canary_route_is_left_after_the_canary(rig: Rig) -> None:
+    rig.do(lambda operations: operations.canary("2", None, 50, None))
+    rig.do(lambda operations: operations.rollback())
+    route = rig.machine().router.get()
+    assert route is not None
+    assert (route.weight, route.canary) == (0, False)
+    for headers in ({"x-deployment-target": "canary"}, {"cookie": "deployment=canary"}):
+        assert rig.predict(**headers).headers["x-served-by"] == "blue"
+    assert not rig.status()["slots"]["canary"]["running"]
+
+
+def test_also_a_port_that_is_taken_is_said_before_anything_happens(rig: Rig) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", rig.port + 2))
+        stranger.listen()
+        with pytest.raises(DeployError, match=f"port {rig.port + 2} of green is taken by"):
+            rig.do(lambda operations: operations.deploy("2"))
+    assert rig.version() == "1"
+
+
+def test_also_a_failed_boot_leaves_no_process_behind(rig: Rig) -> None:
+    rig.environment["DEPLOY_READY_TIMEOUT_S"] = "1"
+    rig.release("stuck", ready=False)
+    with pytest.raises(GateFailed):
+        rig.do(lambda operations: operations.deploy("stuck"))
+    mark = str(rig.run_dir / "slots" / "green")
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("PIKKIT_SLOT") == mark:
+                left.append(process)
+        except psutil.Error:
+            continue
+    assert left == []
+
+
+def test_a_slot_and_nginx_that_die_are_seen_and_started_again(rig: Rig) -> None:
+    rig.run("up")
+    before = rig.status()["slots"]["blue"]
+    os.kill(before["pid"], signal.SIGKILL)
+    assert wait_for(rig, lambda: rig.status()["slots"]["blue"]["health"] == "healthy")
+    after = rig.status()["slots"]["blue"]
+    assert after["pid"] != before["pid"]
+    assert after["restarts"] == 1
+    master = json.loads((rig.run_dir / "nginx" / "master.json").read_text())
+    os.kill(master["pid"], signal.SIGTERM)
+    assert wait_for(rig, lambda: rig.version() == "1")
+
+
+def wait_for(rig: Rig, check, seconds: float = 15) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if check():
+                return True
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    return False
+
+
+def test_a_recycled_pid_is_not_believed(rig: Rig) -> None:
+    record = rig.run_dir / "slots" / "green" / "process.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    told = {"version": "9", "command": [], "environment": {}, "workers": 1}
+    write_json(record, {**told, "pid": os.getpid(), "started_at": 12345.0})
+    assert not rig.status()["slots"]["green"]["running"]
+    rig.do(lambda operations: operations.deploy("2"))  # and this process was not ended for it
+    assert rig.version() == "2"

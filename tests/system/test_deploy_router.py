@@ -1,0 +1,158 @@
+"""What Nginx does with a request: the split, overrides, limits, errors, headers."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.deploy_rig import Rig
+
+pytestmark = pytest.mark.system
+
+CLIENTS = 20_000
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with Rig(tmp_path_factory.mktemp("router"), CORS_ORIGINS="https://ok.example") as stack:
+        stack.release("1", "2")
+        stack.do(lambda operations: operations.deploy("1"))
+        stack.do(lambda operations: operations.canary("2", None, 10, None))
+        yield stack
+
+
+async def chosen(rig: Rig, count: int) -> list[str]:
+    """The slot that Nginx picks for each of `count` clients, as it tells at /route (pipelined: it is 20,000)."""
+
+    async def some(first: int, last: int) -> list[str]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port + 9)
+        picked = []
+        for client in range(first, last):
+            writer.write(f"GET /route HTTP/1.1\r\nHost: x\r\nX-Client-ID: client-{client}\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r")[0])
+            body = await reader.readexactly(length)
+            picked.append(body.partition(b'"slot":"')[2].split(b'"')[0].decode())
+        writer.close()
+        return picked
+
+    step = count // 10
+    parts = await asyncio.gather(*(some(first, first + step) for first in range(0, count, step)))
+    return [slot for part in parts for slot in part]
+
+
+def test_a_share_of_10_percent_is_10_percent_and_growing_moves_nobody_back(rig: Rig) -> None:
+    rig.machine().set_weight(10)
+    at_10 = asyncio.run(chosen(rig, CLIENTS))
+    assert at_10.count("canary") / CLIENTS == pytest.approx(0.10, abs=0.01)
+    assert asyncio.run(chosen(rig, CLIENTS)) == at_10
+    before = {n for n, slot in enumerate(at_10) if slot == "canary"}
+    for weight in (25, 50):
+        rig.machine().set_weight(weight)
+        now = {n for n, slot in enumerate(asyncio.run(chosen(rig, CLIENTS))) if slot == "canary"}
+        assert len(now) / CLIENTS == pytest.approx(weight / 100, abs=0.015)
+        assert before <= now
+        before = now
+    rig.machine().set_weight(10, new_salt=True)
+    salted = {n for n, slot in enumerate(asyncio.run(chosen(rig, CLIENTS))) if slot == "canary"}
+    assert len(salted & before) / len(salted) < 0.6  # another release meets other clients
+
+
+def test_header_goes_before_cookie_and_cookie_before_split(rig: Rig) -> None:
+    for number in range(30):
+        client = {"x-client-id": f"c{number}"}
+        assert rig.predict(**client, **{"x-deployment-target": "canary"}).headers["x-served-by"] == "canary"
+        assert rig.predict(**client, **{"x-deployment-target": "production"}).headers["x-served-by"] == "blue"
+        assert rig.predict(**client, cookie="deployment=canary").headers["x-served-by"] == "canary"
+        both = rig.predict(**client, cookie="deployment=canary", **{"x-deployment-target": "blue"})
+        assert both.headers["x-served-by"] == "blue"
+
+
+def test_a_slot_without_traffic_can_not_be_chosen(rig: Rig) -> None:
+    assert rig.predict(**{"x-deployment-target": "green", "x-client-id": "a"}).status_code == 200
+    assert rig.predict(**{"x-deployment-target": "nonsense; drop"}).status_code == 200
+
+
+def test_a_dead_canary_costs_its_clients_no_error_on_connect(rig: Rig) -> None:
+    machine = rig.machine()
+    machine.set_weight(50)
+    machine.runtime.stop("canary", grace_s=2)
+    answers = [rig.predict(**{"x-client-id": f"c{n}"}) for n in range(100)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.headers["x-served-by"] for answer in answers} == {"blue"}  # told by what really served
+    rig.do(lambda operations: operations.canary("2", None, 10, None))
+
+
+@pytest.mark.parametrize("path", ["/metrics", "//metrics", "/%6detrics", "/metrics/", "/METRICS", "/x/../metrics"])
+def test_metrics_are_closed_from_outside(rig: Rig, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", rig.port)) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert client.makefile("rb").readline().split()[1] == b"403"
+
+
+def test_the_admin_route_is_closed_from_outside(rig: Rig) -> None:
+    answer = rig.client.post(f"{rig.url}/api/v1/reload-models")
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "forbidden"
+
+
+def test_nginx_own_errors_have_the_shape_and_the_headers_of_all_errors(rig: Rig) -> None:
+    headers = {"origin": "https://ok.example", "x-request-id": "abc-1"}
+    answer = rig.client.post(f"{rig.url}/api/v1/predict", content=b"x" * 1_100_000, headers=headers)
+    assert answer.status_code == 413
+    assert answer.json()["error"] == {
+        "code": "body_too_large",
+        "message": "the body is over 1 MiB: send fewer bets at a time",
+        "field": None,
+        "request_id": "abc-1",
+        "retryable": False,
+    }
+    assert answer.headers["access-control-allow-origin"] == "https://ok.example"
+    assert "X-Served-By" in answer.headers["access-control-expose-headers"]
+    assert answer.headers["x-request-id"] == "abc-1"
+    assert answer.headers["x-served-by"] == "nginx"
+    other = httpx.post(
+        f"{rig.url}/api/v1/predict", content=b"x" * 1_100_000, headers={"origin": "https://no.example"}
+    )
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_a_request_id_is_passed_on_made_or_replaced(rig: Rig) -> None:
+    assert rig.predict(**{"x-request-id": "mine.1"}).headers["x-request-id"] == "mine.1"
+    assert len(rig.predict().headers["x-request-id"]) == 32
+    assert len(rig.predict(**{"x-request-id": 'a"b'}).headers["x-request-id"]) == 32
+
+
+def test_security_headers_are_there_and_hsts_only_with_tls(rig: Rig) -> None:
+    headers = rig.predict().headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert "strict-transport-security" not in headers
+    assert headers["server"] == "nginx"
+
+
+def test_the_access_log_is_json_with_slot_and_upstream_time(rig: Rig) -> None:
+    rig.predict(**{"x-request-id": "look-for-me"})
+    time.sleep(1.5)
+    lines = (rig.run_dir / "nginx/logs/access.log").read_text().splitlines()
+    entry = next(entry for entry in map(json.loads, lines) if entry["request_id"] == "look-for-me")
+    assert entry["slot"] in ("blue", "canary")
+    assert float(entry["upstream_seconds"]) >= 0
+    assert entry["path"] == "/api/v1/predict"
+
+
+def test_a_client_over_its_rate_is_told_so_and_when_to_come_back(tmp_path: Path) -> None:
+    with Rig(tmp_path, DEPLOY_RATE_LIMIT="5", DEPLOY_RATE_BURST="5") as limited:
+        limited.release("1")
+        limited.do(lambda operations: operations.deploy("1"))
+        answers = [limited.predict() for _ in range(30)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert refused
+        assert refused[0].json()["error"]["code"] == "rate_limited"
+        assert refused[0].json()["error"]["retryable"] is True
+        assert refused[0].headers["retry-after"] == "1"
