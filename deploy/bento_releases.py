@@ -25,7 +25,7 @@ def build_command(release: Release) -> list[str]:
     labels = {
         "git_commit": release.commit,
         "tree_sha256": release.tree,
-        "models_sha256": release.models_sha256,
+        "models_digest": release.models_digest,
         "models_version": release.models_version,
     }
     line = [sys.executable, "-m", "bentoml", "build", "--version", release.version, "--output", "tag"]
@@ -64,7 +64,7 @@ class BentoReleases:
             )
         described = describe_models(source)
         if existing:
-            if models and existing.models_sha256 != described.sha256:
+            if models and existing.models_digest != described.digest:
                 raise UsageError(
                     f"release {version} holds model set {existing.models_version}, not {described.version}: "
                     "choose a new version"
@@ -79,7 +79,8 @@ class BentoReleases:
             version=version,
             tree=tree,
             commit=commit_of(self._root),
-            models_sha256=described.sha256,
+            models_sha256="",
+            models_digest=described.digest,
             models_version=described.version,
             built_at=time.time(),
             golden=described.golden,

@@ -66,6 +66,9 @@ Workers = Annotated[int | None, typer.Option("--workers", help="Worker processes
 AsBuilt = Annotated[
     bool, typer.Option("--as-built", help="Reuse a release even if the code here has changed since")
 ]
+OlderModels = Annotated[
+    bool, typer.Option("--older-models", help="Even if a newer model set was hot-reloaded into production")
+]
 SlotName = Annotated[str | None, typer.Argument(help="blue, green or canary")]
 
 
@@ -134,14 +137,15 @@ def deploy(
     models: Models = None,
     workers: Workers = None,
     as_built: AsBuilt = False,
+    older_models: OlderModels = False,
 ) -> None:
     """Build or reuse a release and make it production, blue/green."""
     with _locked(context) as (_, operations):
-        operations.deploy(version, models, workers, as_built=as_built)
+        operations.deploy(version, models, workers, as_built=as_built, older_models=older_models)
 
 
 @app.command()
-def canary(
+def canary(  # noqa: PLR0913, PLR0917 - each is an option
     context: typer.Context,
     version: OptionalVersion = None,
     models: Models = None,
@@ -150,13 +154,14 @@ def canary(
     interval: Annotated[str, typer.Option(help="Time at each step, e.g. 30s, 5m, 1h")] = "5m",
     auto: Annotated[bool, typer.Option("--auto", help="Judge after each step; promote, pause or go back")] = False,
     as_built: AsBuilt = False,
+    older_models: OlderModels = False,
 ) -> None:
     """Give a share of the clients to a release; without --version, change the share of the one that runs."""
     with _locked(context) as (_, operations):
         if steps and not auto:
             raise UsageError("--steps needs --auto: without it, set each --weight yourself")
         ramp = Ramp(_weights(steps or "10,25,50,100"), _seconds(interval)) if auto else None
-        operations.canary(version, models, weight, ramp, as_built=as_built)
+        operations.canary(version, models, weight, ramp, as_built=as_built, older_models=older_models)
 
 
 @app.command()

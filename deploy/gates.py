@@ -114,6 +114,8 @@ class Gates:
         health = self._probe.health(url) or {}
         if health.get("deployment") not in (None, slot):
             return f"port of {slot} is answered by {health.get('deployment')!r}"
+        if own_models and not release.models_sha256 and health.get("model_timestamp") != release.models_version:
+            return f"{slot} serves model set {health.get('model_timestamp')!r}, not {release.models_version!r}"
         if own_models and release.models_sha256:
             served = (self._probe.model_info(url) or {}).get("sha256")
             if served != release.models_sha256:

@@ -15,7 +15,7 @@ from deploy.gates import Gates
 from deploy.phases import Job
 from deploy.probe import HttpProbe
 from deploy.progress import Progress
-from deploy.release import ReleaseStore
+from deploy.release import Release, ReleaseStore
 from deploy.route import COLOURS, SLOTS, Colour, Slot, other_colour
 from deploy.router import Router
 from deploy.runtimes.base import Runtime
@@ -135,6 +135,35 @@ class Machine:
     def served_models(self, slot: Slot) -> str | None:
         """The sha256 of the model set that the slot serves now."""
         return (self.probe.model_info(self.runtime.base_url(slot)) or {}).get("sha256")
+
+    def served_version(self, slot: Slot) -> str | None:
+        """The name (timestamp) of the model set that the slot serves now."""
+        return (self.probe.health(self.runtime.base_url(slot)) or {}).get("model_timestamp")
+
+    def hot_reloaded(self, slot: Slot, release: Release) -> bool:
+        """Whether the slot serves another set than the one that its release was built with."""
+        if release.models_sha256:
+            return self.served_models(slot) != release.models_sha256
+        return self.served_version(slot) != release.models_version
+
+    def check_models(self, release: Release) -> None:
+        """A new release must not bring back an older model set than the one that was hot-reloaded meanwhile.
+
+        Raises:
+            UsageError: it would.
+        """
+        route = self.router.get()
+        version = self.runtime.observe(route.production).version if route else None
+        live = self.releases.get(version) if version else None
+        if route is None or live is None or not self.runtime.observe(route.production).running:
+            return
+        served = self.served_version(route.production)
+        if served and self.hot_reloaded(route.production, live) and release.models_version < served:
+            raise UsageError(
+                f"{route.production} serves model set {served}, loaded after release {live.version} was built; "
+                f"{release.version} has the older {release.models_version}: build it with the new set (--models), "
+                "or say --older-models"
+            )
 
     def forget_previous(self, slot: Slot) -> None:
         """The slot is about to be freed: rollback can only start its release anew from now on."""

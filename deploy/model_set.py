@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import UsageError
+from deploy.files import read_json
 from deploy.release import Golden
 
 __all__ = ["ModelFiles", "describe_models"]
 
-_NAMES = (
+_REQUIRED = (
     "win_probability_model_latest.pkl",
     "roi_prediction_model_latest.pkl",
     "model_metadata_latest.json",
-    "history_latest.json",
 )
-_REQUIRED = 3
+_OPTIONAL = ("history_latest.json",)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """`sha256` and `version` as the service tells them at /api/v1/model-info."""
+    """`version` is the metadata's timestamp, as /health tells it; `digest` a SHA-256 over names and contents."""
 
     files: tuple[Path, ...]
-    sha256: str
+    digest: str
     version: str
-    golden: tuple[Golden, ...]
+    golden: tuple[Golden, ...] = ()
 
 
 def describe_models(folder: Path) -> ModelFiles:
-    """Read and check the set in `folder`, the way the service will.
+    """Look at the set in `folder`.
 
     Raises:
-        UsageError: files are missing, or can't be used.
+        UsageError: files are missing, or the metadata has no timestamp.
     """
-    files = tuple(folder / name for name in _NAMES if (folder / name).is_file())
-    missing = [name for name in _NAMES[:_REQUIRED] if not (folder / name).is_file()]
+    missing = [name for name in _REQUIRED if not (folder / name).is_file()]
     if missing:
         raise UsageError(f"{folder} has no {', '.join(missing)}: name a folder with a whole model set by --models")
-    return ModelFiles(files, "", "", ())
+    metadata = read_json(folder / "model_metadata_latest.json")
+    version = metadata.get("timestamp") if isinstance(metadata, dict) else None
+    if not version:
+        raise UsageError(f"{folder}/model_metadata_latest.json has no timestamp: it names the model set")
+    files = tuple(folder / name for name in (*_REQUIRED, *_OPTIONAL) if (folder / name).is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return ModelFiles(files, digest.hexdigest(), str(version))

@@ -36,16 +36,37 @@ class Operations:
         self._owner = owner
 
     def deploy(
-        self, version: str, models: Path | None = None, workers: int | None = None, *, as_built: bool = False
+        self,
+        version: str,
+        models: Path | None = None,
+        workers: int | None = None,
+        *,
+        as_built: bool = False,
+        older_models: bool = False,
     ) -> None:
         """Build or reuse the release, and make it production."""
         self.recover()
         slot = self._machine.idle_colour()
-        job = Job("deploy", version, slot, self._workers(workers), models=models, as_built=as_built)
+        job = Job(
+            "deploy",
+            version,
+            slot,
+            self._workers(workers),
+            models=models,
+            as_built=as_built,
+            older_models=older_models,
+        )
         self._run(job, DEPLOY)
 
     def canary(
-        self, version: str | None, models: Path | None, weight: int, ramp: Ramp | None, *, as_built: bool = False
+        self,
+        version: str | None,
+        models: Path | None,
+        weight: int,
+        ramp: Ramp | None,
+        *,
+        as_built: bool = False,
+        older_models: bool = False,
     ) -> None:
         """Start a canary with `weight` percent, or change the weight of the one that runs; then ramp."""
         self.recover()
@@ -60,7 +81,14 @@ class Operations:
         else:
             first = ramp.steps[0] if ramp else weight
             job = Job(
-                "canary", version, "canary", self._workers(None), models=models, weight=first, as_built=as_built
+                "canary",
+                version,
+                "canary",
+                self._workers(None),
+                models=models,
+                weight=first,
+                as_built=as_built,
+                older_models=older_models,
             )
             self._run(job, CANARY)
         if ramp:

@@ -22,7 +22,10 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """`models_*` name the model set; `tree` is a hash of the code and its dependencies."""
+    """`tree` is a hash of the code and its dependencies, `models_digest` one of the model files.
+
+    `models_version` and, where it is known, `models_sha256` are what the service tells of its model set.
+    """
 
     version: str
     tree: str
@@ -31,6 +34,7 @@ class Release:
     models_version: str
     built_at: float
     golden: tuple[Golden, ...] = ()
+    models_digest: str = ""
     models_dir: str | None = None
 
     @property

@@ -69,7 +69,7 @@ def _slot(machine: Machine, slot: Slot) -> dict[str, Any]:
     found["models"] = (health or {}).get("model_timestamp") or str(info.get("sha256"))[:12]
     found["models_sha256"] = info.get("sha256")
     release = machine.releases.get(seen.version) if seen.version else None
-    if release and info.get("sha256") and release.models_sha256 not in ("", info["sha256"]):
+    if release and health and machine.hot_reloaded(slot, release):
         found["models_note"] = f"hot-reloaded; the release's own is {release.models_version}"
     return found
 

@@ -252,8 +252,8 @@ class ProcessRuntime:
 
     def _master(self, slot: Slot) -> ProcessId | None:
         record = self._record(slot)
-        if record and record.process and record.process.alive():
-            return record.process
+        if record and record.process:
+            return record.process  # dead or alive: workers that outlived their master are not a running slot
         head = pids.leader(pids.marked(self._mark(slot)))
         return ProcessId.of(head.pid) if head else None
 

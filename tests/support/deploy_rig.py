@@ -73,6 +73,7 @@ class Rig:
         }
         self.url = f"http://127.0.0.1:{self.port}"
         self.run_dir = folder / "run"
+        self.composer = COMPOSER
         self._machines: list[Machine] = []
         self.client = httpx.Client(verify=False, timeout=40, headers={"connection": "close"})  # noqa: S501 - plain HTTP
 
@@ -106,7 +107,7 @@ class Rig:
         }
         os.environ["STUB_RELEASES"] = str(self.releases)
         settings = DeploySettings.model_validate(names)
-        machine = COMPOSER.machine(settings, ConsoleProgress())
+        machine = self.composer.machine(settings, ConsoleProgress())
         self._machines.append(machine)
         return machine
 

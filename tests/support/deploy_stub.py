@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any, ClassVar
 
 import uvicorn
@@ -32,6 +33,12 @@ class Counts:
     errors: ClassVar[Counter[str]] = Counter()
     buckets: ClassVar[Counter[float]] = Counter()
     seconds = 0.0
+
+
+def model_timestamp() -> str:
+    """Of the set that lies in MODEL_DIR at the moment: a hot reload without the wait."""
+    metadata = Path(os.environ.get("MODEL_DIR", "/nowhere")) / "model_metadata_latest.json"
+    return str(json.loads(metadata.read_text())["timestamp"]) if metadata.exists() else "1"
 
 
 def prediction() -> dict[str, Any]:
@@ -74,7 +81,7 @@ async def answer(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, by
     if path == "/health":
         loaded = CONFIG.get("models_loaded", True)
         health = {"status": "healthy", "models_loaded": loaded, "version": VERSION, "deployment": SLOT}
-        return 200, json.dumps({**health, "model_timestamp": "1"}).encode()
+        return 200, json.dumps({**health, "model_timestamp": model_timestamp()}).encode()
     if path == "/api/v1/model-info":
         info = {"sha256": MODELS, "bundle_tag": "pikkit_bet_models:1", "metadata": {}, "feature_count": 26}
         return 200, json.dumps(info).encode()

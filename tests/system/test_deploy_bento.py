@@ -1,0 +1,135 @@
+"""Real Bentos: `bentoml build`, `bentoml serve` of the tag, switched under load; models that are hot-reloaded."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from deploy.bento_releases import BentoReleases
+from deploy.compose import Composer
+from deploy.errors import UsageError
+from deploy.runtimes.process import serve_command
+from tests.support.deploy_bento import make_models, make_project
+from tests.support.deploy_rig import Rig
+
+pytestmark = pytest.mark.system
+
+
+class BentoRig(Rig):
+    """The rig with Bentos of a small project in place of bare stubs."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.project = make_project(folder / "project")
+        home = {"BENTOML_HOME": str(folder / "bentoml")}
+        os.environ |= home
+        self.store = BentoReleases(self.project, folder / "run/releases", home)
+        self.composer = Composer(releases=lambda _: self.store, serve=serve_command)
+
+    def model_dir(self, slot: str) -> Path:
+        return self.run_dir / "slots" / slot / "models"
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BentoRig]:
+    before = os.environ.get("BENTOML_HOME")
+    with BentoRig(tmp_path_factory.mktemp("bento")) as stack:
+        stack.do(lambda operations: operations.deploy("1.0"))
+        yield stack
+    os.environ.pop("BENTOML_HOME")
+    if before:
+        os.environ["BENTOML_HOME"] = before
+
+
+def labels(rig: BentoRig, version: str) -> dict[str, str]:
+    told = yaml.safe_load((rig.folder / "bentoml/bentos/pikkit_ml_api" / version / "bento.yaml").read_text())
+    return {str(name): str(value) for name, value in told["labels"].items()}
+
+
+def test_a_release_is_a_bento_with_labels_that_tell_what_is_in_it(rig: BentoRig) -> None:
+    release = rig.store.get("1.0")
+    assert release is not None
+    assert labels(rig, "1.0") == {
+        "git_commit": release.commit,
+        "tree_sha256": release.tree,
+        "models_digest": release.models_digest,
+        "models_version": "1",
+    }
+    assert rig.version() == "1.0"
+
+
+def test_bentos_are_switched_and_switched_back_under_load_without_a_failure(rig: BentoRig) -> None:
+    with rig.traffic(clients=32, kinds=("post", "get", "batch")) as tally:
+        rig.do(lambda operations: operations.deploy("1.1"))
+        assert rig.version() == "1.1"
+        rig.do(lambda operations: operations.canary("1.2", None, 30, None))
+        rig.do(lambda operations: operations.promote(force=True))
+        assert rig.version() == "1.2"
+        rig.do(lambda operations: operations.rollback())
+        assert rig.version() == "1.1"
+    assert tally.failures == {}
+    assert {"blue", "green", "canary"} <= set(tally.served)
+
+
+def test_a_deployed_version_is_reused_and_a_changed_tree_under_it_refused(rig: BentoRig) -> None:
+    built = rig.store.get("1.0")
+    assert built is not None
+    assert rig.store.build("1.0", None) == built
+    service = rig.project / "service.py"
+    text = service.read_text()
+    service.write_text(text + "# changed\n")
+    with pytest.raises(UsageError, match="built from other code"):
+        rig.do(lambda operations: operations.deploy("1.0"))
+    service.write_text(text)
+    other = make_models(rig.folder / "other", "9")
+    with pytest.raises(UsageError, match="holds model set 1, not 9"):
+        rig.do(lambda operations: operations.deploy("1.0", other))
+    shutil.rmtree(other)
+
+
+def test_a_dead_worker_or_master_leaves_no_process_when_the_slot_is_stopped(rig: BentoRig) -> None:
+    rig.do(lambda operations: operations.canary("1.0", None, 10, None))
+    runtime = rig.machine().runtime
+    pid = runtime.observe("canary").pid
+    assert pid is not None
+    children = psutil.Process(pid).children(recursive=True)
+    psutil.Process(pid).kill()  # the master: its workers are orphans now
+    rig.do(lambda operations: operations.rollback())
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert alive == []
+
+
+def test_a_hot_reloaded_set_is_shown_and_no_command_silently_goes_back(rig: BentoRig) -> None:
+    production = rig.machine().production()
+    newer = make_models(rig.folder / "newer", "5")
+    for file in newer.iterdir():
+        shutil.copy(file, rig.model_dir(production) / file.name)
+    shown = rig.status()["slots"][production]
+    assert shown["models"] == "5"
+    assert shown["models_note"] == "hot-reloaded; the release's own is 1"
+    with pytest.raises(UsageError, match="has the older 1"):
+        rig.do(lambda operations: operations.deploy("2.0"))
+    # a restart keeps the set
+    runtime = rig.machine().runtime
+    pid = runtime.observe(production).pid
+    assert pid is not None
+    workers = psutil.Process(pid).children(recursive=True)
+    psutil.Process(pid).kill()
+    psutil.wait_procs(workers, timeout=1)
+    assert runtime.heal(production)
+    release = rig.store.get(str(runtime.observe(production).version))
+    assert release is not None
+    rig.machine().gates.serves(production, release, 30, own_models=False)
+    assert rig.status()["slots"][production]["models"] == "5"
+    # scaling moves to the other slot, with the set
+    rig.do(lambda operations: operations.scale(production, 2))
+    now = rig.machine().production()
+    assert now != production
+    assert rig.status()["slots"][now]["models"] == "5"
+    # and a release that has the set may go on
+    rig.do(lambda operations: operations.deploy("2.1", newer))
+    assert rig.status()["slots"][rig.machine().production()]["models_note"] is None
