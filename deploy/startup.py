@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deploy.errors import DeployError
 from deploy.machine import Machine
 from deploy.operations import Operations
 from deploy.route import Slot
-from deploy.runtimes.process import ProcessRuntime
 
 __all__ = ["bring_up"]
 
@@ -38,8 +36,6 @@ def bring_up(
 
 
 def _revive(machine: Machine, slot: Slot) -> None:
-    if not isinstance(machine.runtime, ProcessRuntime):
-        raise DeployError(f"{slot} does not run: use `deploy --version`")
     machine.runtime.revive(slot, kept=True)
     version = machine.runtime.observe(slot).version
     release = machine.releases.get(version) if version else None

@@ -66,6 +66,14 @@ class Runtime(Protocol):
         """Start a kept slot that died; returns whether it did. Runtimes that restart by themselves do nothing."""
         ...
 
+    def revive(self, slot: Slot, *, kept: bool) -> None:
+        """Start what the slot last held, with the model set that it last had.
+
+        Raises:
+            DeployError: nothing is known of it, or it can't be started.
+        """
+        ...
+
     def base_url(self, slot: Slot) -> str:
         """Where this machine reaches the slot for gates and metrics, e.g. `http://127.0.0.1:8001`."""
         ...

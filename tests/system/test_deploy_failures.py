@@ -1,5 +1,6 @@
 """The failures that people reported of other tools (one test each), on real processes and a real Nginx."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ from deploy.lock import Lock
 from deploy.nginx_router import NginxRouter
 from deploy.pids import ProcessId
 from tests.support.deploy_rig import Rig
+from tests.support.need import root
 
 pytestmark = pytest.mark.system
 
@@ -290,23 +292,21 @@ def test_a_slot_and_nginx_that_die_are_seen_and_started_again(rig: Rig) -> None:
     rig.run("up")
     before = rig.status()["slots"]["blue"]
     os.kill(before["pid"], signal.SIGKILL)
-    assert wait_for(rig, lambda: rig.status()["slots"]["blue"]["health"] == "healthy")
+    assert wait_for(lambda: rig.status()["slots"]["blue"]["health"] == "healthy")
     after = rig.status()["slots"]["blue"]
     assert after["pid"] != before["pid"]
     assert after["restarts"] == 1
     master = json.loads((rig.run_dir / "nginx" / "master.json").read_text())
     os.kill(master["pid"], signal.SIGTERM)
-    assert wait_for(rig, lambda: rig.version() == "1")
+    assert wait_for(lambda: rig.version() == "1")
 
 
-def wait_for(rig: Rig, check, seconds: float = 15) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def wait_for(check: Callable[[], bool], seconds: float = 15) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        try:
+        with contextlib.suppress(httpx.HTTPError):
             if check():
                 return True
-        except httpx.HTTPError:
-            pass
         time.sleep(0.1)
     return False
 
@@ -319,3 +319,58 @@ def test_a_recycled_pid_is_not_believed(rig: Rig) -> None:
     assert not rig.status()["slots"]["green"]["running"]
     rig.do(lambda operations: operations.deploy("2"))  # and this process was not ended for it
     assert rig.version() == "2"
+
+
+def test_ctrl_c_leaves_a_state_that_the_next_command_understands(rig: Rig) -> None:
+    rig.release("slow", boot_delay=30)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.deploy_stack", "deploy", "--version", "slow"],
+        env=rig.environment,
+        cwd=root(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert wait_for(lambda: rig.machine().runtime.observe("green").running)
+    time.sleep(0.5)
+    command.send_signal(signal.SIGINT)
+    said = command.communicate(timeout=20)[1]
+    assert command.returncode == 130
+    assert "interrupted" in said
+    assert "was interrupted at wait" in (rig.status()["interrupted"] or "")
+    assert rig.version() == "1"
+    rig.do(lambda operations: operations.deploy("2"))
+    assert rig.version() == "2"
+    assert rig.status()["interrupted"] is None
+
+
+def test_up_brings_back_what_was_in_production_when_everything_was_stopped(rig: Rig) -> None:
+    rig.do(lambda operations: operations.deploy("2"))
+    rig.run("stop")
+    with pytest.raises(httpx.HTTPError):
+        rig.version()
+    rig.run("up")
+    assert rig.version() == "2"
+    assert rig.status()["supervisor"] is not None
+
+
+def test_a_lost_link_falls_to_a_default_that_serves_and_is_put_back(rig: Rig) -> None:
+    rig.run("up")
+    assert wait_for((rig.run_dir / "last-route.json").exists)
+    (rig.run_dir / "nginx/live").unlink()
+    assert rig.version() == "1"
+    assert wait_for((rig.run_dir / "nginx/live").is_symlink)
+    assert rig.status()["production"] == "blue"
+
+
+def test_history_tells_who_did_what_and_how_it_went(rig: Rig) -> None:
+    rig.run("deploy", "--version", "2")
+    rig.run("rollback")
+    entries = [json.loads(line) for line in rig.run("history", "--json").splitlines()]
+    assert [(entry["command"], entry["from"], entry["to"], entry["outcome"]) for entry in entries] == [
+        ("deploy", None, "1", "done"),
+        ("deploy", "1", "2", "done"),
+        ("rollback", "2", "1", "done"),
+    ]
+    assert all(entry["who"] and entry["seconds"] > 0 for entry in entries)
+    assert entries[1]["phases"].keys() >= {"build", "start", "switch", "drain"}
+    assert entries[2]["phases"]["switch"] < 1
