@@ -112,7 +112,7 @@ class Operations:
             raise Inconclusive("too little was seen of the canary: wait for traffic, or `promote --force`")
         workers = machine.runtime.observe(machine.production()).workers or machine.settings.workers
         job = Job("promote", seen.version, machine.idle_colour(), workers, models_from="canary", as_built=True)
-        self._run(job, PROMOTE, verdict=verdict)
+        self._run(job, PROMOTE, verdict=verdict, forced=force)
 
     def rollback(self) -> None:
         """End the canary if there is one; else go back to the release before this one."""
@@ -229,11 +229,13 @@ class Operations:
         machine.state_file.save(replace(machine.state(), ramp=()))
         self.promote()
 
-    def _run(self, job: Job, phases: Sequence[Phase], verdict: Verdict | None = None) -> None:
+    def _run(
+        self, job: Job, phases: Sequence[Phase], verdict: Verdict | None = None, *, forced: bool = False
+    ) -> None:
         machine = self._machine
         facts: dict[str, object] = {"slot": job.slot}
         if verdict:
-            facts |= {"verdict": verdict.outcome, "rows": _words(verdict)}
+            facts |= {"verdict": verdict.outcome, "rows": _words(verdict), "forced": forced}
         begun = machine.clock.now()
         with self._audited(job.command, job.version, facts, job):
             for phase in phases:
