@@ -62,7 +62,8 @@ class Machine:
             return State()
         other = other_colour(route.production)
         seen = self.runtime.observe(other)
-        if self.gates.fit(other, seen.version) is None:
+        # Only what once was production is kept: neither a candidate nor a release that was rejected.
+        if seen.kept and self.gates.fit(other, seen.version) is None:
             return State(previous=other, previous_version=seen.version)
         return State()
 

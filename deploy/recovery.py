@@ -46,8 +46,8 @@ def _settle(machine: Machine, state: State) -> str:
         return _settle_canary(machine)
     if route and route.production == operation.slot:
         return _settle_switched(machine, state)
-    if operation.command == "rollback" and operation.slot == state.previous:
-        return "the old slot is still warm"
+    if operation.slot == state.previous:  # it was not claimed yet
+        return f"{operation.slot} is still warm for a rollback"
     machine.runtime.stop(operation.slot, grace_s=5)
     return f"{operation.slot} never got traffic and was stopped"
 

@@ -69,16 +69,19 @@ def test_a_deploy_killed_after_a_phase_is_told_truly_and_picked_up(rig: tuple[Ri
     assert tally.failures == {}
 
 
-@pytest.mark.parametrize("phase", ["start", "switch", "drain"])
+@pytest.mark.parametrize("phase", ["build", "start", "switch", "drain"])
 def test_after_a_killed_deploy_rollback_goes_to_the_release_before_what_is_live(
     rig: tuple[Rig, Tally], phase: str
 ) -> None:
     stack, tally = rig
     stack.do(lambda operations: operations.deploy("1"))
     stack.do(lambda operations: operations.deploy("2"))
+    warm = stack.status()["slots"][stack.status()["rollback_slot"]]["pid"]
     stack.run("deploy", "--version", "3", code=KILLED, KILL_AFTER=phase)
     stack.do(lambda operations: operations.rollback())
-    assert live(stack) == ("1" if phase == "start" else "2")
+    assert live(stack) == ("1" if phase in ("build", "start") else "2")
+    status = stack.status()
+    assert (status["slots"][status["production"]]["pid"] == warm) == (phase == "build")  # else it was taken
     assert tally.failures == {}
 
 

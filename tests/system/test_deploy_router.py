@@ -3,6 +3,8 @@
 import asyncio
 import json
 import socket
+import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import httpx
 import pytest
 
 from tests.support.deploy_rig import Rig
+from tests.support.need import need
 
 pytestmark = pytest.mark.system
 
@@ -156,3 +159,20 @@ def test_a_client_over_its_rate_is_told_so_and_when_to_come_back(tmp_path: Path)
         assert refused[0].json()["error"]["code"] == "rate_limited"
         assert refused[0].json()["error"]["retryable"] is True
         assert refused[0].headers["retry-after"] == "1"
+
+
+def test_with_a_certificate_the_proxy_speaks_tls_and_sends_hsts(tmp_path: Path) -> None:
+    openssl = need("openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    files = {"DEPLOY_TLS_CERTIFICATE": str(certificate), "DEPLOY_TLS_KEY": str(key)}
+    with Rig(tmp_path / "stack", **files) as secure:
+        secure.release("1")
+        secure.do(lambda operations: operations.deploy("1"))
+        with httpx.Client(verify=ssl.create_default_context(cafile=certificate)) as client:
+            good = client.post(f"https://localhost:{secure.port}/api/v1/predict", json={})
+            closed = client.get(f"https://localhost:{secure.port}/metrics")
+    assert (good.status_code, closed.status_code) == (200, 403)
+    assert good.headers["strict-transport-security"] == closed.headers["strict-transport-security"]
