@@ -55,6 +55,7 @@ _STATUSES = frozenset({200, 204, 304, 400, 401, 403, 404, 405, 413, 415, 422, 42
 _MS = (1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 5000, 10000)
 _SECONDS = tuple(ms / 1000 for ms in _MS)
 _BETS = (1, 2, 5, 10, 20, 50, 100)
+_TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 _REQUESTS = (1, 2, 4, 8, 16)
 _COMPACT_TIMES = ("%Y%m%d_%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d")
 
@@ -115,7 +116,7 @@ class Metrics:
         self._grades = {letter: grades.labels(letter) for letter in GRADES}
         high = counter("pikkit_high_grade_bets_total", "Bets graded A or B", ["grade"])
         self._high = {letter: high.labels(letter) for letter in HIGH_GRADES}
-        self._probability_sum = counter("pikkit_win_probability_sum_total", "Sum of predicted win probabilities")
+        self._probability = histogram("pikkit_win_probability", "Predicted win probabilities", _TENTHS)
         unknown = counter("pikkit_unknown_categories_total", "Values that the model set does not know", ["column"])
         self._unknown = {column: unknown.labels(column) for column in CATEGORICAL}
         self._batch = histogram("pikkit_batch_size", "Bets in one prediction call", _BETS)
@@ -179,7 +180,8 @@ class Metrics:
                 self._high[letter].inc(count)
         for column, count in unknown.items():
             self._unknown[column].inc(count)
-        self._probability_sum.inc(sum(prediction["win_probability"] for prediction in predictions))
+        for prediction in predictions:
+            self._probability.observe(prediction["win_probability"])
 
     def merged(self, requests: int) -> None:
         """So many batch requests were graded in one call."""

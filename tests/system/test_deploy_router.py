@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.support.deploy_rig import Rig
+from tests.support.exposition import series, value
 from tests.support.need import need
 
 pytestmark = pytest.mark.system
@@ -96,6 +97,13 @@ def test_metrics_are_closed_from_outside(rig: Rig, path: str) -> None:
     with socket.create_connection(("127.0.0.1", rig.port)) as client:
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         assert client.makefile("rb").readline().split()[1] == b"403"
+
+
+def test_prometheus_is_told_inside_where_the_traffic_goes(rig: Rig) -> None:
+    rig.machine().set_weight(10)
+    found = series(httpx.get(f"http://127.0.0.1:{rig.port + 9}/metrics").text)
+    assert value(found, "pikkit_lb_production", slot="blue") == 1
+    assert value(found, "pikkit_lb_canary_weight_percent") == 10
 
 
 def test_the_admin_route_is_closed_from_outside(rig: Rig) -> None:
