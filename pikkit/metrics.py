@@ -29,7 +29,7 @@ from pikkit.settings import Settings
 from pikkit.snapshot import OutboxState, Snapshot
 from pikkit.workers import Workers
 
-__all__ = ["ENDPOINTS", "Metrics", "trained_at"]
+__all__ = ["ENDPOINTS", "PROBES", "Metrics", "trained_at"]
 
 ENDPOINTS = (
     "predict",
@@ -45,8 +45,10 @@ ENDPOINTS = (
     "metrics",
     "other",
 )
+PROBES = frozenset({"health", "ready", "live", "metrics"})  # not in progress: a drain would wait for its own probe
 GRADES = ("A", "B", "C", "D", "F")
-HIGH_GRADES = ("A", "B")
+HIGH_PROBES = frozenset({"health", "ready", "live", "metrics"})  # not in progress: a drain would wait for its own probe
+GRADES = ("A", "B")
 RELOAD_REASONS = ("incomplete", "invalid_model", "unsafe_pickle", "other")
 CHANNELS = ("n8n", "telegram", "supabase")
 OUTCOMES = ("delivered", "retried", "parked", "dropped", "duplicate")
@@ -138,18 +140,19 @@ class Metrics:
             self._workers.join(self._state)
 
     def begin(self) -> None:
-        """A request has come in."""
+        """A request has come in that is no probe."""
         self._active.inc()
 
     def end(self, endpoint: str, status: int, seconds: float) -> None:
-        """A request was answered; call exactly once for each `begin`.
+        """A request was answered; call exactly once for each `begin`, and for each probe.
 
         Args:
             endpoint: one of ENDPOINTS; anything else counts as `other`.
             status: HTTP status; an unusual one is counted by its class.
             seconds: time from request to answer.
         """
-        self._active.dec()
+        if endpoint not in PROBES:
+            self._active.dec()
         if endpoint not in self._latency:
             endpoint = "other"
         self._latency[endpoint].observe(seconds)
