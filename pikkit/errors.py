@@ -10,6 +10,7 @@ PikkitError
 │   ├── MethodNotAllowed    405 method_not_allowed
 │   ├── BodyTooLarge        413 body_too_large
 │   └── UnsupportedMedia    415 unsupported_media_type
+├── InternalError           500 internal_error       a fault of ours; the log has the cause
 ├── ServiceError            the caller may try again
 │   ├── Overloaded          503 overloaded
 │   ├── ModelsNotLoaded     503 models_not_loaded
@@ -26,6 +27,7 @@ __all__ = [
     "BodyTooLarge",
     "ErrorBody",
     "Forbidden",
+    "InternalError",
     "InvalidBet",
     "InvalidRequest",
     "MethodNotAllowed",
@@ -133,6 +135,10 @@ class UnsupportedMedia(RequestError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class InternalError(PikkitError):
+    """A fault of ours: the log has the cause, the client only the request id."""
 
 
 class ServiceError(PikkitError):

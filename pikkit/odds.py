@@ -26,8 +26,8 @@ __all__ = [
 Numbers = TypeVar("Numbers", float, npt.NDArray[np.float64])
 
 _EVEN = frozenset({"EVEN", "EVENS", "EV", "PK", "PICK", "PICKEM"})
-_NUMBER = re.compile(r"[+-]?\d{1,12}(\.\d{1,12})?")
-_FRACTION = re.compile(r"(\d{1,9})\s*/\s*(\d{1,9})")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,12})?")
+_FRACTION = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})")
 _MINUSES = str.maketrans({"\u2212": "-", "\u2013": "-", "\u2012": "-", "\ufe63": "-", "\uff0d": "-", "\uff0b": "+"})
 
 

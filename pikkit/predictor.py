@@ -31,11 +31,20 @@ class Models(Protocol):
     """The port to a model set: what a prediction needs of it."""
 
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """Timestamp of the set, as its metadata tells."""
+        ...
+
     @property
-    def spec(self) -> FeatureSpec: ...
+    def spec(self) -> FeatureSpec:
+        """Which features the set wants, in which order."""
+        ...
+
     @property
-    def history(self) -> History: ...
+    def history(self) -> History:
+        """Past results that travel with the set."""
+        ...
+
     def win_probability(self, matrix: npt.NDArray[np.float32]) -> Floats:
         """Probability to win (fraction) for each row."""
         ...

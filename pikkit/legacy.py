@@ -1,0 +1,33 @@
+"""What the extension in the field sends to the two legacy routes, made into a bet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["legacy_bet"]
+
+DEFAULT_ODDS = -110
+_REQUIRED = frozenset({"sport", "league", "market", "institution_name"})
+_FIELDS = ("sport", "league", "market", "institution_name", "bet_type", "odds", "odds_format", "is_live",
+           "clv_percentage", "client_ref", "placed_at")  # fmt: skip
+# How JavaScript writes a value that it does not have into a query string.
+_ABSENT = frozenset({"", "undefined", "null", "nan", "none"})
+
+
+def legacy_bet(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The bet and what to warn of. Optional fields that hold no value are left out; odds default to -110."""
+    bet = {
+        name: data[name] for name in _FIELDS if name in data and not (name not in _REQUIRED and _absent(data[name]))
+    }
+    if "odds" in bet:
+        return bet, []
+    bet["odds"] = DEFAULT_ODDS
+    bet.pop("odds_format", None)
+    return bet, [f"no odds were sent: {DEFAULT_ODDS} is assumed"]
+
+
+def _absent(value: object) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in _ABSENT
+    return value is None or value != value  # noqa: PLR0124 - NaN

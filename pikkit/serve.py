@@ -1,0 +1,44 @@
+"""`python -m pikkit.serve`: import the models of MODEL_DIR, then become `bentoml serve`.
+
+What `make serve` and the process runtime of the deploy module start. The service itself needs none of it: it can be
+started by `bentoml serve` directly.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from pikkit.settings import Settings
+
+__all__ = ["command", "main"]
+
+KEEP_ALIVE_S = 75  # above the proxy's upstream keep-alive (60 s), so that it never reuses a connection that ends
+GRACE_S = 35  # a little above the longest request
+
+
+def command(settings: Settings, target: str = "service:PikkitMlApi", *, reload: bool = False) -> list[str]:
+    """The `bentoml serve` command line for these settings."""
+    arguments = [sys.executable, "-m", "bentoml", "serve", target]
+    arguments += ["--host", settings.bind_host, "--port", str(settings.port)]
+    arguments += ["--timeout-keep-alive", str(KEEP_ALIVE_S), "--timeout-graceful-shutdown", str(GRACE_S)]
+    return [*arguments, "--reload"] if reload else arguments
+
+
+def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> None:
+    """Parse, check the settings, and hand the process over to BentoML."""
+    try:
+        settings = Settings.load()
+    except (ValidationError, ValueError) as error:
+        sys.exit(f"settings: {error}")
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one worker per core: threads of one would only fight the others
+    line = command(settings, reload="--reload" in arguments)
+    os.execv(line[0], line)  # noqa: S606 - our own interpreter, no shell
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The HTTP side: gateway, routes, OpenAPI document and the pages."""

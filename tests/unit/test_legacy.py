@@ -1,0 +1,31 @@
+from typing import Any
+
+import pytest
+
+from pikkit.legacy import legacy_bet
+
+BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings"}
+
+
+def test_without_odds_minus_110_is_assumed_and_said() -> None:
+    bet, warnings = legacy_bet({**BET, "odds_format": "decimal"})
+    assert bet == {**BET, "odds": -110}
+    assert len(warnings) == 1
+
+
+@pytest.mark.parametrize("absent", ["", "undefined", "null", "NaN", " None ", None, float("nan")])
+@pytest.mark.parametrize("field", ["odds", "is_live", "clv_percentage", "bet_type"])
+def test_how_javascript_writes_nothing_means_not_given(field: str, absent: Any) -> None:
+    bet, _ = legacy_bet({**BET, "odds": 150, field: absent})
+    assert bet == {**BET, "odds": -110 if field == "odds" else 150}
+
+
+def test_required_text_is_passed_on_to_be_judged() -> None:
+    bet, _ = legacy_bet({**BET, "league": "undefined", "odds": 100})
+    assert bet["league"] == "undefined"
+
+
+def test_unknown_fields_are_dropped() -> None:
+    bet, warnings = legacy_bet({**BET, "odds": 100, "userId": 7})
+    assert "userId" not in bet
+    assert warnings == []

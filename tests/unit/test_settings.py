@@ -1,0 +1,55 @@
+import os
+from collections.abc import Mapping
+from unittest import mock
+
+import pytest
+
+from pikkit.settings import Settings
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    with mock.patch.dict(os.environ, environment, clear=True):
+        return Settings.load()
+
+
+def test_defaults_suit_development() -> None:
+    settings = load({})
+    assert (settings.environment, settings.port, settings.workers) == ("development", 8000, 1)
+
+
+def test_lists_are_separated_by_commas() -> None:
+    settings = load({"API_KEYS": "one, two,,", "CORS_ORIGINS": "https://a.example,chrome-extension://" + "a" * 32})
+    assert [key.get_secret_value() for key in settings.api_keys] == ["one", "two"]
+    assert len(settings.cors_origins) == 2
+
+
+def test_empty_values_mean_not_set() -> None:
+    assert load({"N8N_WEBHOOK_URL": "", "ADMIN_TOKEN": ""}).admin_token is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"PORT": "99999"}, "port"),
+        ({"WORKERS": "many"}, "workers"),
+        ({"CORS_ORIGINS": "https://a.example/path"}, "origin"),
+        ({"MIN_ODDS": "500", "MAX_ODDS": "400"}, "MIN_ODDS"),
+        ({"RELOAD_INTERVALL": "5"}, "did you mean RELOAD_INTERVAL"),
+        ({"ENVIRONMENT": "production", "ADMIN_TOKEN": "changeme-please-now"}, "placeholder"),
+        ({"ENVIRONMENT": "production", "ADMIN_TOKEN": "short"}, "shorter"),
+        ({"ENVIRONMENT": "production", "API_KEYS": "k" * 20}, "CORS_ORIGINS"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_by_name(environment: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        load(environment)
+
+
+def test_no_secret_shows_in_the_settings_text() -> None:
+    settings = load({"ADMIN_TOKEN": "tell-nobody-at-all", "API_KEYS": "nor-this-one"})
+    assert "tell-nobody" not in repr(settings)
+    assert "nor-this" not in repr(settings)
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
