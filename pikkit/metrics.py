@@ -45,10 +45,11 @@ ENDPOINTS = (
     "metrics",
     "other",
 )
-PROBES = frozenset({"health", "ready", "live", "metrics"})  # not in progress: a drain would wait for its own probe
+PROBES = frozenset(
+    {"health", "ready", "live", "metrics"}
+)  # a drain that counted them would wait for its own scrape
 GRADES = ("A", "B", "C", "D", "F")
-HIGH_PROBES = frozenset({"health", "ready", "live", "metrics"})  # not in progress: a drain would wait for its own probe
-GRADES = ("A", "B")
+HIGH_GRADES = ("A", "B")
 RELOAD_REASONS = ("incomplete", "invalid_model", "unsafe_pickle", "other")
 CHANNELS = ("n8n", "telegram", "supabase")
 OUTCOMES = ("delivered", "retried", "parked", "dropped", "duplicate")

@@ -29,7 +29,8 @@ def test_outer_blanks_are_not_part_of_a_name() -> None:
     ("field", "value"),
     [
         ("odds", 0), ("odds", 50), ("odds", 99), ("odds", "abc"), ("odds", float("nan")), ("odds", float("inf")),
-        ("odds", None), ("odds", True), ("odds", []), ("odds", 100_001), pytest.param("odds", 10**5000, id="odds-huge"),
+        ("odds", None), ("odds", True), ("odds", []), ("odds", 100_001),
+        pytest.param("odds", 10**5000, id="odds-huge"),
         ("sport", ""), ("sport", "   "), ("sport", "x" * 201), ("sport", 7), ("sport", None),
         ("league", ""), ("market", {}), ("institution_name", []), ("bet_type", ""),
         ("odds_format", "roman"), ("is_live", "perhaps"), ("clv_percentage", "high"),

@@ -8,7 +8,10 @@ from pikkit.grading import GRADES, Rules, confidence, grade, stake_pct
 KNOWN = np.zeros((1, 5), dtype=bool)
 
 
-def graded(roi: float, trust: float, kelly: float, rules: Rules = Rules()) -> tuple[str, bool]:
+RULES = Rules()
+
+
+def graded(roi: float, trust: float, kelly: float, rules: Rules = RULES) -> tuple[str, bool]:
     result = grade(np.array([roi]), np.array([trust]), np.array([kelly]), rules)
     return GRADES[result.grade[0]], bool(result.disagree[0])
 

@@ -113,7 +113,7 @@ def test_a_stake_is_advised_exactly_where_the_expected_value_is_positive(america
     roi, kelly = expected_roi_pct(p, american), kelly_fraction(p, american)
     assert (kelly > 0) == (roi > 0)
     assert 0 <= kelly <= 1
-    assert -100 <= roi
+    assert roi >= -100
 
 
 @given(AMERICAN, PROBABILITY, PROBABILITY)
