@@ -8,6 +8,7 @@ PikkitError
 │   ├── Forbidden           403 forbidden            the action is closed here
 │   ├── NotFound            404 not_found
 │   ├── MethodNotAllowed    405 method_not_allowed
+│   ├── ModelsRefused       409 models_refused       what lies in MODEL_DIR can't be served
 │   ├── BodyTooLarge        413 body_too_large
 │   └── UnsupportedMedia    415 unsupported_media_type
 ├── InternalError           500 internal_error       a fault of ours; the log has the cause
@@ -21,7 +22,9 @@ PikkitError
 
 from __future__ import annotations
 
-from typing import ClassVar, TypedDict
+from typing import ClassVar
+
+from typing_extensions import TypedDict
 
 __all__ = [
     "BodyTooLarge",
@@ -33,6 +36,7 @@ __all__ = [
     "MethodNotAllowed",
     "ModelError",
     "ModelsNotLoaded",
+    "ModelsRefused",
     "NotFound",
     "Overloaded",
     "PikkitError",
@@ -121,6 +125,13 @@ class MethodNotAllowed(RequestError):
 
     status = 405
     code = "method_not_allowed"
+
+
+class ModelsRefused(RequestError):
+    """What lies in MODEL_DIR can't be served; the old set keeps serving."""
+
+    status = 409
+    code = "models_refused"
 
 
 class BodyTooLarge(RequestError):

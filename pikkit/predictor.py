@@ -49,8 +49,8 @@ class Models(Protocol):
         """Probability to win (fraction) for each row."""
         ...
 
-    def roi(self, matrix: npt.NDArray[np.float32]) -> Floats:
-        """Expected ROI (percent) for each row."""
+    def roi(self, matrix: npt.NDArray[np.float32], probability: Floats, odds: Floats) -> Floats:
+        """Expected ROI (percent) for each row, given its win probability and American odds."""
         ...
 
     def contributions(self, matrix: npt.NDArray[np.float32]) -> Contributions:
@@ -110,13 +110,16 @@ class Predictor:
         rows = self.rows(models, bets, now)
         odds = np.array([bet.odds for bet in bets])
         probability = np.clip(models.win_probability(rows.matrix), 0.0, 1.0).round(_DIGITS)
-        roi = models.roi(rows.matrix).round(_DIGITS)
+        roi = models.roi(rows.matrix, probability, odds)
         if not (np.isfinite(probability).all() and np.isfinite(roi).all()):
             raise ModelError(f"model set {models.version} predicts values that are no numbers: import a sound set")
         implied = implied_probability(odds)
-        kelly = kelly_fraction(probability, odds).round(_DIGITS)
+        kelly = kelly_fraction(probability, odds)
         trust = confidence(rows.sample_size, rows.unknown)
-        grading = grade(roi, trust, kelly, self._rules)
+        grading = grade(
+            roi, trust, kelly, self._rules
+        )  # before rounding, which could hide a small edge of one model
+        roi, kelly = roi.round(_DIGITS), kelly.round(_DIGITS)
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         version = models.version
         no_history = models.history.size == 0

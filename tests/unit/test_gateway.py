@@ -51,7 +51,7 @@ ROUTES = [
 
 def client(prepare: dict[str, Callable[[Scope], None]] | None = None, **settings: Any) -> httpx.AsyncClient:
     values = {"cors_origins": (ORIGIN,), "access_log": 0, **settings}
-    made = Settings(_env_file=None, **values)  # type: ignore[call-arg]
+    made = Settings(_env_file=None, **values)
     app = Gateway(Router(ROUTES), settings=made, metrics=Metrics(made), prepare=prepare or {})
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers={"origin": ORIGIN})
 

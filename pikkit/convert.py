@@ -1,0 +1,293 @@
+"""`python -m pikkit.convert COPY SET SHA256`: a copied user set to a checked, native one, in its own process.
+
+It unpickles foreign files, so it runs with limits on memory and time, and its parent reads nothing of it but a line
+of JSON: `{"ok": true}` or `{"error": message, "code": code}`. The parent's side is `convert`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pikkit.errors import ModelError, UnsafePickle
+from pikkit.userfiles import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE, UserFiles
+
+__all__ = ["STORE_NAME", "convert"]
+
+STORE_NAME = "pikkit_bet_models"
+TOLERANCE = 1e-6  # by which a prediction may differ after the conversion: absolute, of percents relative above 1
+
+_MEMORY_BYTES = 6 * 1024**3
+_CPU_S = 120
+_WALL_S = 180.0
+_PROBES = 512
+_MISSING_SHARE = 0.1
+
+Matrix = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+
+
+def convert(copy: UserFiles, into: Path) -> None:
+    """Check the copied set and write it, converted, into the new folder `into`; there is all of it or nothing.
+
+    Raises:
+        UnsafePickle: a pickle asks for what is not allowed.
+        ModelError: the set can't be served; the message says why.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p or "." for p in sys.path)}
+    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    command = [sys.executable, "-m", "pikkit.convert", str(copy.folder), str(into), copy.sha256]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_WALL_S, check=False, errors="replace"
+        )
+    except subprocess.TimeoutExpired as cause:
+        raise ModelError(f"the model files took over {_WALL_S:g} s to read: a model set takes seconds") from cause
+    lines = done.stdout.splitlines()
+    try:
+        answer = json.loads(lines[-1]) if lines else {}
+    except ValueError:
+        answer = {}
+    if answer.get("ok"):
+        return
+    if "error" in answer:
+        raise (UnsafePickle if answer["code"] == UnsafePickle.code else ModelError)(answer["error"])
+    reason = (
+        "needed too much memory or time" if done.returncode < 0 else (done.stderr or "no message").strip()[-300:]
+    )
+    raise ModelError(f"the model files could not be read (status {done.returncode}: {reason}): train them again")
+
+
+def main(copy: Path, into: Path, source_sha256: str) -> None:
+    """The child's side."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answer: dict[str, Any] = {"ok": True}
+    try:
+        _write(copy, into, source_sha256)
+    except ModelError as error:
+        answer = {"error": error.message, "code": error.code}
+    except MemoryError:
+        answer = {
+            "error": "the model files need more memory than models may: train them again",
+            "code": "invalid_model",
+        }
+    print(json.dumps(answer))  # noqa: T201 - the answer to the parent
+
+
+def _write(copy: Path, into: Path, source_sha256: str) -> None:
+    from pikkit.bundle import FORMAT, MANIFEST, file_sha256, load_set  # noqa: PLC0415 - after the limits
+    from pikkit.features import FeatureSpec  # noqa: PLC0415
+    from pikkit.history import History  # noqa: PLC0415
+
+    metadata = _metadata(copy / METADATA_FILE)
+    spec = FeatureSpec.from_metadata(metadata)
+    version = metadata["timestamp"]
+    history = History.from_json(_json(copy / HISTORY_FILE)) if (copy / HISTORY_FILE).is_file() else History.empty()
+    if metadata.get("prior") and "implied_prob" not in spec.names:
+        raise ModelError(f"{METADATA_FILE} has a market prior but no feature implied_prob, which the prior needs")
+    models = {"win": _model(copy / WIN_FILE, spec.names), "roi": _model(copy / ROI_FILE, spec.names)}
+    into.mkdir()
+    engines = {name: _save(model, into, name) for name, model in models.items()}
+    (into / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+    (into / "history.json").write_text(json.dumps(history.to_json()), encoding="utf-8")
+
+    def write_manifest() -> None:
+        manifest = {
+            "format": FORMAT,
+            "version": version,
+            "tag": f"{STORE_NAME}:{version}",
+            "source_sha256": source_sha256,
+            "features": len(spec.names),
+            "history_size": history.size,
+            "starter": bool(metadata.get("starter", False)),
+            "engines": engines,
+            "files": {path.name: file_sha256(path) for path in sorted(into.iterdir()) if path.name != MANIFEST},
+        }
+        (into / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+    write_manifest()
+    probes = _probes(models, spec.names)
+    for _ in range(2):
+        off = _disagreeing(models, load_set(into), probes)
+        if not off:
+            return
+        for name in off:  # ONNX sums in another order; where that shows, XGBoost itself serves
+            if engines[name]["type"] != "onnx":
+                raise ModelError(f"the {name} model predicts otherwise after the import: report this set")
+            engines[name] = {**engines[name], "type": "xgboost"}
+            (into / f"{name}.onnx").unlink()
+        write_manifest()
+    raise ModelError("the models predict otherwise after the import: report this set")
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as cause:
+        raise ModelError(f"{path.name} is not JSON ({str(cause)[:120]}): write it again") from cause
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    metadata = _json(path)
+    if not isinstance(metadata, dict):
+        raise ModelError(f"{path.name} is not an object with timestamp, features and encoders: write it again")
+    version = metadata.get("timestamp")
+    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789._-")
+    if not isinstance(version, str) or not version or len(version) > 63:  # noqa: PLR2004 - a tag's limit
+        raise ModelError(f"{path.name} has no `timestamp`: name the version, such as 20251222_131123")
+    if set(version.lower()) - allowed or not version[0].isalnum() or not version[-1].isalnum():
+        raise ModelError(f"timestamp {version!r} can't be a tag: use letters, digits, '.', '_' and '-'")
+    return metadata
+
+
+def _model(path: Path, names: tuple[str, ...]) -> Any:
+    from pikkit.pickles import load_pickle  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other versions; what matters is checked on probe rows
+        model: Any = load_pickle(path)
+    wants, role = ("predict_proba", "a classifier") if path.name == WIN_FILE else ("predict", "a regressor")
+    kind = f"{type(model).__module__}.{type(model).__name__}"
+    is_classifier = hasattr(type(model), "predict_proba")
+    if not hasattr(type(model), wants) or is_classifier != (path.name == WIN_FILE):
+        raise ModelError(f"{path.name} holds {kind}, and {role} belongs there: are the two files swapped?")
+    try:
+        given = int(model.n_features_in_)
+        classes = int(getattr(model, "n_classes_", 2)) if is_classifier else 2
+    except (AttributeError, TypeError, ValueError) as cause:
+        raise ModelError(f"{path.name} holds a {kind} that was never fitted: train it first") from cause
+    if given != len(names):
+        raise ModelError(f"{path.name} was trained on {given} features, the metadata names {len(names)}")
+    if classes != 2:  # noqa: PLR2004 - won or not
+        raise ModelError(f"{path.name} tells {classes} classes apart: a win model tells 2")
+    own = getattr(model, "feature_names_in_", None)
+    if own is not None and list(own) != list(names):
+        different = next((a, b) for a, b in zip(own, names, strict=True) if a != b)
+        raise ModelError(
+            f"{path.name} was trained on column {different[0]!r} where the metadata says {different[1]!r}"
+        )
+    return model
+
+
+def _save(model: Any, into: Path, name: str) -> dict[str, Any]:
+    from pikkit.trees import Untranslatable, base_margin, objective_of, to_onnx  # noqa: PLC0415
+
+    if not hasattr(model, "get_booster"):
+        import skops.io  # noqa: PLC0415
+
+        skops.io.dump(model, into / f"{name}.skops")
+        return {"type": "sklearn", "model": type(model).__name__}
+    booster = model.get_booster()
+    trees = booster.num_boosted_rounds()
+    best = getattr(model, "best_iteration", None) if _stopped_early(booster) else None
+    if best is not None:
+        booster = booster[
+            : int(best) + 1
+        ]  # what follows the best round was kept by the trainer, and never predicts
+    booster.feature_names = booster.feature_types = None
+    objective = objective_of(booster)
+    if objective not in _MARGINS[name]:
+        raise ModelError(
+            f"the {name} model has objective {objective}: served are {', '.join(sorted(_MARGINS[name]))}"
+        )
+    booster.save_model(into / f"{name}.ubj")
+    described = {
+        "type": "xgboost",
+        "model": type(model).__name__,
+        "objective": objective,
+        "rounds": booster.num_boosted_rounds(),
+        "rounds_pickled": trees,
+        "base": base_margin(booster),
+    }
+    try:
+        (into / f"{name}.onnx").write_bytes(to_onnx(booster, booster.num_features()))
+    except Untranslatable as reason:
+        return {**described, "onnx": str(reason)}
+    return {**described, "type": "onnx"}
+
+
+# Objectives whose margin is log-odds or the value itself.
+_MARGINS: Mapping[str, frozenset[str]] = {
+    "win": frozenset({"binary:logistic"}),
+    "roi": frozenset({"reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror"}),
+}
+
+
+def _stopped_early(booster: Any) -> bool:
+    return booster.attr("best_iteration") is not None
+
+
+def _probes(models: Mapping[str, Any], names: tuple[str, ...]) -> Matrix:
+    """Rows around the models' own thresholds, a tenth of the values missing: every branch is a chance to differ."""
+    random = np.random.default_rng(0)
+    rows = np.empty((_PROBES, len(names)))
+    thresholds: dict[int, list[float]] = {}
+    for model in models.values():
+        if hasattr(model, "get_booster"):
+            for tree in json.loads(bytes(model.get_booster().save_raw("json")))["learner"]["gradient_booster"][
+                "model"
+            ]["trees"]:
+                for column, value, left in zip(
+                    tree["split_indices"], tree["split_conditions"], tree["left_children"], strict=True
+                ):
+                    if left >= 0:
+                        thresholds.setdefault(column, []).append(value)
+    for column, name in enumerate(names):
+        values = np.array(thresholds.get(column, [0.0, 1.0]))
+        spread = max(float(np.ptp(values)), 1.0)
+        rows[:, column] = (
+            random.choice(values, _PROBES) + random.choice([0.0, 1e-3, -1e-3, 1.0, -1.0], _PROBES) * spread
+        )
+        if name == "implied_prob":
+            rows[:, column] = random.uniform(0.01, 0.99, _PROBES)
+    gaps = random.random(rows.shape) < _MISSING_SHARE
+    if "implied_prob" in names:
+        gaps[:, names.index("implied_prob")] = False  # a price always has one
+    if not all(hasattr(model, "get_booster") for model in models.values()):
+        gaps[:] = False  # most estimators of scikit-learn take no missing values
+    rows[gaps] = np.nan
+    return rows.astype(np.float32)
+
+
+def _disagreeing(models: Mapping[str, Any], converted: Any, probes: Matrix) -> list[str]:
+    """Which models predict otherwise than before.
+
+    Raises:
+        ModelError: a model predicts what is no number.
+    """
+    ones = np.ones(len(probes))
+    base = converted._base(probes)  # noqa: SLF001 - the set's own prior
+    before = {"win": _original_win(models["win"], probes, base), "roi": _original_roi(models["roi"], probes)}
+    after = {"win": converted.win_probability(probes), "roi": converted._roi.score(probes, None)}  # noqa: SLF001
+    off = []
+    for name, values in before.items():
+        if not np.isfinite(values).all():
+            raise ModelError(f"the {name} model predicts values that are no numbers: train it again")
+        if not (np.abs(values - after[name]) <= TOLERANCE * np.maximum(ones, np.abs(values))).all():
+            off.append(name)
+    return off
+
+
+def _original_win(model: Any, probes: Matrix, base: Floats | None) -> Floats:
+    given = {} if base is None else {"base_margin": base}
+    return np.asarray(model.predict_proba(probes, **given)[:, 1], dtype=np.float64)
+
+
+def _original_roi(model: Any, probes: Matrix) -> Floats:
+    return np.asarray(model.predict(probes), dtype=np.float64)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

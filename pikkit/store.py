@@ -1,0 +1,92 @@
+"""Model sets in the BentoML model store: one model `pikkit_bet_models:<timestamp>` per set, whole or not at all.
+
+Looked up by exact tag or digest only: the store's `get` matches by prefix, its `latest` is the last one made.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from bentoml.exceptions import BentoMLException
+from bentoml.models import ModelContext
+
+from pikkit.bundle import ModelSet, load_set
+from pikkit.convert import STORE_NAME
+from pikkit.errors import ModelError
+
+__all__ = ["Stored", "find", "newest", "save"]
+
+_DIGEST = "source_sha256"
+_TAG = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?:[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A set in the store."""
+
+    tag: str
+    folder: Path
+
+    def load(self) -> ModelSet:
+        """The set itself.
+
+        Raises:
+            ModelError: its files are not those that were stored.
+        """
+        return load_set(self.folder, tag=self.tag)
+
+
+def find(sha256: str) -> Stored | None:
+    """The set that was made of user files with this digest."""
+    return next((_stored(model) for model in _all() if model.info.labels.get(_DIGEST) == sha256), None)
+
+
+def newest() -> Stored | None:
+    """The set that was stored last; inside a built Bento, the one it carries."""
+    found = sorted(_all(), key=lambda model: model.info.creation_time, reverse=True)
+    return _stored(found[0]) if found else None
+
+
+def save(folder: Path, models: ModelSet, tag: str | None = None) -> Stored:
+    """Store the converted set in `folder`; the same set a second time changes nothing.
+
+    Args:
+        folder: what `pikkit.convert` wrote.
+        models: the same, loaded.
+        tag: NAME:VERSION; default: pikkit_bet_models:<timestamp>, with a digest where that is taken by other files.
+
+    Raises:
+        ModelError: the tag is taken by another set, or can't be a tag.
+    """
+    known = find(models.sha256)
+    if known and tag in (None, known.tag):
+        return known
+    if tag and not _TAG.fullmatch(tag):
+        raise ModelError(f"{tag!r} is not a tag: give NAME:VERSION of lower-case letters, digits, '.', '_' and '-'")
+    wanted = tag or f"{STORE_NAME}:{models.version.lower()}"
+    if wanted in {str(model.tag) for model in _all(wanted.partition(":")[0])}:
+        if tag:
+            raise ModelError(f"{tag} is in the store already, with other models: choose a new version")
+        wanted = f"{wanted}-{models.sha256[:8]}"
+    labels = {"version": models.version, _DIGEST: models.sha256, "starter": str(models.starter).lower()}
+    try:
+        with bentoml.models.create(
+            wanted, module="pikkit.bundle", labels=labels, context=ModelContext("pikkit", {})
+        ) as model:
+            shutil.copytree(folder, model.path, dirs_exist_ok=True)
+    except (BentoMLException, OSError) as cause:
+        raise ModelError(f"{wanted} can't be stored ({cause}): check BENTOML_HOME") from cause
+    return next(_stored(model) for model in _all(wanted.partition(":")[0]) if str(model.tag) == wanted)
+
+
+def _all(name: str = STORE_NAME) -> list[Any]:
+    return [model for model in bentoml.models.list() if model.tag.name == name]
+
+
+def _stored(model: Any) -> Stored:
+    return Stored(str(model.tag), Path(model.path))

@@ -1,0 +1,124 @@
+"""The files that users put into MODEL_DIR: names, a digest over all, and a copy that no writer changes any more."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pikkit.errors import ModelError
+
+__all__ = [
+    "HISTORY_FILE",
+    "METADATA_FILE",
+    "ROI_FILE",
+    "WIN_FILE",
+    "Changing",
+    "Incomplete",
+    "Signature",
+    "UserFiles",
+    "signature",
+    "take_copy",
+    "with_history",
+]
+
+WIN_FILE = "win_probability_model_latest.pkl"
+ROI_FILE = "roi_prediction_model_latest.pkl"
+METADATA_FILE = "model_metadata_latest.json"
+HISTORY_FILE = "history_latest.json"
+REQUIRED = (WIN_FILE, ROI_FILE, METADATA_FILE)
+
+_CHUNK = 1024 * 1024
+
+Signature = tuple[tuple[str, int, int, int], ...]
+
+
+class Incomplete(ModelError):
+    """A file of the set is missing."""
+
+    code = "incomplete"
+
+
+class Changing(ModelError):
+    """A file of the set changed while it was read."""
+
+    code = "incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class UserFiles:
+    """A copied set: where it is, SHA-256 of each file, and one over all."""
+
+    folder: Path
+    files: Mapping[str, str]
+    sha256: str
+
+
+def signature(folder: Path) -> Signature:
+    """What a look at the folder sees of each file: name, time of change, size, inode. Any write changes it."""
+    found = []
+    for name in (*REQUIRED, HISTORY_FILE):
+        try:
+            status = (folder / name).stat()
+        except OSError:
+            continue
+        found.append((name, status.st_mtime_ns, status.st_size, status.st_ino))
+    return tuple(found)
+
+
+def take_copy(folder: Path, into: Path) -> UserFiles:
+    """Copy the set in `folder` into the empty folder `into`.
+
+    Raises:
+        Incomplete: a required file is missing, or the folder is.
+        Changing: it was written to meanwhile.
+        ModelError: a file can't be read.
+    """
+    if not folder.is_dir():
+        raise Incomplete(f"{folder} is not a folder: set MODEL_DIR to one that holds {', '.join(REQUIRED)}")
+    before = signature(folder)
+    there = [name for name, *_ in before]
+    missing = [name for name in REQUIRED if name not in there]
+    if missing:
+        raise Incomplete(f"{folder} has no {', '.join(missing)}: a set counts once it is complete")
+    files = {}
+    for name in there:
+        try:
+            files[name] = _copy(folder / name, into / name)
+        except FileNotFoundError as cause:
+            raise Changing(f"{name} vanished while it was read: looking again") from cause
+        except OSError as cause:
+            raise ModelError(f"{folder / name} can't be read ({cause.strerror}): check its rights") from cause
+    if signature(folder) != before:
+        raise Changing(f"{folder} was written to while it was read: looking again")
+    return UserFiles(into, files, _combined(files))
+
+
+def with_history(copy: UserFiles, history: Mapping[str, Any]) -> UserFiles:
+    """The copy with this history instead of its own, and the digest that goes with it."""
+    path = copy.folder / HISTORY_FILE
+    path.write_text(json.dumps(history), encoding="utf-8")
+    files = {**copy.files, HISTORY_FILE: hashlib.sha256(path.read_bytes()).hexdigest()}
+    return UserFiles(copy.folder, files, _combined(files))
+
+
+def _combined(files: Mapping[str, str]) -> str:
+    """SHA-256 over names and digests of files."""
+    digest = hashlib.sha256()
+    for name, sha256 in sorted(files.items()):
+        digest.update(f"{name}\0{sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def _copy(source: Path, target: Path) -> str:
+    digest = hashlib.sha256()
+    with source.open("rb") as read, target.open("wb") as write:
+        while chunk := read.read(_CHUNK):
+            digest.update(chunk)
+            write.write(chunk)
+        os.fchmod(write.fileno(), 0o644)
+    return digest.hexdigest()

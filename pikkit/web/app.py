@@ -1,0 +1,132 @@
+"""The composition root: builds the real objects from the settings, once per process."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.routing import Router
+from starlette.types import Scope
+
+from pikkit.bets import BatchAnswer, Bet, OddsLimits, Prediction, read_bet
+from pikkit.bundle import ModelSet
+from pikkit.driftmonitor import DriftMonitor
+from pikkit.errors import InvalidBet, PikkitError
+from pikkit.grader import BatchJob, Grader, Observer, Options
+from pikkit.logs import configure, get_logger
+from pikkit.metrics import Metrics
+from pikkit.predictionlog import PredictionLog
+from pikkit.predictor import Models, Predictor
+from pikkit.recorder import Recorder
+from pikkit.reload import ModelHub
+from pikkit.settings import Settings
+from pikkit.web.openapi import EXAMPLE_BET
+from pikkit.web.routes import BATCH_PATH, Routes
+from pikkit.web.status import Status
+
+__all__ = ["Application"]
+
+_log = get_logger("pikkit.app")
+
+
+class Application:
+    """Everything that one worker holds. BentoML's parent process makes one too, but never calls `load`."""
+
+    def __init__(self, settings: Settings, runtime_dir: Path) -> None:
+        configure(settings)
+        self._settings = settings
+        self._metrics = Metrics(settings)
+        self._hub = ModelHub(
+            settings, runtime_dir, on_failure=self._metrics.reload_failed, on_success=self._metrics.reload_ok
+        )
+        self._predictor = Predictor.from_settings(settings)
+        self._drift = DriftMonitor(runtime_dir)
+        self._metrics.watch(self._drift)
+        self._recorder = Recorder(
+            self._predictor.rows,
+            [self._drift, *([PredictionLog(settings)] if settings.prediction_log else [])],
+            dropped=self._metrics.log_dropped,
+        )
+        observers: list[Observer] = [
+            _Counting(self._metrics),
+            self._recorder,
+        ]
+        self._grader = Grader(
+            self._predictor,
+            lambda: self._hub.current,
+            observers,
+            limits=OddsLimits(settings.min_odds, settings.max_odds),
+        )
+        self._status = Status(settings, self._hub, drift=self._drift.report)
+        self._routes = Routes(settings, self._grader, self._status, render_metrics=self._metrics.render)
+
+    def router(self) -> Router:
+        """The routes beside BentoML's."""
+        return self._routes.router()
+
+    def gateway_options(self) -> dict[str, Any]:
+        """Keyword arguments of `pikkit.web.gateway.Gateway`."""
+        prepare: Mapping[str, Callable[[Scope], None]] = {BATCH_PATH: self._routes.prepare_batch}
+        return {"settings": self._settings, "metrics": self._metrics, "prepare": prepare}
+
+    def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
+        """Grade the batch requests that BentoML merged."""
+        self._metrics.merged(len(jobs))
+        return self._grader.grade_batches(jobs)
+
+    def load(self) -> None:
+        """Join the workers and load a model set. Without one the service starts, says so, and keeps looking."""
+        self._metrics.join()
+        for missing in [name for name in ("uvloop", "httptools") if importlib.util.find_spec(name) is None]:
+            _log.warning(f"{missing} is not installed: about half the speed; install requirements/serve.txt")
+        try:
+            self._hub.load_initial()
+        except PikkitError as error:
+            _log.error("no model set", reason=error.message)
+        if self._hub.current is not None:
+            self._serves(self._hub.current)
+
+    async def start(self) -> None:
+        """Begin to watch for new models, to record and to deliver alerts."""
+        self._hub.start(self._serves)
+        self._recorder.start()
+
+    async def stop(self) -> None:
+        """Finish what is under way."""
+        self._hub.stop()
+        self._recorder.stop()
+
+    def ready(self) -> bool:
+        """Whether a model set is loaded and has predicted once."""
+        return self._status.ready()
+
+    def _serves(self, models: ModelSet) -> None:
+        """`models` serves from now on: warm it up, and say so."""
+        self._predictor.predict(models, [read_bet(EXAMPLE_BET)], time.time())
+        self._drift.use(models)
+        self._metrics.model_loaded(models)
+        self._status.warmed = True
+        _log.info("model set serves", model_version=models.version, tag=models.tag, history=models.history.size)
+        if models.starter:
+            _log.warning("these are the starter models, trained on simulated bets: import your own before you bet")
+        if not models.history.size:
+            _log.warning("no betting history: confidence is at most 0.5, so nothing is graded A or B")
+
+
+class _Counting:
+    """Counts for the metrics what the grader tells."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def graded(
+        self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options
+    ) -> None:
+        del options  # dry runs are load all the same
+        self._metrics.predictions(bets, predictions, models)
+
+    def refused(self, error: InvalidBet) -> None:
+        self._metrics.error(error.code)

@@ -1,0 +1,1 @@
+"""Trains, validates and applies model sets: `python -m training`."""
