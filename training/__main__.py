@@ -1,0 +1,225 @@
+"""`python -m training`: train, validate, score, starter."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pikkit.bundle import ModelSet, load_set
+from pikkit.convert import convert
+from pikkit.errors import ModelError
+from pikkit.history import SettledBets
+from pikkit.predictor import Predictor
+from pikkit.settings import Settings
+from pikkit.settled import ReadReport, read_settled
+from pikkit.userfiles import take_copy
+from training.evaluate import Judged, Verdict, gates, judge, newest, slices
+from training.publish import promote, write_version
+from training.score import count_rows, score_file
+from training.simulate import simulate
+from training.train import STEPS, train
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
+console = Console()
+
+STARTER_SEED = 20_260_101
+STARTER_BETS = 40_000
+STARTER_TIME = datetime(2026, 1, 1, tzinfo=UTC)  # names the set: made again, it is the same
+
+Bets = Annotated[Path | None, typer.Option("--bets", help="Settled bets, CSV or Parquet", metavar="FILE")]
+Report = Annotated[Path | None, typer.Option("--report", help="Write an HTML report there", metavar="FILE")]
+
+
+@app.command("train")
+def train_command(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model files", metavar="DIR")],
+    bets: Bets = None,
+    supabase: Annotated[bool, typer.Option("--supabase", help="Read the table `bets` of SUPABASE_URL")] = False,
+    seed: Annotated[int, typer.Option(help="Makes the run repeatable")] = 0,
+    report: Report = None,
+) -> None:
+    """Train a model set; the *_latest files are written only if it passes validation."""
+    settled = _read(bets, supabase=supabase)
+    _train_and_judge(settled, out, seed=seed, report=report)
+
+
+@app.command("validate")
+def validate_command(
+    models: Annotated[Path, typer.Option("--models", help="Folder with a model set", metavar="DIR")],
+    bets: Bets = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="The set in production, to compare with", metavar="DIR")
+    ] = None,
+    supabase: Annotated[bool, typer.Option("--supabase", help="Read the table `bets` of SUPABASE_URL")] = False,
+    share: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Newest share of the bets to judge by, if the set does not tell")
+    ] = 0.2,
+    report: Report = None,
+) -> None:
+    """Judge a model set on settled bets; exits with 1 if a gate fails."""
+    settled = _read(bets, supabase=supabase)
+    with _loaded(models) as candidate:
+        judged_bets, past, which = newest(candidate, settled, share)
+        judged = judge(candidate, judged_bets, past)
+        production = None
+        if against:
+            with _loaded(against) as other:
+                production = judge(other, judged_bets, past)
+        verdict = gates(judged, production)
+        _show(candidate, judged, verdict, which, report, production)
+    if not verdict.passed:
+        raise typer.Exit(1)
+
+
+@app.command("score")
+def score_command(
+    source: Annotated[Path, typer.Argument(help="Bets, CSV or Parquet", metavar="FILE")],
+    out: Annotated[Path | None, typer.Option("--out", help="Default: FILE with .graded", metavar="FILE")] = None,
+    models: Annotated[Path | None, typer.Option("--models", help="Default: MODEL_DIR", metavar="DIR")] = None,
+) -> None:
+    """Grade a whole file of bets; the answers are added as columns."""
+    settings = Settings.load()
+    target = out or source.with_name(f"{source.name.split('.')[0]}.graded{_kind(source)}")
+    with _loaded(models or settings.model_dir) as loaded, _bar("scoring", count_rows(source)) as advance:
+        graded, failed = score_file(
+            source, target, loaded, Predictor.from_settings(settings), now=time.time(), progress=advance
+        )
+    console.print(f"{graded:,} bets graded, {failed:,} with an error, in {target}")
+
+
+@app.command("starter")
+def starter_command(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model files", metavar="DIR")] = Path("models"),
+) -> None:
+    """Make the starter models: trained by this pipeline on simulated bets, and labelled so."""
+    with tempfile.TemporaryDirectory() as work:
+        _train_and_judge(
+            simulate(STARTER_BETS, STARTER_SEED), Path(work), seed=STARTER_SEED, report=None, starter=True
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        paths = {path.name: path for path in Path(work).glob("*_latest.*")}
+        promote(paths, out)
+
+
+def _train_and_judge(
+    settled: SettledBets, out: Path, *, seed: int, report: Path | None, starter: bool = False
+) -> None:
+    with _bar("training", STEPS) as advance:
+        now = STARTER_TIME if starter else None
+        trained = train(settled, seed=seed, now=now, starter=starter, progress=lambda: advance(1))
+    paths = write_version(trained, out)
+    with tempfile.TemporaryDirectory() as work:
+        promote(paths, Path(work))
+        with _loaded(Path(work)) as models:
+            judged_bets, past, which = newest(models, settled, 0.2)
+            judged = judge(models, judged_bets, past)
+            verdict = gates(judged)
+            _show(models, judged, verdict, which, report)
+    if not verdict.passed:
+        console.print(f"validation failed: the *_latest files in {out} are as they were")
+        raise typer.Exit(1)
+    promote(paths, out)
+    console.print(f"{trained.metadata['timestamp']} is the latest set in {out}")
+
+
+def _read(bets: Path | None, *, supabase: bool) -> SettledBets:
+    if (bets is None) == (not supabase):
+        raise ModelError("name the bets: --bets FILE or --supabase (one of them); nothing is trained without bets")
+    if bets is None:
+        from pikkit.supabase_bets import fetch_settled  # noqa: PLC0415 - a second to import
+
+        settled, report = fetch_settled(Settings.load())
+    else:
+        settled, report = read_settled(bets)
+    _print(report)
+    if not len(settled):
+        raise ModelError("there is no usable bet: nothing is trained or judged without bets")
+    return settled
+
+
+def _print(report: ReadReport) -> None:
+    for line in report.lines():
+        console.print(line)
+
+
+@contextmanager
+def _loaded(folder: Path) -> Iterator[ModelSet]:
+    with tempfile.TemporaryDirectory(prefix="pikkit-set-") as name:
+        work = Path(name)
+        (work / "copy").mkdir()
+        convert(take_copy(folder, work / "copy"), work / "set")
+        yield load_set(work / "set")
+
+
+@contextmanager
+def _bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def _show(
+    models: ModelSet,
+    judged: Judged,
+    verdict: Verdict,
+    which: str,
+    report: Path | None,
+    production: Judged | None = None,
+) -> None:
+    table = Table(title=f"{models.version} on {len(judged.won):,} bets: {which}")
+    for name in ("bets", "n", "log loss", "of the odds", "Brier", "ECE", "AUC"):
+        table.add_column(name, justify="left" if name == "bets" else "right")
+    for name, own, odds in slices(judged):
+        losses = (f"{own.log_loss:.4f}", f"{odds.log_loss:.4f}")
+        table.add_row(name, f"{own.bets:,}", *losses, f"{own.brier:.4f}", f"{own.ece:.4f}", f"{own.auc:.3f}")
+    console.print(table)
+    grades = Table(title="return by grade, one unit each (95 % bootstrap interval)")
+    for name in ("grade", "bets", "mean", "from", "to"):
+        grades.add_column(name, justify="right")
+    for letter, bets, roi in judged.returns():
+        figures = (f"{roi.mean:+.1f} %", f"{roi.low:+.1f} %", f"{roi.high:+.1f} %") if bets else ("", "", "")
+        grades.add_row(letter, f"{bets:,}", *figures)
+    console.print(grades)
+    if production is not None:
+        difference = judged.losses_against(production.probability)
+        console.print(
+            f"log loss above production's: {difference.mean:+.5f} [{difference.low:+.5f}, {difference.high:+.5f}]"
+        )
+    for gate in verdict.gates:
+        console.print(f"{'pass' if gate.passed else 'FAIL'}  {gate.name}: {gate.found}")
+    if report:
+        from training.report import html_report  # noqa: PLC0415 - matplotlib takes a second to import
+
+        report.write_text(html_report(models, judged, verdict, which=which), encoding="utf-8")
+        console.print(f"report: {report}")
+
+
+def _kind(path: Path) -> str:
+    return ".parquet" if path.suffix == ".parquet" else ".csv"
+
+
+def main() -> None:
+    """Run a command; what can't be done is said in one line."""
+    try:
+        app()
+    except ModelError as error:
+        sys.exit(f"{error.message}")
+    except ValidationError as error:
+        sys.exit(f"settings: {error}")
+
+
+if __name__ == "__main__":
+    main()

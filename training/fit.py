@@ -1,0 +1,187 @@
+"""A win model on top of the market's price: the price is the prior, trees add what past results show beyond it.
+
+margin = intercept + slope * logit(implied probability) + trees. Everything is chosen on time-ordered folds of the
+training part; trees that do not beat the price there by more than noise are left out: the market is the floor.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xgboost
+
+from pikkit.reasons import sigmoid
+from training.measures import log_losses
+
+__all__ = ["Choice", "Fitted", "Prior", "choose", "fit", "fit_prior", "logit"]
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float32]
+
+FOLDS = 4
+ROUNDS = (5, 10, 20, 40, 80, 160)
+_GRID: Sequence[dict[str, Any]] = tuple(
+    {"max_depth": depth, "min_child_weight": weight, "reg_lambda": ridge}
+    for depth, weight, ridge in ((1, 40, 50), (2, 40, 50), (2, 40, 10), (3, 20, 10))
+)
+_ETA = 0.08
+_NEWTON_STEPS = 50
+# The price is believed as if this much information (about 4,000 even-money bets) had shown that it is right.
+_BELIEF = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """margin = intercept + slope * logit(implied); `information`: 2 x 2 Fisher information behind the two."""
+
+    intercept: float
+    slope: float
+    information: Floats
+
+    def margin(self, implied: Floats) -> Floats:
+        """Log-odds by the price alone."""
+        return self.intercept + self.slope * logit(implied)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the folds chose. `gain`: mean log loss saved against the price; `noise`: its standard error."""
+
+    parameters: dict[str, Any]
+    rounds: int
+    gain: float
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A win model: the prior and a classifier that was trained on top of it."""
+
+    prior: Prior
+    classifier: xgboost.XGBClassifier
+    choice: Choice
+
+    def trees(self, matrix: Matrix) -> Floats:
+        """What the trees add to the margin."""
+        zero = np.zeros(len(matrix), dtype=np.float32)
+        raw = self.classifier.predict(matrix, output_margin=True, base_margin=zero)
+        return np.asarray(raw, dtype=np.float64)
+
+    def predict(self, matrix: Matrix, implied: Floats) -> Floats:
+        """Probability to win (fraction)."""
+        return sigmoid(self.prior.margin(implied) + self.trees(matrix))
+
+
+def logit(p: Floats) -> Floats:
+    """Log-odds of a probability (fraction)."""
+    return np.asarray(np.log(p) - np.log1p(-p))
+
+
+def fit_prior(implied: Floats, won: Bools, *, offset: Floats | None = None, known: Prior | None = None) -> Prior:
+    """Logistic regression of the result on the price's log-odds (Newton's method), held to the price itself.
+
+    Args:
+        implied: implied probabilities (fractions).
+        won: results.
+        offset: log-odds that are added to each margin and stay as they are.
+        known: what earlier data say; it counts with its information.
+    """
+    design = np.column_stack([np.ones(len(implied)), logit(implied)])
+    start = np.array([known.intercept, known.slope]) if known else np.array([0.0, 1.0])
+    weight = known.information if known else np.eye(2) * _BELIEF
+    theta = start.copy()
+    fixed = np.zeros(len(implied)) if offset is None else offset
+    information = weight
+    for _ in range(_NEWTON_STEPS):
+        p = sigmoid(design @ theta + fixed)
+        information = (design * (p * (1 - p))[:, None]).T @ design + weight
+        step = np.linalg.solve(information, design.T @ (won - p) - weight @ (theta - start))
+        theta += step
+        if np.abs(step).max() < 1e-10:  # noqa: PLR2004 - far below what matters
+            break
+    return Prior(float(theta[0]), float(theta[1]), information)
+
+
+def choose(
+    matrix: Matrix,
+    implied: Floats,
+    won: Bools,
+    *,
+    rising: Sequence[bool],
+    seed: int,
+    progress: Callable[[], None] = lambda: None,
+) -> Choice:
+    """Parameters and number of rounds by the log loss on later bets, over expanding folds.
+
+    Of all that are within one standard error of the best, the smallest model is taken (Breiman et al. 1984); where
+    the best itself gains less than that, the price alone (0 rounds).
+
+    Args:
+        matrix: feature rows, oldest bet first.
+        implied: implied probabilities (fractions).
+        won: results.
+        rising: which features may only raise the probability.
+        seed: of the trees' sampling.
+        progress: called after each model.
+    """
+    edges = np.linspace(0, len(won), FOLDS + 2).astype(int)[1:]
+    saved: dict[tuple[int, int], list[Floats]] = {}
+    for start, end in itertools.pairwise(edges):
+        prior = fit_prior(implied[:start], won[:start])
+        base = prior.margin(implied)
+        market = log_losses(sigmoid(base[start:end]), won[start:end])
+        for number, parameters in enumerate(_GRID):
+            model = _classifier({**parameters, **_monotone(rising)}, ROUNDS[-1], seed)
+            model.fit(matrix[:start], won[:start].astype(int), base_margin=base[:start])
+            for rounds in ROUNDS:
+                raw = model.predict(
+                    matrix[start:end], output_margin=True, base_margin=base[start:end], iteration_range=(0, rounds)
+                )
+                losses = log_losses(sigmoid(np.asarray(raw, dtype=np.float64)), won[start:end])
+                saved.setdefault((number, rounds), []).append(market - losses)
+            progress()
+    gains = {key: np.concatenate(parts) for key, parts in saved.items()}
+    best = max(gains, key=lambda key: float(gains[key].mean()))
+    gain = float(gains[best].mean())
+    noise = float(gains[best].std() / np.sqrt(len(gains[best])))
+    if gain <= noise:
+        return Choice(dict(_GRID[best[0]]), 0, gain, noise)
+    close = [key for key, values in gains.items() if values.mean() >= gain - noise]
+    number, rounds = min(close, key=lambda key: (_GRID[key[0]]["max_depth"] * key[1], key))
+    return Choice(dict(_GRID[number]), rounds, float(gains[number, rounds].mean()), noise)
+
+
+def fit(
+    matrix: Matrix, implied: Floats, won: Bools, choice: Choice, *, rising: Sequence[bool], seed: int
+) -> Fitted:
+    """The win model with the chosen parameters."""
+    prior = fit_prior(implied, won)
+    # A classifier has one tree at least; with this gamma it is a single leaf, which adds next to nothing.
+    parameters = {**choice.parameters, **_monotone(rising)} if choice.rounds else {"gamma": 1e9, "reg_lambda": 1e9}
+    model = _classifier(parameters, max(choice.rounds, 1), seed)
+    model.fit(matrix, won.astype(int), base_margin=prior.margin(implied))
+    return Fitted(prior, model, choice)
+
+
+def _monotone(rising: Sequence[bool]) -> dict[str, Any]:
+    return {"monotone_constraints": tuple(int(up) for up in rising)}
+
+
+def _classifier(parameters: dict[str, Any], rounds: int, seed: int) -> xgboost.XGBClassifier:
+    return xgboost.XGBClassifier(
+        n_estimators=rounds,
+        learning_rate=_ETA,
+        tree_method="hist",
+        max_bin=64,
+        subsample=0.8,
+        colsample_bytree=0.8,
+        random_state=seed,
+        n_jobs=2,
+        **parameters,
+    )

@@ -1,0 +1,101 @@
+"""How good predicted probabilities are: log loss, Brier score, calibration error, AUC, and their uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Interval", "Scores", "auc", "bootstrap_mean", "brier", "ece", "log_losses", "reliability", "scores"]
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+_FLOOR = 1e-9
+_BINS = 10
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Measures over n bets."""
+
+    bets: int
+    log_loss: float
+    brier: float
+    ece: float
+    auc: float
+
+
+def log_losses(p: Floats, won: Bools) -> Floats:
+    """Log loss (nats) of each prediction."""
+    p = np.clip(p, _FLOOR, 1 - _FLOOR)
+    return -np.where(won, np.log(p), np.log1p(-p))
+
+
+def brier(p: Floats, won: Bools) -> float:
+    """Mean squared error of the probabilities (Brier 1950)."""
+    return float(np.mean((p - won) ** 2))
+
+
+def reliability(p: Floats, won: Bools, bins: int = _BINS) -> list[tuple[float, float, int]]:
+    """(mean prediction, share won, bets) in bins of equal count."""
+    order = np.argsort(p, kind="stable")
+    return [
+        (float(p[part].mean()), float(won[part].mean()), len(part))
+        for part in np.array_split(order, min(bins, max(len(p), 1)))
+        if len(part)
+    ]
+
+
+def ece(p: Floats, won: Bools) -> float:
+    """Expected calibration error (fraction): mean gap between prediction and share won, in bins of equal count."""
+    return sum(abs(mean - share) * bets for mean, share, bets in reliability(p, won)) / max(len(p), 1)
+
+
+def auc(p: Floats, won: Bools) -> float:
+    """Chance that a bet that won was given more than one that lost (ties half); NaN without both."""
+    wins = int(won.sum())
+    if wins in (0, len(won)):
+        return float("nan")
+    values, positions, counts = np.unique(p, return_inverse=True, return_counts=True)
+    del values
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[positions]
+    return float((ranks[won].sum() - wins * (wins + 1) / 2) / (wins * (len(won) - wins)))
+
+
+def scores(p: Floats, won: Bools) -> Scores:
+    """All of them."""
+    return Scores(len(p), float(log_losses(p, won).mean()), brier(p, won), ece(p, won), auc(p, won))
+
+
+def bootstrap_mean(
+    values: Floats, *, seed: int = 0, statistic: Callable[[Floats], Floats] | None = None
+) -> Interval:
+    """Mean of the values with its 95 % percentile interval (Efron 1979).
+
+    Args:
+        values: one per bet.
+        seed: of the resampling.
+        statistic: maps an array (resamples, n) to (resamples,); default: the mean over the bets.
+    """
+    if not len(values):
+        return Interval(float("nan"), float("nan"), float("nan"))
+    pick = np.random.default_rng(seed)
+    measure = statistic or (lambda rows: rows.mean(axis=-1))
+    means = np.concatenate(
+        [measure(values[pick.integers(0, len(values), (50, len(values)))]) for _ in range(_RESAMPLES // 50)]
+    )
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(measure(values[None, :])[0]), float(low), float(high))

@@ -1,0 +1,121 @@
+"""The validation report: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from pikkit.bundle import ModelSet
+from training.evaluate import Judged, Verdict, slices
+from training.measures import reliability
+
+__all__ = ["html_report"]
+
+mpl.use("svg")
+
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1c1e}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;margin:1rem 0}
+th,td{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:right}
+th:first-child,td:first-child{text-align:left}
+.pass{color:#0a6b2d}.fail{color:#b00020;font-weight:600}figure{margin:1rem 0}img{max-width:100%}
+"""
+
+
+def html_report(models: ModelSet, judged: Judged, verdict: Verdict, *, which: str) -> str:
+    """The report on one set.
+
+    Args:
+        models: the set.
+        judged: its predictions.
+        verdict: its gates.
+        which: in words, which bets it was judged by.
+    """
+    passed = "passed" if verdict.passed else "FAILED"
+    gates = [
+        [
+            gate.name,
+            gate.found,
+            f'<span class="{"pass" if gate.passed else "fail"}">{"pass" if gate.passed else "FAIL"}</span>',
+        ]
+        for gate in verdict.gates
+    ]
+    measures = [
+        [escape(name), f"{own.bets:,}", *(f"{a:.4f} / {b:.4f}" for a, b in _pairs(own, odds))]
+        for name, own, odds in slices(judged)
+    ]
+    returns = [
+        [
+            letter,
+            f"{bets:,}",
+            f"{roi.mean:+.1f} %" if bets else "",
+            f"{roi.low:+.1f} … {roi.high:+.1f} %" if bets else "",
+        ]
+        for letter, bets, roi in judged.returns()
+    ]
+    title = f"Model set {escape(models.version)}: validation {passed}"
+    return "\n".join(
+        [
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>',
+            f"<h1>{title}</h1>",
+            f"<p>Judged by {len(judged.won):,} settled bets: {escape(which)}.</p>",
+            "<p>Figures are the set's / those of the bookmaker's implied probability.</p>",
+            "<h2>Gates</h2>",
+            _table(["gate", "found", ""], gates),
+            "<h2>Measures</h2>",
+            _table(["bets", "n", "log loss", "Brier", "ECE", "AUC"], measures),
+            "<h2>Reliability</h2>",
+            _figure(_reliability(judged), "Share of bets won against the predicted probability, in ten bins"),
+            "<h2>Return by grade</h2><p>One unit on each bet; the intervals are 95 % bootstrap intervals.</p>",
+            _table(["grade", "bets", "mean return", "95 % interval"], returns),
+            _figure(_returns(judged), "Mean return by grade with 95 % intervals"),
+            "</html>",
+        ]
+    )
+
+
+def _pairs(own: object, odds: object) -> list[tuple[float, float]]:
+    return [(getattr(own, name), getattr(odds, name)) for name in ("log_loss", "brier", "ece", "auc")]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = "".join(f"<th scope=col>{name}</th>" for name in head)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _figure(figure: Figure, text: str) -> str:
+    target = io.BytesIO()
+    figure.savefig(target, format="svg", metadata={"Date": None})
+    data = base64.b64encode(target.getvalue()).decode()
+    return f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}"></figure>'
+
+
+def _reliability(judged: Judged) -> Figure:
+    figure = Figure(figsize=(6.5, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="#999", linewidth=1, label="perfect")
+    for p, name, marker in ((judged.implied, "implied by the odds", "s"), (judged.probability, "model set", "o")):
+        bins = reliability(p, judged.won)
+        axes.plot([b[0] for b in bins], [b[1] for b in bins], marker=marker, label=name)
+    axes.set(xlabel="predicted probability", ylabel="share won", xlim=(0, 1), ylim=(0, 1))
+    axes.legend()
+    return figure
+
+
+def _returns(judged: Judged) -> Figure:
+    figure = Figure(figsize=(6.5, 3.5), layout="constrained")
+    axes = figure.add_subplot()
+    rows = [(letter, roi) for letter, bets, roi in judged.returns() if bets]
+    means = np.array([roi.mean for _, roi in rows])
+    spread = np.array([[roi.mean - roi.low for _, roi in rows], [roi.high - roi.mean for _, roi in rows]])
+    axes.bar([letter for letter, _ in rows], means, yerr=spread, capsize=4, color="#4477aa")
+    axes.axhline(0, color="#333", linewidth=1)
+    axes.set(xlabel="grade", ylabel="mean return (%)")
+    return figure
