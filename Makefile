@@ -10,7 +10,7 @@ export BENTOML_DO_NOT_TRACK := true
 export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
 
-.PHONY: help serve dev test unit lint format types lock clean
+.PHONY: help serve dev test unit lint format types lock clean starter
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +24,15 @@ $(STAMP): requirements/dev.txt
 	@touch $@
 
 serve: $(STAMP) ## import the models and serve the API on :8000
+	@$(BIN)/python import_models.py
 	@$(BIN)/python -m pikkit.serve
 
 dev: $(STAMP) ## the same, restarted on every change of the code
+	@$(BIN)/python import_models.py
 	@$(BIN)/python -m pikkit.serve --reload
+
+starter: $(STAMP) ## make the starter models again
+	@$(BIN)/python -m training starter
 
 test: lint types $(STAMP) ## every check and test, system tests too where the machine can run them
 	@$(BIN)/python -m pytest --cov --cov-report=term --cov-report=xml

@@ -25,6 +25,7 @@ Matrix = npt.NDArray[np.float32]
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+_TINY = 1e-9
 
 
 class ModelSet:
@@ -88,11 +89,22 @@ class ModelSet:
         return self._roi.score(matrix, None)
 
     def contributions(self, matrix: Matrix) -> Contributions:
-        """SHAP values of XGBoost's own (`pred_contribs`); None for a model that has no trees of it."""
-        return Contributions(
-            win=self._contributed("win.ubj", matrix, self._base(matrix)),
-            roi=None if self._derives_roi else self._contributed("roi.ubj", matrix, None),
-        )
+        """SHAP values of XGBoost's own (`pred_contribs`); None for a model that has no trees of it.
+
+        Where ROI follows from the probability, what the features add to it together, is shared out as they share in
+        the log-odds, so that it adds up too.
+        """
+        win = self._contributed("win.ubj", matrix, self._base(matrix))
+        if not self._derives_roi:
+            return Contributions(win, self._contributed("roi.ubj", matrix, None), self._prior is not None)
+        if win is None or self._implied < 0:
+            return Contributions(win, None)
+        decimal = 1 / matrix[:, self._implied].astype(np.float64)
+        base, total = sigmoid(win[:, -1]), sigmoid(win.sum(axis=1))
+        added = win[:, :-1].sum(axis=1)
+        slope = np.where(np.abs(added) > _TINY, (total - base) / np.where(added == 0, 1, added), base * (1 - base))
+        roi = 100 * decimal[:, None] * np.column_stack([win[:, :-1] * slope[:, None], base - 1 / decimal])
+        return Contributions(win, roi, from_price=True)
 
     @property
     def _derives_roi(self) -> bool:

@@ -21,11 +21,12 @@ class Contributions:
     """SHAP values by model, shape (n, k + 1), the last column being the model's base value; None where it has none.
 
     `win` is in log-odds: a row's sum is the logit of the win probability. `roi` is in percent: a row's sum is the
-    expected ROI.
+    expected ROI. `from_price`: the base value of a row is what its price alone says.
     """
 
     win: Floats | None
     roi: Floats | None
+    from_price: bool = False
 
 
 def sigmoid(logit: Floats) -> Floats:
@@ -45,6 +46,9 @@ def reasons(
     """
     words: list[list[str]] = [[] for _ in range(len(matrix))]
     if contributions.win is not None:
+        if contributions.from_price:
+            for row, base in zip(words, sigmoid(contributions.win[:, -1]).tolist(), strict=True):
+                row.append(f"the price alone gives a chance to win of {100 * base:.1f} %")
         total = contributions.win.sum(axis=1, keepdims=True)
         # What the probability would lose without the one feature, in percentage points.
         points = 100 * (sigmoid(total) - sigmoid(total - contributions.win[:, :-1]))
@@ -80,6 +84,9 @@ def _phrase(name: str, values: Mapping[str, float]) -> str:
 
 
 def _grouped(name: str, value: float, values: Mapping[str, float]) -> str:
+    if name.endswith("_edge"):
+        group = _GROUPS.get(name.removesuffix("_edge"), name)
+        return f"the {group}'s past results, {100 * value:+.1f} points against their prices,"
     for suffix, what in (
         ("_win_rate", "past win rate"),
         ("_roi", "past ROI"),

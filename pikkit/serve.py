@@ -1,7 +1,6 @@
-"""`python -m pikkit.serve`: import the models of MODEL_DIR, then become `bentoml serve`.
+"""`python -m pikkit.serve`: check the settings, then become `bentoml serve` with what a proxy in front needs.
 
-What `make serve` and the process runtime of the deploy module start. The service itself needs none of it: it can be
-started by `bentoml serve` directly.
+The service itself needs none of it: it can be started by `bentoml serve service:PikkitMlApi` directly.
 """
 
 from __future__ import annotations
