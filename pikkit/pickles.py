@@ -51,6 +51,10 @@ _SKLEARN = {
 # (module, name): what a pickle may ask for. All are plain constructors of data or of estimators.
 ALLOWED = frozenset(
     {
+        ("_codecs", "encode"),  # how protocol 2 writes bytes
+        ("__builtin__", "bytearray"),  # and how it calls builtins
+        ("__builtin__", "object"),
+        ("__builtin__", "set"),
         ("builtins", "bytearray"),
         ("builtins", "object"),
         ("builtins", "set"),

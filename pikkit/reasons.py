@@ -53,7 +53,7 @@ def reasons(
         # What the probability would lose without the one feature, in percentage points.
         points = 100 * (sigmoid(total) - sigmoid(total - contributions.win[:, :-1]))
         _add(words, points, matrix, names, "the chance to win", "points")
-    if contributions.roi is not None:
+    if contributions.roi is not None and not contributions.from_price:  # else it would say the same a second time
         _add(words, contributions.roi[:, :-1], matrix, names, "the expected ROI", "%")
     return words
 

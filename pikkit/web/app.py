@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -88,6 +89,9 @@ class Application:
             _log.error("no model set", reason=error.message)
         if self._hub.current is not None:
             self._serves(self._hub.current)
+        # What is loaded now lives as long as the worker: a full collection need not walk it (50 to 100 ms each).
+        gc.collect()
+        gc.freeze()
 
     async def start(self) -> None:
         """Begin to watch for new models, to record and to deliver alerts."""

@@ -2,8 +2,8 @@
 
 const EXAMPLE = `sport,league,market,institution_name,odds
 Basketball,NBA,Moneyline,DraftKings,-110
-Tennis,WTA,Spread,FanDuel,+150
-Soccer,EPL,Total Points,BetMGM,EVEN`;
+Basketball,WNBA,Total Points,FanDuel,-110
+Ice Hockey,NHL,Total Points,BetMGM,+150`;
 const LIMIT = 100;
 const NAMES = { american_odds: "odds", sportsbook: "institution_name", book: "institution_name" };
 

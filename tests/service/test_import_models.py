@@ -1,0 +1,216 @@
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from pikkit.bundle import ModelSet, load_set
+from pikkit.convert import TOLERANCE, convert
+from pikkit.errors import ModelError
+from pikkit.history import History
+from pikkit.userfiles import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE, take_copy
+from tests.support.hostile import bombs, corpus
+from tests.support.model_files import ENCODERS, FEATURES, train, write_set
+from tests.support.need import root
+from tests.support.real import real_dir
+from tests.support.settled import settled
+
+
+def converted(folder: Path, work: Path) -> ModelSet:
+    (work / "copy").mkdir(parents=True)
+    convert(take_copy(folder, work / "copy"), work / "set")
+    return load_set(work / "set")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "bentoml"
+
+
+def run(home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, root() / "import_models.py", *arguments],
+        cwd=root(),
+        env={**os.environ, "BENTOML_HOME": str(home), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def stored(home: Path) -> list[str]:
+    return sorted(str(path.relative_to(home)) for path in (home / "models").glob("*/*") if path.is_dir())
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_real_models_are_imported_and_predict_as_before(tmp_path: Path) -> None:
+    models = converted(real_dir() / "models", tmp_path)
+    win = pickle.loads((real_dir() / "models" / WIN_FILE).read_bytes())
+    roi = pickle.loads((real_dir() / "models" / ROI_FILE).read_bytes())
+    random = np.random.default_rng(3)
+    rows = (random.normal(size=(500, 26)) * random.choice([1, 10, 100], 26)).astype(np.float32)
+    rows[random.random(rows.shape) < 0.1] = np.nan
+    np.testing.assert_allclose(models.win_probability(rows), win.predict_proba(rows)[:, 1], atol=TOLERANCE)
+    none = np.zeros(500)
+    np.testing.assert_allclose(models.roi(rows, none, none), roi.predict(rows), rtol=TOLERANCE, atol=TOLERANCE)
+    assert models.manifest["engines"]["win"]["rounds"] == 50  # best_iteration 49 of 70
+    assert models.manifest["engines"]["roi"]["rounds"] == 2
+    assert models.version == "20251222_131123"
+
+
+def test_explanations_add_up_to_the_predictions(tmp_path: Path) -> None:
+    for folder in (real_dir() / "models", root() / "models"):
+        models = converted(folder, tmp_path / folder.parent.name)
+        k = len(models.spec.names)
+        rows = np.random.default_rng(1).random((50, k)).astype(np.float32)
+        odds = np.full(50, 100.0)
+        if "implied_prob" in models.spec.names:
+            implied = np.linspace(0.1, 0.9, 50)
+            rows[:, models.spec.names.index("implied_prob")] = implied
+            odds = np.where(implied <= 0.5, 100 * (1 / implied - 1), -100 / (1 / implied - 1))
+        p = models.win_probability(rows)
+        found = models.contributions(rows)
+        assert found.win is not None
+        assert found.roi is not None
+        np.testing.assert_allclose(found.win.sum(axis=1), np.log(p / (1 - p)), atol=1e-4)
+        np.testing.assert_allclose(found.roi.sum(axis=1), models.roi(rows, p, odds), atol=1e-3)
+
+
+def test_the_command_prints_what_it_imported_and_a_second_run_changes_nothing(tmp_path: Path, home: Path) -> None:
+    folder = write_set(tmp_path / "set", "20260102_030405")
+    first = run(home, "--from", folder)
+    assert first.returncode == 0, first.stderr
+    assert "pikkit_bet_models:20260102_030405" in first.stdout
+    assert "no betting history" in first.stdout
+    assert stored(home) == ["models/pikkit_bet_models/20260102_030405"]
+    again = run(home, "--from", folder)
+    assert again.returncode == 0
+    assert len(stored(home)) == 1
+
+
+def test_history_comes_from_a_file_or_is_made_of_bets(tmp_path: Path, home: Path) -> None:
+    folder = write_set(tmp_path / "set", "1")
+    history = tmp_path / "history.json"
+    history.write_text(json.dumps(History.from_bets(settled([{}, {"won": True}])).to_json()))
+    given = run(home, "--from", folder, "--history", history, "--tag", "mine:1")
+    assert given.returncode == 0, given.stderr
+    assert "2 settled bets" in given.stdout
+    made = run(home, "--from", folder, "--bets", real_dir() / "bets.csv.gz", "--tag", "mine:2")
+    assert "21,256 settled bets" in made.stdout
+    assert stored(home) == ["models/mine/1", "models/mine/2"]
+
+
+def _truncate(name: str, share: float) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[: int(len(whole) * share)])
+
+    return change
+
+
+def _write(name: str, content: bytes | str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+    return change
+
+
+def _metadata(**changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        metadata = json.loads((folder / METADATA_FILE).read_text())
+        metadata.update(changes)
+        (folder / METADATA_FILE).write_text(json.dumps({k: v for k, v in metadata.items() if v is not None}))
+
+    return change
+
+
+def _swap(folder: Path) -> None:
+    win, roi = (folder / WIN_FILE).read_bytes(), (folder / ROI_FILE).read_bytes()
+    (folder / WIN_FILE).write_bytes(roi)
+    (folder / ROI_FILE).write_bytes(win)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "missing file": (lambda folder: (folder / ROI_FILE).unlink(), ROI_FILE),
+    "truncated": (_truncate(WIN_FILE, 0.7), WIN_FILE),
+    "empty": (_write(WIN_FILE, b""), "empty"),
+    "text": (_write(ROI_FILE, "not a pickle"), ROI_FILE),
+    "another type": (_write(WIN_FILE, pickle.dumps({"a": 1})), "classifier"),
+    "swapped": (_swap, "swapped"),
+    "one more feature": (_write(WIN_FILE, pickle.dumps(train(1, features=7)[0])), "7 features"),
+    "metadata is no JSON": (_write(METADATA_FILE, "{"), "JSON"),
+    "metadata is a list": (_write(METADATA_FILE, "[]"), "object"),
+    "no features": (_metadata(features=None), "features"),
+    "no encoders": (_metadata(encoders=None), "encoders"),
+    "no timestamp": (_metadata(timestamp=None), "timestamp"),
+    "a timestamp that is no tag": (_metadata(timestamp="today!"), "today!"),
+    "an unknown feature": (_metadata(features=["moon_phase", *FEATURES[1:]]), "moon_phase"),
+    "a broken history": (_write(HISTORY_FILE, "{}"), "history"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(DAMAGE))
+def test_what_can_not_be_served_is_refused_with_one_clear_line(tmp_path: Path, name: str) -> None:
+    folder = write_set(tmp_path / "set", "1")
+    damage, said = DAMAGE[name]
+    damage(folder)
+    with pytest.raises(ModelError, match=said.replace(".", r"\.")) as caught:
+        converted(folder, tmp_path / "work")
+    assert "\n" not in caught.value.message
+    assert not (tmp_path / "work/set/manifest.json").exists()
+
+
+@pytest.mark.parametrize("name", ["os.system", "stack global", "pickle in a pickle"])
+def test_a_hostile_set_is_refused_by_the_command_and_the_store_stays_as_it_was(
+    tmp_path: Path, home: Path, name: str
+) -> None:
+    good = write_set(tmp_path / "good", "1")
+    assert run(home, "--from", good).returncode == 0
+    before = stored(home)
+    bad = write_set(tmp_path / "bad", "2")
+    (bad / WIN_FILE).write_bytes(corpus(tmp_path / "ran")[name])
+    refused = run(home, "--from", bad)
+    assert refused.returncode == 1
+    [line] = refused.stderr.strip().splitlines()
+    assert line.startswith("import failed:")
+    assert not (tmp_path / "ran").exists()
+    assert stored(home) == before
+
+
+@pytest.mark.parametrize("name", sorted(bombs()))
+def test_a_memory_bomb_costs_only_the_child_process(tmp_path: Path, name: str) -> None:
+    folder = write_set(tmp_path / "set", "1")
+    (folder / WIN_FILE).write_bytes(bombs()[name])
+    with pytest.raises(ModelError):
+        converted(folder, tmp_path / "work")
+
+
+def test_plain_scikit_learn_estimators_stay_what_they_are(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set", "1")
+    random = np.random.default_rng(0)
+    rows, won = random.random((200, len(FEATURES))), random.random(200) > 0.5
+    win, roi = LogisticRegression().fit(rows, won), LinearRegression().fit(rows, random.normal(size=200))
+    (folder / WIN_FILE).write_bytes(pickle.dumps(win))
+    (folder / ROI_FILE).write_bytes(pickle.dumps(roi))
+    models = converted(folder, tmp_path / "work")
+    assert models.manifest["engines"]["win"]["type"] == "sklearn"
+    some = rows[:20].astype(np.float32)
+    none = np.zeros(20)
+    np.testing.assert_allclose(models.win_probability(some), win.predict_proba(some)[:, 1], atol=TOLERANCE)
+    np.testing.assert_allclose(models.roi(some, none, none), roi.predict(some), rtol=TOLERANCE)
+    assert models.contributions(some).win is None
+
+
+def test_a_changed_file_of_a_stored_set_is_noticed(tmp_path: Path) -> None:
+    models = converted(write_set(tmp_path / "set", "1"), tmp_path / "work")
+    (models.folder / "metadata.json").write_text(json.dumps({"timestamp": "1", "encoders": ENCODERS}))
+    with pytest.raises(ModelError, match=r"metadata\.json"):
+        load_set(models.folder)

@@ -1,0 +1,206 @@
+import asyncio
+import json
+import pickle
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pikkit.errors import ModelError
+from pikkit.reload import ModelHub
+from pikkit.settings import Settings
+from pikkit.userfiles import METADATA_FILE, ROI_FILE, WIN_FILE
+from tests.support.hostile import corpus
+from tests.support.model_files import FEATURES, train, write_set
+
+
+class Bench:
+    """A model folder and hubs that share a runtime folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sets = {
+            version: write_set(folder / version, version, seed=i) for i, version in enumerate(("v1", "v2"))
+        }
+        self.models = folder / "models"
+        self.runtime = folder / "runtime"
+        self.failures: list[str] = []
+        self.hubs: list[ModelHub] = []
+        self.put("v1")
+
+    def put(self, version: str) -> None:
+        """Replace the files, keeping their old times, in a trainer's order."""
+        self.models.mkdir(exist_ok=True)
+        for name in (WIN_FILE, ROI_FILE, METADATA_FILE):
+            shutil.copy2(self.sets[version] / name, self.models / name)
+
+    def hub(self, **settings: object) -> ModelHub:
+        made = Settings(_env_file=None, model_dir=self.models, reload_interval=0.5, **settings)  # type: ignore[arg-type]
+        hub = ModelHub(made, self.runtime, on_failure=self.failures.append)
+        self.hubs.append(hub)
+        return hub
+
+    def reload(self, hub: ModelHub) -> str:
+        return asyncio.run(hub.reload_now()).version
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    for hub in made.hubs:
+        hub.stop()
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> float:
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < seconds, "it did not happen in time"
+        time.sleep(0.02)
+    return time.monotonic() - begin
+
+
+def version(hub: ModelHub) -> str | None:
+    return hub.current.version if hub.current else None
+
+
+def test_workers_that_share_a_folder_serve_the_same_set_and_follow_within_two_seconds(bench: Bench) -> None:
+    hubs = [bench.hub() for _ in range(3)]
+    for hub in hubs:
+        hub.load_initial()
+        hub.start(lambda _models: None)
+    assert [version(hub) for hub in hubs] == ["v1"] * 3
+    bench.put("v2")
+    until(lambda: "v2" in [version(hub) for hub in hubs])
+    assert until(lambda: [version(hub) for hub in hubs] == ["v2"] * 3) < 2
+    bench.put("v1")  # older files: a way back
+    until(lambda: [version(hub) for hub in hubs] == ["v1"] * 3)
+
+
+def test_a_new_set_is_announced_before_it_serves(bench: Bench) -> None:
+    hub = bench.hub()
+    hub.load_initial()
+    seen: list[tuple[str, str | None]] = []
+    hub.start(lambda models: seen.append((models.version, version(hub))))
+    bench.put("v2")
+    until(lambda: version(hub) == "v2")
+    assert seen == [("v2", "v1")]
+
+
+def _text(bench: Bench) -> None:
+    (bench.models / WIN_FILE).write_text("no pickle")
+    _new_metadata(bench)
+
+
+def _hostile(bench: Bench) -> None:
+    (bench.models / WIN_FILE).write_bytes(corpus(bench.runtime / "ran")["os.system"])
+    _new_metadata(bench)
+
+
+def _missing(bench: Bench) -> None:
+    (bench.models / ROI_FILE).unlink()
+
+
+def _fewer_features(bench: Bench) -> None:
+    _new_metadata(bench, features=FEATURES[:-1])
+
+
+def _renamed_feature(bench: Bench) -> None:
+    _new_metadata(bench, features=[*FEATURES[:-1], "sport_market_total"])
+
+
+def _nan(bench: Bench) -> None:
+    _, roi = train(1)
+    booster = roi.get_booster()
+    model = json.loads(bytes(booster.save_raw("json")))
+    model["learner"]["gradient_booster"]["model"]["trees"][0]["split_conditions"] = [float("nan")] * len(
+        model["learner"]["gradient_booster"]["model"]["trees"][0]["split_conditions"]
+    )
+    booster.load_model(bytearray(json.dumps(model).encode()))
+    assert np.isnan(roi.predict(np.zeros((1, len(FEATURES))))).all()
+    (bench.models / ROI_FILE).write_bytes(pickle.dumps(roi))
+    _new_metadata(bench)
+
+
+def _half_written(bench: Bench) -> None:
+    shutil.copy(bench.sets["v2"] / WIN_FILE, bench.models / WIN_FILE)  # new models under old metadata
+
+
+def _new_metadata(bench: Bench, **changes: object) -> None:
+    metadata = json.loads((bench.models / METADATA_FILE).read_text())
+    (bench.models / METADATA_FILE).write_text(json.dumps({**metadata, "timestamp": "bad", **changes}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_text, WIN_FILE),
+        (_hostile, r"os\.system"),
+        (_missing, ROI_FILE),
+        (_fewer_features, "6 features"),
+        (_renamed_feature, "sport_market_total"),
+        (_nan, "no numbers"),
+        (_half_written, METADATA_FILE),
+    ],
+)
+def test_a_bad_set_is_reported_once_and_the_old_one_serves_until_a_good_one_comes(
+    bench: Bench, damage: Callable[[Bench], None], said: str
+) -> None:
+    hub, other = bench.hub(), bench.hub()
+    for one in (hub, other):
+        one.load_initial()
+        one.start(lambda _models: None)
+    damage(bench)
+    with pytest.raises(ModelError, match=said):
+        bench.reload(hub)
+    assert version(hub) == version(other) == "v1"
+    assert hub.status().reload_error == other.status().reload_error
+    until(lambda: (hub.status().last_checked or 0) > time.time() - 0.3)
+    time.sleep(1.2)  # two more looks at the same bad set
+    assert len(bench.failures) == hub.status().failures_total == 1
+    assert not (bench.runtime / "ran").exists()
+    bench.put("v2")
+    assert bench.reload(hub) == "v2"
+    assert hub.status().reload_error is None
+    until(lambda: version(other) == "v2")
+
+
+def test_the_same_set_again_is_no_change(bench: Bench) -> None:
+    hub = bench.hub()
+    hub.load_initial()
+    for path in bench.models.iterdir():
+        path.touch()
+    assert asyncio.run(hub.reload_now()).changed is False
+
+
+def test_without_models_the_hub_says_so_and_takes_the_first_that_come(bench: Bench) -> None:
+    shutil.rmtree(bench.models)
+    hub = bench.hub()
+    with pytest.raises(ModelError, match="MODEL_DIR"):
+        hub.load_initial()
+    assert hub.current is None
+    hub.start(lambda _models: None)
+    bench.put("v1")
+    until(lambda: version(hub) == "v1")
+
+
+def test_files_that_are_taken_away_leave_the_set_serving(bench: Bench) -> None:
+    hub = bench.hub()
+    hub.load_initial()
+    shutil.rmtree(bench.models)
+    with pytest.raises(ModelError):
+        bench.reload(hub)
+    assert version(hub) == "v1"
+
+
+def test_a_folder_that_can_only_be_read_is_enough(bench: Bench) -> None:
+    bench.models.chmod(0o555)
+    try:
+        hub = bench.hub()
+        hub.load_initial()
+        assert version(hub) == "v1"
+        assert {path.name for path in bench.models.iterdir()} == {WIN_FILE, ROI_FILE, METADATA_FILE}
+    finally:
+        bench.models.chmod(0o755)
