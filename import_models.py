@@ -27,9 +27,7 @@ __all__ = ["import_models"]
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def import_models(
-    source: Path, *, history: History | None = None, tag: str | None = None
-) -> tuple[Stored, ModelSet]:
+def import_models(source: Path, *, history: History | None = None, tag: str | None = None) -> tuple[Stored, ModelSet]:
     """Check, convert and store the set in `source`.
 
     Args:
@@ -113,9 +111,7 @@ def _table(stored: Stored, models: ModelSet) -> Table:
         )
         table.add_row(title, f"{engine['model']}{rounds}, served by {engine['type']}")
     table.add_row("features", str(len(models.spec.names)))
-    table.add_row(
-        "history", f"{models.history.size:,} settled bets" if models.history.size else "no betting history"
-    )
+    table.add_row("history", f"{models.history.size:,} settled bets" if models.history.size else "no betting history")
     table.add_row("sha256", models.sha256[:16])
     return table
 

@@ -24,9 +24,7 @@ class AuditLog:
     def write(self, command: str, outcome: str, **facts: Any) -> None:
         """Record that `command` ended with `outcome`."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        at = (
-            datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        )
+        at = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"at": at, "who": user(), "command": command, "outcome": outcome, **facts}) + "\n"
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:

@@ -63,9 +63,7 @@ Version = Annotated[str, typer.Option("--version", help="Version of the release,
 OptionalVersion = Annotated[str | None, typer.Option("--version", help="Version of the release")]
 Models = Annotated[Path | None, typer.Option("--models", help="Folder with the model files", exists=True)]
 Workers = Annotated[int | None, typer.Option("--workers", help="Worker processes", min=1, max=64)]
-AsBuilt = Annotated[
-    bool, typer.Option("--as-built", help="Reuse a release even if the code here has changed since")
-]
+AsBuilt = Annotated[bool, typer.Option("--as-built", help="Reuse a release even if the code here has changed since")]
 OlderModels = Annotated[
     bool, typer.Option("--older-models", help="Even if a newer model set was hot-reloaded into production")
 ]

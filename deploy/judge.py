@@ -118,9 +118,7 @@ def judge(production: Sample, canary: Sample, settings: DeploySettings, *, resta
         rows.append(_probability(production, canary, settings))
     if rows[0].outcome == "pass":
         outcomes = {row.outcome for row in rows}
-        outcome: Outcome = (
-            "fail" if "fail" in outcomes else "inconclusive" if "inconclusive" in outcomes else "pass"
-        )
+        outcome: Outcome = "fail" if "fail" in outcomes else "inconclusive" if "inconclusive" in outcomes else "pass"
         return Verdict(outcome, tuple(rows))
     early = _asked(canary) >= settings.judge_min_requests / _EARLY and rows[2].outcome == "fail"
     return Verdict("fail" if early or rows[1].outcome == "fail" else "inconclusive", tuple(rows))
@@ -184,9 +182,7 @@ def _grades(production: Sample, canary: Sample, settings: DeploySettings) -> Row
     ours, theirs = production.predictions, canary.predictions
     pairs = [(production.grades.get(name, 0.0), canary.grades.get(name, 0.0)) for name in names]
     words = [
-        " ".join(f"{name}{100 * pair[side] / n:.0f}" for name, pair in zip(names, pairs, strict=True))
-        if n
-        else "none"
+        " ".join(f"{name}{100 * pair[side] / n:.0f}" for name, pair in zip(names, pairs, strict=True)) if n else "none"
         for side, n in ((0, ours), (1, theirs))
     ]
     if not ours or not theirs:

@@ -105,9 +105,7 @@ class Operations:
         route = machine.router.get()
         machine.progress.verdict(verdict, route.weight if route else 0)
         if verdict.outcome == "fail" and not force:
-            raise CanaryFailed(
-                "the canary is worse than production: `rollback` ends it, `promote --force` ignores it"
-            )
+            raise CanaryFailed("the canary is worse than production: `rollback` ends it, `promote --force` ignores it")
         if verdict.outcome == "inconclusive" and not force:
             raise Inconclusive("too little was seen of the canary: wait for traffic, or `promote --force`")
         workers = machine.runtime.observe(machine.production()).workers or machine.settings.workers
@@ -151,9 +149,7 @@ class Operations:
         machine = self._machine
         route = machine.router.get()
         if route and route.production == slot and not force and machine.router.running():
-            raise UsageError(
-                f"{slot} is production: stopping it stops the service; `stop` without a slot stops all"
-            )
+            raise UsageError(f"{slot} is production: stopping it stops the service; `stop` without a slot stops all")
         if slot == "canary":
             self.withdraw("stop", machine.runtime.observe("canary").version or "?")
             return
@@ -229,9 +225,7 @@ class Operations:
         machine.state_file.save(replace(machine.state(), ramp=()))
         self.promote()
 
-    def _run(
-        self, job: Job, phases: Sequence[Phase], verdict: Verdict | None = None, *, forced: bool = False
-    ) -> None:
+    def _run(self, job: Job, phases: Sequence[Phase], verdict: Verdict | None = None, *, forced: bool = False) -> None:
         machine = self._machine
         facts: dict[str, object] = {"slot": job.slot}
         if verdict:
@@ -266,9 +260,7 @@ class Operations:
         machine.progress.say(f"{job.slot} was stopped; production is untouched")
 
     @contextlib.contextmanager
-    def _audited(
-        self, command: str, version: str, facts: dict[str, object], job: Job | None = None
-    ) -> Iterator[None]:
+    def _audited(self, command: str, version: str, facts: dict[str, object], job: Job | None = None) -> Iterator[None]:
         machine = self._machine
         route = machine.router.get()
         before = machine.runtime.observe(route.production).version if route else None

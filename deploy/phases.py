@@ -156,9 +156,7 @@ def _retire(machine: Machine, job: Job) -> str:
     machine.remember_previous(job)
     machine.router.finalize()
     pruned = machine.prune()
-    kept = (
-        f"{job.previous} stays warm with {job.previous_version}" if job.previous else "no release before this one"
-    )
+    kept = f"{job.previous} stays warm with {job.previous_version}" if job.previous else "no release before this one"
     return f"{kept}{'; pruned ' + ', '.join(pruned) if pruned else ''}"
 
 

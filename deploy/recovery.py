@@ -16,9 +16,7 @@ def explain(state: State) -> str | None:
     operation = state.operation
     if operation is None:
         return None
-    return (
-        f"`{operation.command}` of {operation.version} into {operation.slot} was interrupted at {operation.phase}"
-    )
+    return f"`{operation.command}` of {operation.version} into {operation.slot} was interrupted at {operation.phase}"
 
 
 def recover(machine: Machine) -> None:

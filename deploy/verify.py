@@ -188,9 +188,7 @@ def _batch(body: Mapping[str, Any]) -> str | None:
     if missing:
         return missing
     counts = (len(body["predictions"]), len(body["errors"]))
-    return (
-        None if counts == (1, 1) else f"one good and one bad bet gave {counts[0]} predictions, {counts[1]} errors"
-    )
+    return None if counts == (1, 1) else f"one good and one bad bet gave {counts[0]} predictions, {counts[1]} errors"
 
 
 def _same(one: httpx.Response | str, other: httpx.Response | str) -> str | None:

@@ -246,9 +246,7 @@ class Prediction(TypedDict):
     profitable: Annotated[bool, Field(description="expected_roi is above 0")]
     timestamp: Annotated[str, Field(description="UTC, ISO 8601 with Z")]
     model_version: str
-    implied_probability: Annotated[
-        float, Field(ge=0, le=1, description="The price's own probability, vig included")
-    ]
+    implied_probability: Annotated[float, Field(ge=0, le=1, description="The price's own probability, vig included")]
     edge: Annotated[float, Field(description="win_probability - implied_probability")]
     sample_size: Annotated[int, Field(ge=0, description="Settled bets behind the features")]
     warnings: list[str]

@@ -163,9 +163,7 @@ def _engine(folder: Path, name: str, described: Mapping[str, Any]) -> Engine:
         case "sklearn":
             return SklearnModel(folder / f"{name}.skops", classifier=name == "win")
         case other:
-            raise ModelError(
-                f"{folder} asks for engine {other!r}, which is not known here: import the models again"
-            )
+            raise ModelError(f"{folder} asks for engine {other!r}, which is not known here: import the models again")
 
 
 def file_sha256(path: Path) -> str:

@@ -23,9 +23,7 @@ def fold(value: str) -> str:
 
 def _read_aliases() -> Mapping[str, Mapping[str, str]]:
     raw = json.loads(Path(__file__).with_name("aliases.json").read_text(encoding="utf-8"))
-    return MappingProxyType(
-        {column: {fold(name): to for name, to in names.items()} for column, names in raw.items()}
-    )
+    return MappingProxyType({column: {fold(name): to for name, to in names.items()} for column, names in raw.items()})
 
 
 ALIASES = _read_aliases()
@@ -53,9 +51,7 @@ class Encoder:
         self._codes: dict[str, int] = {}
         for code, name in enumerate(self.classes):
             self._codes.setdefault(fold(name), code)
-        self._codes |= {
-            other: self._codes[fold(name)] for other, name in aliases.items() if fold(name) in self._codes
-        }
+        self._codes |= {other: self._codes[fold(name)] for other, name in aliases.items() if fold(name) in self._codes}
         unknown = next((self._codes[name] for name in _UNKNOWN if name in self._codes), None)
         self._unknown = float("nan") if unknown is None else float(unknown)
 

@@ -62,9 +62,7 @@ def convert(copy: UserFiles, into: Path) -> None:
         return
     if "error" in answer:
         raise (UnsafePickle if answer["code"] == UnsafePickle.code else ModelError)(answer["error"])
-    reason = (
-        "needed too much memory or time" if done.returncode < 0 else (done.stderr or "no message").strip()[-300:]
-    )
+    reason = "needed too much memory or time" if done.returncode < 0 else (done.stderr or "no message").strip()[-300:]
     raise ModelError(f"the model files could not be read (status {done.returncode}: {reason}): train them again")
 
 
@@ -175,9 +173,7 @@ def _model(path: Path, names: tuple[str, ...]) -> Any:
     own = getattr(model, "feature_names_in_", None)
     if own is not None and list(own) != list(names):
         different = next((a, b) for a, b in zip(own, names, strict=True) if a != b)
-        raise ModelError(
-            f"{path.name} was trained on column {different[0]!r} where the metadata says {different[1]!r}"
-        )
+        raise ModelError(f"{path.name} was trained on column {different[0]!r} where the metadata says {different[1]!r}")
     return model
 
 
@@ -193,15 +189,11 @@ def _save(model: Any, into: Path, name: str) -> dict[str, Any]:
     trees = booster.num_boosted_rounds()
     best = getattr(model, "best_iteration", None) if _stopped_early(booster) else None
     if best is not None:
-        booster = booster[
-            : int(best) + 1
-        ]  # what follows the best round was kept by the trainer, and never predicts
+        booster = booster[: int(best) + 1]  # what follows the best round was kept by the trainer, and never predicts
     booster.feature_names = booster.feature_types = None
     objective = objective_of(booster)
     if objective not in _MARGINS[name]:
-        raise ModelError(
-            f"the {name} model has objective {objective}: served are {', '.join(sorted(_MARGINS[name]))}"
-        )
+        raise ModelError(f"the {name} model has objective {objective}: served are {', '.join(sorted(_MARGINS[name]))}")
     booster.save_model(into / f"{name}.ubj")
     described = {
         "type": "xgboost",
@@ -236,9 +228,9 @@ def _probes(models: Mapping[str, Any], names: tuple[str, ...]) -> Matrix:
     thresholds: dict[int, list[float]] = {}
     for model in models.values():
         if hasattr(model, "get_booster"):
-            for tree in json.loads(bytes(model.get_booster().save_raw("json")))["learner"]["gradient_booster"][
-                "model"
-            ]["trees"]:
+            for tree in json.loads(bytes(model.get_booster().save_raw("json")))["learner"]["gradient_booster"]["model"][
+                "trees"
+            ]:
                 for column, value, left in zip(
                     tree["split_indices"], tree["split_conditions"], tree["left_children"], strict=True
                 ):

@@ -154,9 +154,7 @@ class DriftMonitor(Collector):
         yield GaugeMetricFamily(
             "pikkit_drift_baseline", "1 if the model set has a drift baseline", value=int(baseline is not None)
         )
-        yield GaugeMetricFamily(
-            "pikkit_drift_bets", "Bets behind the drift figures", value=live.bets if live else 0
-        )
+        yield GaugeMetricFamily("pikkit_drift_bets", "Bets behind the drift figures", value=live.bets if live else 0)
         yield score
         yield share
         yield trained

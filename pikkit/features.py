@@ -92,9 +92,7 @@ class FeatureSpec:
         )
 
 
-def build_matrix(
-    bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, neutral_count: int = 0
-) -> FeatureRows:
+def build_matrix(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, neutral_count: int = 0) -> FeatureRows:
     """The feature rows of n bets.
 
     Args:

@@ -50,9 +50,7 @@ class BatchJob:
 class Observer(Protocol):
     """The port to whoever sees what was graded (metrics, alerts, prediction log). Must not raise or block."""
 
-    def graded(
-        self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options
-    ) -> None:
+    def graded(self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options) -> None:
         """These bets got these predictions."""
         ...
 
@@ -127,9 +125,7 @@ class Grader:
             shared.setdefault((id(job.models), job.options), []).append(job)
         answers: dict[int, BatchAnswer] = {}
         for (_, options), group in shared.items():
-            valid = [
-                (bet, raw) for job in group for bet, raw in zip(job.bets, job.raw, strict=True) if _is_bet(bet)
-            ]
+            valid = [(bet, raw) for job in group for bet, raw in zip(job.bets, job.raw, strict=True) if _is_bet(bet)]
             bets: list[Bet] = [bet for bet, _ in valid]  # type: ignore[misc]
             graded = iter(self._predict(group[0].models, bets, [raw for _, raw in valid], options))
             for job in group:
@@ -144,9 +140,7 @@ class Grader:
                 observer.refused(error)
             return error
 
-    def _predict(
-        self, models: Models, bets: Sequence[Bet], raw: Sequence[Any], options: Options
-    ) -> list[Prediction]:
+    def _predict(self, models: Models, bets: Sequence[Bet], raw: Sequence[Any], options: Options) -> list[Prediction]:
         predictions = self._predictor.predict(models, bets, self._clock(), explain=options.explain)
         if options.names_unknown_fields:
             for prediction, data in zip(predictions, raw, strict=True):

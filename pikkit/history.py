@@ -118,9 +118,7 @@ class History:
                 for i in order.tolist():
                     key = keys[i]
                     recent[key] = (recent.get(key, "") + "01"[int(settled.won[i])])[-RECENT:]
-        return cls(
-            groups, recent, size=len(settled), first_bet_at=float(times.min()), last_bet_at=float(times.max())
-        )
+        return cls(groups, recent, size=len(settled), first_bet_at=float(times.min()), last_bet_at=float(times.max()))
 
     def lookup(self, bets: BetColumns) -> HistoryColumns:
         """The past of each bet, which is placed after everything in this history."""
@@ -140,9 +138,7 @@ class History:
         groups: dict[str, Any] = {}
         recent: dict[str, str] = {}
         for position, (name, known) in enumerate(zip(GROUPS, self._index, strict=True)):
-            groups[name] = [
-                [*key.split(_SEPARATOR), *self._sums[row].tolist()] for key, row in sorted(known.items())
-            ]
+            groups[name] = [[*key.split(_SEPARATOR), *self._sums[row].tolist()] for key, row in sorted(known.items())]
             if position == _RECENT_GROUP:
                 recent = {key: _outcomes(*self._recent[row].astype(int).tolist()) for key, row in known.items()}
         return {

@@ -17,9 +17,7 @@ _ABSENT = frozenset({"", "undefined", "null", "nan", "none"})
 
 def legacy_bet(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The bet and what to warn of. Optional fields that hold no value are left out; odds default to -110."""
-    bet = {
-        name: data[name] for name in _FIELDS if name in data and not (name not in _REQUIRED and _absent(data[name]))
-    }
+    bet = {name: data[name] for name in _FIELDS if name in data and not (name not in _REQUIRED and _absent(data[name]))}
     if "odds" in bet:
         return bet, []
     bet["odds"] = DEFAULT_ODDS

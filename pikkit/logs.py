@@ -42,9 +42,7 @@ def configure(settings: Settings) -> None:
     """Set up logging of the whole process; call once, before the first line, in every process."""
     _Sampling.share = settings.access_log
     level = logging.getLevelName(settings.log_level)
-    as_json = settings.log_format == "json" or (
-        settings.log_format == "auto" and settings.environment == "production"
-    )
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and settings.environment == "production")
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -89,9 +87,7 @@ def get_logger(name: str) -> Any:
     return structlog.get_logger(component=name)
 
 
-def access(
-    *, method: str, path: str, status: int, seconds: float, request_id: str, error: str | None = None
-) -> None:
+def access(*, method: str, path: str, status: int, seconds: float, request_id: str, error: str | None = None) -> None:
     """The one line of a request.
 
     Sampled by ACCESS_LOG; what failed on our side is always logged, unless it is 0. Good answers to probes are not.

@@ -45,9 +45,7 @@ ENDPOINTS = (
     "metrics",
     "other",
 )
-PROBES = frozenset(
-    {"health", "ready", "live", "metrics"}
-)  # a drain that counted them would wait for its own scrape
+PROBES = frozenset({"health", "ready", "live", "metrics"})  # a drain that counted them would wait for its own scrape
 GRADES = ("A", "B", "C", "D", "F")
 HIGH_GRADES = ("A", "B")
 RELOAD_REASONS = ("incomplete", "invalid_model", "unsafe_pickle", "other")
@@ -102,9 +100,7 @@ class Metrics:
         self._active = Gauge(
             "pikkit_active_requests", "Requests in progress", registry=self._registry, multiprocess_mode="livesum"
         )
-        latency = histogram(
-            "pikkit_prediction_latency_seconds", "Time from request to answer", _SECONDS, ["endpoint"]
-        )
+        latency = histogram("pikkit_prediction_latency_seconds", "Time from request to answer", _SECONDS, ["endpoint"])
         self._latency = {endpoint: latency.labels(endpoint) for endpoint in ENDPOINTS}
         self._requests = counter("pikkit_requests_total", "Requests answered", ["endpoint", "status"])
         self._answered = {

@@ -43,9 +43,7 @@ def parse_american(value: float | str) -> float:
     if abs(number) < 100:  # noqa: PLR2004 - the definition of American odds
         looks_decimal = number != 0 and abs(number) < 20  # noqa: PLR2004 - far below any American price
         hint = "; for decimal odds send odds_format=decimal" if looks_decimal else ""
-        raise ValueError(
-            f"{_shown(value)} is not a price in American odds: send -100 or less, or 100 or more{hint}"
-        )
+        raise ValueError(f"{_shown(value)} is not a price in American odds: send -100 or less, or 100 or more{hint}")
     return 100.0 if number == -100 else number  # noqa: PLR2004 - even money has two spellings
 
 
@@ -76,9 +74,7 @@ def parse_fractional(value: float | str) -> float:
 def american_to_decimal(american: Numbers) -> Numbers:
     """D = 1 + A/100 for A > 0, else 1 + 100/|A|."""
     with np.errstate(divide="ignore"):
-        return cast(
-            "Numbers", np.where(np.greater(american, 0), 1 + american / 100, 1 + 100 / np.abs(american))[()]
-        )
+        return cast("Numbers", np.where(np.greater(american, 0), 1 + american / 100, 1 + 100 / np.abs(american))[()])
 
 
 def decimal_to_american(decimal: Numbers) -> Numbers:

@@ -91,9 +91,7 @@ class Predictor:
         columns = BetColumns.of(bets, now)
         return build_matrix(columns, models.history.lookup(columns), models.spec, neutral_count=self._neutral_count)
 
-    def predict(
-        self, models: Models, bets: Sequence[Bet], now: float, *, explain: bool = False
-    ) -> list[Prediction]:
+    def predict(self, models: Models, bets: Sequence[Bet], now: float, *, explain: bool = False) -> list[Prediction]:
         """Grade bets, in their order.
 
         Args:
@@ -116,9 +114,7 @@ class Predictor:
         implied = implied_probability(odds)
         kelly = kelly_fraction(probability, odds)
         trust = confidence(rows.sample_size, rows.unknown)
-        grading = grade(
-            roi, trust, kelly, self._rules
-        )  # before rounding, which could hide a small edge of one model
+        grading = grade(roi, trust, kelly, self._rules)  # before rounding, which could hide a small edge of one model
         roi, kelly = roi.round(_DIGITS), kelly.round(_DIGITS)
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         version = models.version

@@ -34,9 +34,7 @@ def sigmoid(logit: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-logit)))
 
 
-def reasons(
-    contributions: Contributions, matrix: npt.NDArray[np.float32], names: tuple[str, ...]
-) -> list[list[str]]:
+def reasons(contributions: Contributions, matrix: npt.NDArray[np.float32], names: tuple[str, ...]) -> list[list[str]]:
     """For each row up to three sentences per model, the strongest contribution first.
 
     Args:

@@ -93,9 +93,7 @@ class Recorder:
         if self._thread.is_alive():
             self._thread.join(seconds)
 
-    def graded(
-        self, models: Any, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Any = None
-    ) -> None:
+    def graded(self, models: Any, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Any = None) -> None:
         """These bets got these predictions."""
         if getattr(options, "dry_run", False):
             return

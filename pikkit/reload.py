@@ -209,9 +209,7 @@ class ModelHub:
                 shared = replace(shared, error=error.message, failures=shared.failures + 1)
         except OSError as cause:  # not the set's fault: tried again at the next look
             _log.error("model set could not be taken", exc_info=cause)
-            self._write(
-                replace(shared, error=f"the set could not be taken ({cause.strerror})", checked=time.time())
-            )
+            self._write(replace(shared, error=f"the set could not be taken ({cause.strerror})", checked=time.time()))
             return True
         self._write(replace(shared, seen=seen, checked=time.time()))
         return True

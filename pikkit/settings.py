@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     n8n_base_url: HttpUrl | None = Field(None, description="n8n's public API, for setup-n8n")
     n8n_api_key: SecretStr | None = Field(None, description="Key of n8n's public API")
     telegram_bot_token: SecretStr | None = Field(None, description="Telegram bot token, for direct alerts")
+    telegram_api_url: HttpUrl = Field(
+        HttpUrl("https://api.telegram.org"), description="Telegram's API, or a bot API server of your own"
+    )
     telegram_chat_id: str | None = Field(None, description="Telegram chat that receives direct alerts")
     supabase_url: HttpUrl | None = Field(None, description="Supabase project URL")
     supabase_service_key: SecretStr | None = Field(None, description="Supabase service key (JWT or sb_secret_…)")

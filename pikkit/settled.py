@@ -88,9 +88,7 @@ def settled_from_frame(frame: pl.DataFrame) -> tuple[SettledBets, ReadReport]:
     }
     missing = [names[0] for name, names in _COLUMNS.items() if given[name] is None and name not in _OPTIONAL]
     if missing:
-        raise ModelError(
-            f"the bets have no column {', '.join(missing)}; there are {', '.join(frame.columns)[:300]}"
-        )
+        raise ModelError(f"the bets have no column {', '.join(missing)}; there are {', '.join(frame.columns)[:300]}")
 
     def text(name: str, default: str) -> pl.Expr:
         column = given[name]
@@ -104,9 +102,7 @@ def settled_from_frame(frame: pl.DataFrame) -> tuple[SettledBets, ReadReport]:
         column = given[name]
         if column is None:
             return pl.lit(False)
-        return (
-            column.cast(pl.String).str.to_lowercase().replace_strict(_TRUTHS, default=None, return_dtype=pl.Boolean)
-        )
+        return column.cast(pl.String).str.to_lowercase().replace_strict(_TRUTHS, default=None, return_dtype=pl.Boolean)
 
     time = given["time"] if given["time"] is not None else pl.lit(None)
     if isinstance(frame.select(time).dtypes[0], pl.Datetime):
@@ -162,11 +158,7 @@ def settled_from_frame(frame: pl.DataFrame) -> tuple[SettledBets, ReadReport]:
         placed_at=used["time"].to_numpy().astype(np.float64),
     )
     won = used["won"].to_numpy().astype(np.bool_)
-    roi = (
-        used["roi"].to_numpy().astype(np.float64)
-        if has_roi
-        else expected_roi_pct(won.astype(np.float64), bets.odds)
-    )
+    roi = used["roi"].to_numpy().astype(np.float64) if has_roi else expected_roi_pct(won.astype(np.float64), bets.odds)
     return SettledBets(bets, won, roi), ReadReport(frame.height, used.height, counts)
 
 

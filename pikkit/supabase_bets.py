@@ -33,10 +33,10 @@ def fetch_settled(settings: Settings) -> tuple[SettledBets, ReadReport]:
     """
     if settings.supabase_url is None or settings.supabase_service_key is None:
         raise ModelError("SUPABASE_URL and SUPABASE_SERVICE_KEY are not set: set both, or give --bets FILE")
-    options = ClientOptions(postgrest_client_timeout=_TIMEOUT_S, auto_refresh_token=False, persist_session=False)
     key = settings.supabase_service_key.get_secret_value()
-    client = create_client(str(settings.supabase_url).rstrip("/"), key, options)
-    rows = fetch_rows(client)
+    with httpx.Client(timeout=_TIMEOUT_S) as http:
+        options = ClientOptions(httpx_client=http, auto_refresh_token=False, persist_session=False)
+        rows = fetch_rows(create_client(str(settings.supabase_url).rstrip("/"), key, options))
     if not rows:
         raise ModelError("the table bets is empty: nothing can be made of no bets")
     return settled_from_rows(rows)

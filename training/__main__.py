@@ -105,17 +105,13 @@ def starter_command(
 ) -> None:
     """Make the starter models: trained by this pipeline on simulated bets, and labelled so."""
     with tempfile.TemporaryDirectory() as work:
-        _train_and_judge(
-            simulate(STARTER_BETS, STARTER_SEED), Path(work), seed=STARTER_SEED, report=None, starter=True
-        )
+        _train_and_judge(simulate(STARTER_BETS, STARTER_SEED), Path(work), seed=STARTER_SEED, report=None, starter=True)
         out.mkdir(parents=True, exist_ok=True)
         paths = {path.name: path for path in Path(work).glob("*_latest.*")}
         promote(paths, out)
 
 
-def _train_and_judge(
-    settled: SettledBets, out: Path, *, seed: int, report: Path | None, starter: bool = False
-) -> None:
+def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path | None, starter: bool = False) -> None:
     with _bar("training", STEPS) as advance:
         now = STARTER_TIME if starter else None
         trained = train(settled, seed=seed, now=now, starter=starter, progress=lambda: advance(1))

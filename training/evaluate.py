@@ -153,8 +153,7 @@ def slices(judged: Judged) -> Iterator[tuple[str, Scores, Scores]]:
     for column in ("bet_type", "sport", "institution_name"):
         values = np.array(getattr(judged.bets, column))
         parts += [
-            (f"{column.replace('institution_name', 'sportsbook')} {name}", values == name)
-            for name in np.unique(values)
+            (f"{column.replace('institution_name', 'sportsbook')} {name}", values == name) for name in np.unique(values)
         ]
     for name, mine in parts:
         if mine.sum() >= _LEAST_SLICE:

@@ -157,9 +157,7 @@ def choose(
     return Choice(dict(_GRID[number]), rounds, float(gains[number, rounds].mean()), noise)
 
 
-def fit(
-    matrix: Matrix, implied: Floats, won: Bools, choice: Choice, *, rising: Sequence[bool], seed: int
-) -> Fitted:
+def fit(matrix: Matrix, implied: Floats, won: Bools, choice: Choice, *, rising: Sequence[bool], seed: int) -> Fitted:
     """The win model with the chosen parameters."""
     prior = fit_prior(implied, won)
     # A classifier has one tree at least; with this gamma it is a single leaf, which adds next to nothing.

@@ -80,9 +80,7 @@ def scores(p: Floats, won: Bools) -> Scores:
     return Scores(len(p), float(log_losses(p, won).mean()), brier(p, won), ece(p, won), auc(p, won))
 
 
-def bootstrap_mean(
-    values: Floats, *, seed: int = 0, statistic: Callable[[Floats], Floats] | None = None
-) -> Interval:
+def bootstrap_mean(values: Floats, *, seed: int = 0, statistic: Callable[[Floats], Floats] | None = None) -> Interval:
     """Mean of the values with its 95 % percentile interval (Efron 1979).
 
     Args:

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.routing import Router
 from starlette.types import Scope
 
+from pikkit.alerts import AlertSink, build_sink
 from pikkit.bets import BatchAnswer, Bet, OddsLimits, Prediction, read_bet
 from pikkit.bundle import ModelSet
 from pikkit.driftmonitor import DriftMonitor
@@ -51,10 +52,14 @@ class Application:
             [self._drift, *([PredictionLog(settings)] if settings.prediction_log else [])],
             dropped=self._metrics.log_dropped,
         )
+        self._alerts = build_sink(settings, counted=self._metrics.alert, dropped=self._metrics.alert_dropped)
         observers: list[Observer] = [
             _Counting(self._metrics),
             self._recorder,
         ]
+        if self._alerts:
+            observers.append(_Alerting(self._alerts))
+            self._metrics.watch_outbox(self._alerts.figures)
         self._grader = Grader(
             self._predictor,
             lambda: self._hub.current,
@@ -97,11 +102,15 @@ class Application:
         """Begin to watch for new models, to record and to deliver alerts."""
         self._hub.start(self._serves)
         self._recorder.start()
+        if self._alerts:
+            self._alerts.start()
 
     async def stop(self) -> None:
         """Finish what is under way."""
         self._hub.stop()
         self._recorder.stop()
+        if self._alerts:
+            self._alerts.stop()
 
     def ready(self) -> bool:
         """Whether a model set is loaded and has predicted once."""
@@ -126,11 +135,23 @@ class _Counting:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def graded(
-        self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options
-    ) -> None:
+    def graded(self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options) -> None:
         del options  # dry runs are load all the same
         self._metrics.predictions(bets, predictions, models)
 
     def refused(self, error: InvalidBet) -> None:
         self._metrics.error(error.code)
+
+
+class _Alerting:
+    """Offers A and B bets to the outbox."""
+
+    def __init__(self, sink: AlertSink) -> None:
+        self._sink = sink
+
+    def graded(self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options) -> None:
+        if options.raises_alerts:
+            self._sink.offer(bets, predictions, model_version=models.version, dry_run=options.dry_run)
+
+    def refused(self, error: InvalidBet) -> None:
+        """A refused bet raises no alert."""

@@ -292,9 +292,7 @@ def _operation(  # noqa: PLR0913 - an operation has this many parts
     return operation
 
 
-def _bet_query(
-    schemas: Mapping[str, Any], *, required: tuple[str, ...], loose: bool = False
-) -> list[dict[str, Any]]:
+def _bet_query(schemas: Mapping[str, Any], *, required: tuple[str, ...], loose: bool = False) -> list[dict[str, Any]]:
     known = schemas["Bet"]["properties"]
     parameters = []
     for name in (*CATEGORICAL[:4], "odds", *_OPTIONAL_QUERY):

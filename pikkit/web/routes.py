@@ -101,9 +101,7 @@ class Routes:
 
     async def predict_get(self, request: Request) -> Response:
         """One bet as query parameters; raises no alert."""
-        parameters = {
-            name: value for name, value in request.query_params.items() if name not in ("explain", "dry_run")
-        }
+        parameters = {name: value for name, value in request.query_params.items() if name not in ("explain", "dry_run")}
         bet = {name: value for name, value in parameters.items() if value.strip() or name not in _OPTIONAL}
         return json_response(self._grader.grade(bet, _options(request, raises_alerts=False)))
 
@@ -119,9 +117,7 @@ class Routes:
         data = read_json(_body(request))
         raw = data.get("bets") if isinstance(data, dict) else None
         warned = (
-            [legacy_bet(bet) if isinstance(bet, dict) else (bet, []) for bet in raw]
-            if isinstance(raw, list)
-            else []
+            [legacy_bet(bet) if isinstance(bet, dict) else (bet, []) for bet in raw] if isinstance(raw, list) else []
         )
         bets = {"bets": [bet for bet, _ in warned]} if isinstance(raw, list) else data
         job = self._grader.read_batch(bets, _options(request, names_unknown_fields=False))
@@ -139,9 +135,7 @@ class Routes:
         body = to_json(self._status.model_info(), inf_nan_mode="null")
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {"etag": etag, "cache-control": "no-cache"}
-        if etag in [
-            given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")
-        ]:
+        if etag in [given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")]:
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type="application/json")
 

@@ -109,7 +109,5 @@ def test_killed_workers_leave_no_stale_series_and_are_no_longer_alive(four: list
 
 def test_model_info_counts_the_workers_that_serve_a_set(four: list[Worker]) -> None:
     found = four[3].scrape()
-    infos = [
-        (dict(labels)["version"], count) for (name, labels), count in found.items() if name == "pikkit_model_info"
-    ]
+    infos = [(dict(labels)["version"], count) for (name, labels), count in found.items() if name == "pikkit_model_info"]
     assert infos == [("20251222_131123", 4)]

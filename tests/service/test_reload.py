@@ -21,9 +21,7 @@ class Bench:
     """A model folder and hubs that share a runtime folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.sets = {
-            version: write_set(folder / version, version, seed=i) for i, version in enumerate(("v1", "v2"))
-        }
+        self.sets = {version: write_set(folder / version, version, seed=i) for i, version in enumerate(("v1", "v2"))}
         self.models = folder / "models"
         self.runtime = folder / "runtime"
         self.failures: list[str] = []

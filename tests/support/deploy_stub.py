@@ -109,9 +109,7 @@ async def predict(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, b
             return 200, json.dumps({**one, "served": SLOT, "release": VERSION}).encode()
         bets = json.loads(body)["bets"]
         Counts.grades[one["bet_grade"]] += len(bets)
-        return 200, json.dumps(
-            {"predictions": [{"index": i, "prediction": one} for i in range(len(bets))]}
-        ).encode()
+        return 200, json.dumps({"predictions": [{"index": i, "prediction": one} for i in range(len(bets))]}).encode()
     finally:
         Counts.active -= 1
         took = time.perf_counter() - began

@@ -30,9 +30,7 @@ def _memoized_global(module: str, name: str, argument: str) -> bytes:
         raw = value.encode()
         return b"\x8c" + bytes([len(raw)]) + raw
 
-    return (
-        b"\x80\x04" + text(name) + b"\x94" + text(module) + b"\x94" + b"h\x01h\x00\x93" + text(argument) + b"\x85R."
-    )
+    return b"\x80\x04" + text(name) + b"\x94" + text(module) + b"\x94" + b"h\x01h\x00\x93" + text(argument) + b"\x85R."
 
 
 def corpus(marker: Path) -> dict[str, bytes]:
@@ -67,8 +65,7 @@ def corpus(marker: Path) -> dict[str, bytes]:
         "persistent id": b"\x80\x02K\x01Q.",
         "extension registry": b"\x80\x02\x82\x01.",
         "old instance opcode": f"(S'{touch}'\nios\nsystem\n.".encode(),
-        "hidden behind an allowed call": _calls("collections", "OrderedDict")[:-1]
-        + _calls("os", "system", touch)[2:],
+        "hidden behind an allowed call": _calls("collections", "OrderedDict")[:-1] + _calls("os", "system", touch)[2:],
     }
 
 

@@ -153,9 +153,7 @@ def test_5_a_stopped_slot_in_the_configuration_takes_nothing_down(rig: Rig) -> N
         ({"crash": True}, "ended before it was ready"),
     ],
 )
-def test_6_a_release_that_lies_about_being_ready_gets_no_traffic(
-    rig: Rig, told: dict[str, object], why: str
-) -> None:
+def test_6_a_release_that_lies_about_being_ready_gets_no_traffic(rig: Rig, told: dict[str, object], why: str) -> None:
     rig.environment["DEPLOY_READY_TIMEOUT_S"] = "1.5"
     rig.release("liar", **told)
     with rig.traffic(clients=4) as tally, pytest.raises(GateFailed, match=why) as refused:

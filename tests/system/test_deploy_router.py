@@ -127,9 +127,7 @@ def test_nginx_own_errors_have_the_shape_and_the_headers_of_all_errors(rig: Rig)
     assert "X-Served-By" in answer.headers["access-control-expose-headers"]
     assert answer.headers["x-request-id"] == "abc-1"
     assert answer.headers["x-served-by"] == "nginx"
-    other = httpx.post(
-        f"{rig.url}/api/v1/predict", content=b"x" * 1_100_000, headers={"origin": "https://no.example"}
-    )
+    other = httpx.post(f"{rig.url}/api/v1/predict", content=b"x" * 1_100_000, headers={"origin": "https://no.example"})
     assert "access-control-allow-origin" not in other.headers
 
 

@@ -17,9 +17,7 @@ def test_an_allowed_origin_is_named_and_nothing_is_cached_across_origins() -> No
     assert "ETag" in headers["access-control-expose-headers"]
 
 
-@pytest.mark.parametrize(
-    "origin", ["https://evil.example", "chrome-extension://" + "b" * 32, "null", EXTENSION + "/"]
-)
+@pytest.mark.parametrize("origin", ["https://evil.example", "chrome-extension://" + "b" * 32, "null", EXTENSION + "/"])
 def test_other_origins_get_no_access(origin: str) -> None:
     assert "access-control-allow-origin" not in names(Cors((EXTENSION,)).headers(origin))
     assert Cors((EXTENSION,)).preflight(Headers({"origin": origin})) == []
@@ -27,9 +25,7 @@ def test_other_origins_get_no_access(origin: str) -> None:
 
 def test_any_origin_means_a_star_and_never_credentials() -> None:
     cors = Cors(("*",))
-    headers = names(
-        cors.headers("https://any.example") + cors.preflight(Headers({"origin": "https://any.example"}))
-    )
+    headers = names(cors.headers("https://any.example") + cors.preflight(Headers({"origin": "https://any.example"})))
     assert headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in headers
 

@@ -57,9 +57,7 @@ def faults(answer: Callable[[httpx.Request], Answer], version: str = "1.2.0") ->
     def handler(request: httpx.Request) -> httpx.Response:
         status, body = answer(request)
         headers = {"x-served-by": "blue", "x-request-id": "r"}
-        return httpx.Response(
-            status, headers=headers, content=body if isinstance(body, bytes) else json.dumps(body)
-        )
+        return httpx.Response(status, headers=headers, content=body if isinstance(body, bytes) else json.dumps(body))
 
     with httpx.Client(transport=httpx.MockTransport(handler), base_url="http://service") as client:
         return {check.name: check.fault for check in verify_contract(client, version, "ab") if check.fault}
@@ -103,9 +101,7 @@ def test_each_breach_is_found(path: str, answer: Answer, check: str) -> None:
 
 def test_get_and_post_must_agree() -> None:
     other = {**PREDICTION, "win_probability": 0.56}
-    assert faults(instead("/api/v1/predict", (200, other), "GET")) == {
-        "GET and POST agree": "win_probability differ"
-    }
+    assert faults(instead("/api/v1/predict", (200, other), "GET")) == {"GET and POST agree": "win_probability differ"}
 
 
 def test_no_service_is_a_fault_and_not_an_exception() -> None:

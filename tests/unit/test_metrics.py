@@ -86,8 +86,7 @@ def test_a_new_model_set_brings_its_own_vocabulary(metrics: Metrics) -> None:
     newer.spec.encoders["sport"].classes = ("Curling",)
     metrics.predictions([a_bet(sport="curling")], [a_prediction()], newer)
     assert (
-        value(series(metrics.render()), "pikkit_predictions_total", sport="Curling", market="Moneyline", grade="C")
-        == 1
+        value(series(metrics.render()), "pikkit_predictions_total", sport="Curling", market="Moneyline", grade="C") == 1
     )
 
 

@@ -71,9 +71,7 @@ def test_a_decimal_price_without_its_format_is_told_about_odds_format() -> None:
         parse_american(1.91)
 
 
-@pytest.mark.parametrize(
-    ("decimal", "american"), [(1.5, -200), ("2.50", 150), (2, 100), (1.909090909, -110.00000009)]
-)
+@pytest.mark.parametrize(("decimal", "american"), [(1.5, -200), ("2.50", 150), (2, 100), (1.909090909, -110.00000009)])
 def test_decimal_odds_become_american(decimal: float | str, american: float) -> None:
     assert parse_decimal(decimal) == pytest.approx(american)
 

@@ -88,9 +88,7 @@ def test_a_sink_that_fails_is_counted_and_the_next_bets_go_on() -> None:
 def test_a_request_waits_for_less_than_20_microseconds() -> None:
     recorder = Recorder(_rows, [Kept()], dropped=lambda _: None, limit=10**9)
     bets, predictions, models = [a_bet()] * 100, [a_prediction()] * 100, a_model_set()
-    assert (
-        min(timeit.repeat(lambda: recorder.graded(models, bets, predictions), number=100, repeat=5)) / 100 < 20e-6
-    )
+    assert min(timeit.repeat(lambda: recorder.graded(models, bets, predictions), number=100, repeat=5)) / 100 < 20e-6
 
 
 def test_a_line_tells_bet_answer_model_set_and_slot_and_nothing_personal(tmp_path: Path) -> None:

@@ -72,9 +72,7 @@ def test_the_return_follows_from_price_and_result_where_there_is_no_column_for_i
     assert bets.roi_pct.tolist() == [pytest.approx(90.909, abs=0.01), -100]
 
 
-@pytest.mark.parametrize(
-    ("name", "content"), [("none.csv", None), ("bets.csv", b"a,b\n1,2\n"), ("b.parquet", b"x")]
-)
+@pytest.mark.parametrize(("name", "content"), [("none.csv", None), ("bets.csv", b"a,b\n1,2\n"), ("b.parquet", b"x")])
 def test_what_is_no_file_of_bets_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
