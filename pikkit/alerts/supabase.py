@@ -13,6 +13,7 @@ __all__ = ["TABLE", "SupabaseTable"]
 
 TABLE = "ml_alerts"
 _TIMEOUT_S = 10
+_ACCEPTED = 200
 
 
 class SupabaseTable:
@@ -22,7 +23,9 @@ class SupabaseTable:
 
     def __init__(self, url: str, key: str) -> None:
         """`key`: a service_role JWT or an sb_secret_… key."""
-        self._http = httpx.Client(timeout=_TIMEOUT_S)
+        # The client's errors carry PostgREST's code but not the status, which tells what may pass.
+        self._last: httpx.Response | None = None
+        self._http = httpx.Client(timeout=_TIMEOUT_S, event_hooks={"response": [self._remember]})
         options = ClientOptions(httpx_client=self._http, auto_refresh_token=False, persist_session=False)
         self._client: Client = create_client(url.rstrip("/"), key, options)
 
@@ -48,7 +51,8 @@ class SupabaseTable:
         try:
             table.upsert(row, on_conflict="alert_id", ignore_duplicates=True, returning="minimal").execute()  # type: ignore[arg-type]
         except APIError as error:
-            raise _meaning(error) from None
+            status, headers = (self._last.status_code, self._last.headers) if self._last else (_ACCEPTED, {})
+            raise later_or_refused(status, headers, f"{error.code or ''} {error.message or ''}".strip()) from None
         except httpx.HTTPError as error:
             raise Later(network_reason(error)) from None
 
@@ -56,13 +60,5 @@ class SupabaseTable:
         """Close connections."""
         self._http.close()
 
-
-def _meaning(error: APIError) -> Exception:
-    """PostgREST's codes: SQLSTATE or PGRST…; the client puts the HTTP status there when a body is no JSON."""
-    code = str(error.code or "")
-    words = f"{code} {error.message or ''}"
-    if code.isdecimal() and len(code) == 3:  # noqa: PLR2004 - an HTTP status
-        return later_or_refused(int(code), {}, words)
-    if code.startswith(("08", "53", "57", "PGRST000", "PGRST001", "PGRST002", "PGRST003")):  # database away or full
-        return Later(words[:200])
-    return later_or_refused(400, {}, words)
+    def _remember(self, response: httpx.Response) -> None:
+        self._last = response

@@ -56,7 +56,8 @@ class StandIn:
                     return
                 status, more, content = answer
                 self.send_response(status)
-                for name, value in {"content-type": "application/json", **more}.items():
+                common = {"content-type": "application/json"} if content else {}
+                for name, value in {**common, **more}.items():
                     self.send_header(name, value)
                 self.send_header("content-length", str(len(content)))
                 self.end_headers()

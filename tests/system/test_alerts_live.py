@@ -1,0 +1,136 @@
+"""Alerts out of the real service: once, however often a bet is seen, and whatever is killed."""
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.receiver import Answer, Call, StandIn
+from tests.support.server import Server
+
+pytestmark = pytest.mark.system
+
+# The starter models grade these two A.
+A_BET: dict[str, Any] = {
+    "sport": "Basketball",
+    "league": "WNBA",
+    "market": "Total Points",
+    "institution_name": "FanDuel",
+    "odds": -110,
+}
+OTHER_A_BET = {**A_BET, "sport": "American Football", "league": "NCAAF", "market": "Spread"}
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < seconds, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def keys(stand_in: StandIn) -> Counter[str]:
+    return Counter(call.headers["idempotency-key"] for call in stand_in.calls)
+
+
+def server(folder: Path, stand_in: StandIn, **settings: Any) -> Server:
+    folder.mkdir(exist_ok=True)
+    url = f"{stand_in.url}/webhook/x"
+    return Server(folder, ALERTS_ENABLED="true", N8N_WEBHOOK_URL=url, ACCESS_LOG=0, **settings)
+
+
+async def flood(urls: list[str], bets: list[dict[str, Any]], times: int) -> set[int]:
+    async with httpx.AsyncClient(timeout=30) as http:
+        posts = [http.post(f"{urls[i % len(urls)]}/api/v1/batch-predict", json={"bets": bets}) for i in range(times)]
+        return {answer.status_code for answer in await asyncio.gather(*posts)}
+
+
+def test_two_slots_and_four_workers_raise_one_alert_for_each_bet(tmp_path: Path) -> None:
+    with (
+        StandIn() as stand_in,
+        server(tmp_path / "blue", stand_in, DATA_DIR=tmp_path / "data", WORKERS=2, DEPLOYMENT="blue") as blue,
+        server(tmp_path / "green", stand_in, DATA_DIR=tmp_path / "data", WORKERS=2, DEPLOYMENT="green") as green,
+    ):
+        assert asyncio.run(flood([blue.url, green.url], [A_BET, OTHER_A_BET] * 5, 100)) == {200}
+        assert httpx.get(f"{blue.url}/ml-predict", params=A_BET).json()["bet_grade"] == "A"
+        until(lambda: len(stand_in.calls) >= 2)
+        time.sleep(1.5)
+        assert sorted(keys(stand_in).values()) == [1, 1]
+        assert {call.json["alert_id"] for call in stand_in.calls} == set(keys(stand_in))
+        text = httpx.get(f"{blue.url}/metrics").text + httpx.get(f"{green.url}/metrics").text
+        assert 'pikkit_alerts_total{channel="n8n",outcome="delivered"}' in text
+        assert "pikkit_alert_outbox_depth 0.0" in text
+
+
+def test_dry_runs_and_reading_by_get_raise_none(tmp_path: Path) -> None:
+    with StandIn() as stand_in, server(tmp_path, stand_in) as running:
+        httpx.post(f"{running.url}/api/v1/predict", params={"dry_run": "true"}, json=A_BET)
+        httpx.get(f"{running.url}/api/v1/predict", params=A_BET)
+        time.sleep(1)
+        assert not stand_in.calls
+
+
+def test_nothing_is_lost_when_receiver_and_service_go_down_and_come_back(tmp_path: Path) -> None:
+    down = StandIn()
+    with down:
+        pass  # its port is known now, and nobody listens
+    running = server(tmp_path, down)
+    try:
+        assert httpx.post(f"{running.url}/api/v1/predict", json=A_BET).status_code == 200
+        family = psutil.Process(running.pid).children(recursive=True)
+        for process in family:
+            process.send_signal(signal.SIGKILL)
+        os.kill(running.pid, signal.SIGKILL)
+        running.popen.wait(10)
+    finally:
+        running.stop()
+    with down, server(tmp_path, down):
+        until(lambda: len(down.calls) >= 1, 30)
+        time.sleep(1)
+        assert len(down.calls) == 1
+        assert down.calls[0].json["bet"]["market"] == "Total Points"
+
+
+def test_a_service_killed_between_send_and_mark_sends_again_with_the_same_key(tmp_path: Path) -> None:
+    holding = StandIn()
+
+    def hold(_call: Call) -> Answer:
+        if len(holding.calls) == 1:
+            time.sleep(3)  # the service is killed meanwhile: it never learns that the alert was taken
+        return 200, {}, b"{}"
+
+    holding.answer = hold
+    with holding:
+        running = server(tmp_path, holding)
+        try:
+            httpx.post(f"{running.url}/api/v1/predict", json=A_BET)
+            until(lambda: len(holding.calls) == 1)
+            for process in psutil.Process(running.pid).children(recursive=True):
+                process.send_signal(signal.SIGKILL)
+        finally:
+            running.stop()
+        with server(tmp_path, holding):
+            until(lambda: len(holding.calls) == 2, 30)
+            assert len(keys(holding)) == 1
+
+
+def test_a_slow_receiver_delays_no_prediction(tmp_path: Path) -> None:
+    def slow(_call: Call) -> Answer:
+        time.sleep(2)
+        return 500, {}, b"{}"
+
+    with StandIn(slow) as stand_in, server(tmp_path, stand_in) as running, httpx.Client(base_url=running.url) as http:
+        http.post("/api/v1/predict", json=A_BET)
+        times = []
+        for i in range(100):
+            begin = time.perf_counter()
+            assert http.post("/api/v1/predict", json={**A_BET, "odds": 101 + 10 * i}).status_code == 200
+            times.append(time.perf_counter() - begin)
+        assert sorted(times)[50] < 0.1
