@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -52,7 +53,8 @@ def train_command(
 ) -> None:
     """Train a model set; the *_latest files are written only if it passes validation."""
     settled = _read(bets, supabase=supabase)
-    _train_and_judge(settled, out, seed=seed, report=report)
+    version = _train_and_judge(settled, out, seed=seed, report=report)
+    console.print(f"{version} is the latest set in {out}")
 
 
 @app.command("validate")
@@ -109,12 +111,15 @@ def starter_command(
         out.mkdir(parents=True, exist_ok=True)
         paths = {path.name: path for path in Path(work).glob("*_latest.*")}
         promote(paths, out)
+    console.print(f"the starter models are in {out}")
 
 
-def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path | None, starter: bool = False) -> None:
+def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path | None, starter: bool = False) -> str:
     with _bar("training", STEPS) as advance:
         now = STARTER_TIME if starter else None
         trained = train(settled, seed=seed, now=now, starter=starter, progress=lambda: advance(1))
+    if not trained.metadata["rounds"]:
+        console.print("no edge over the price was found that lasts: the set says what the odds say, recalibrated")
     paths = write_version(trained, out)
     with tempfile.TemporaryDirectory() as work:
         promote(paths, Path(work))
@@ -127,7 +132,7 @@ def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path
         console.print(f"validation failed: the *_latest files in {out} are as they were")
         raise typer.Exit(1)
     promote(paths, out)
-    console.print(f"{trained.metadata['timestamp']} is the latest set in {out}")
+    return str(trained.metadata["timestamp"])
 
 
 def _read(bets: Path | None, *, supabase: bool) -> SettledBets:
@@ -175,31 +180,32 @@ def _show(
     report: Path | None,
     production: Judged | None = None,
 ) -> None:
-    table = Table(title=f"{models.version} on {len(judged.won):,} bets: {which}")
-    for name in ("bets", "n", "log loss", "of the odds", "Brier", "ECE", "AUC"):
+    table = Table(
+        box=SIMPLE_HEAD, title_justify="left", padding=0, title=f"{models.version} on {len(judged.won):,} bets: {which}"
+    )
+    losses = ["log loss", "of the odds", *(["production's"] if production else [])]
+    for name in ("bets", "n", *losses, "Brier", "ECE", "AUC"):
         table.add_column(name, justify="left" if name == "bets" else "right")
-    for name, own, odds in slices(judged):
-        losses = (f"{own.log_loss:.4f}", f"{odds.log_loss:.4f}")
-        table.add_row(name, f"{own.bets:,}", *losses, f"{own.brier:.4f}", f"{own.ece:.4f}", f"{own.auc:.3f}")
+    for name, all_scores in slices(judged, production):
+        own = all_scores[0]
+        found = [f"{one.log_loss:.4f}" for one in all_scores]
+        table.add_row(name, f"{own.bets:,}", *found, f"{own.brier:.4f}", f"{own.ece:.4f}", f"{own.auc:.3f}")
     console.print(table)
-    grades = Table(title="return by grade, one unit each (95 % bootstrap interval)")
+    grades = Table(
+        box=SIMPLE_HEAD, title_justify="left", title="return by grade, one unit each (95 % bootstrap interval)"
+    )
     for name in ("grade", "bets", "mean", "from", "to"):
         grades.add_column(name, justify="right")
     for letter, bets, roi in judged.returns():
         figures = (f"{roi.mean:+.1f} %", f"{roi.low:+.1f} %", f"{roi.high:+.1f} %") if bets else ("", "", "")
         grades.add_row(letter, f"{bets:,}", *figures)
     console.print(grades)
-    if production is not None:
-        difference = judged.losses_against(production.probability)
-        console.print(
-            f"log loss above production's: {difference.mean:+.5f} [{difference.low:+.5f}, {difference.high:+.5f}]"
-        )
     for gate in verdict.gates:
         console.print(f"{'pass' if gate.passed else 'FAIL'}  {gate.name}: {gate.found}")
     if report:
         from training.report import html_report  # noqa: PLC0415 - matplotlib takes a second to import
 
-        report.write_text(html_report(models, judged, verdict, which=which), encoding="utf-8")
+        report.write_text(html_report(models, judged, verdict, which=which, production=production), encoding="utf-8")
         console.print(f"report: {report}")
 
 

@@ -105,6 +105,7 @@ def judge(models: ModelSet, settled: SettledBets, past: HistoryColumns, rules: R
     roi = models.roi(rows.matrix, probability, odds)
     trust = confidence(rows.sample_size, rows.unknown)
     letters = grade(roi, trust, kelly_fraction(probability, odds), rules).grade
+    first = np.arange(min(len(settled), 100))
     return Judged(
         settled.bets,
         probability,
@@ -112,7 +113,7 @@ def judge(models: ModelSet, settled: SettledBets, past: HistoryColumns, rules: R
         settled.won,
         settled.roi_pct,
         letters,
-        _batch_ms(models, rows.matrix[:100]),
+        _batch_ms(models, _some(settled, first), _some_past(past, first)),
     )
 
 
@@ -143,25 +144,22 @@ def gates(judged: Judged, production: Judged | None = None) -> Verdict:
     return Verdict(found)
 
 
-def slices(judged: Judged) -> Iterator[tuple[str, Scores, Scores]]:
-    """(name, the set's scores, the odds'): all bets, and each band, sport and sportsbook with enough of them."""
-    yield "all", scores(judged.probability, judged.won), scores(judged.implied, judged.won)
-    parts: list[tuple[str, Bools]] = [
+def slices(judged: Judged, production: Judged | None = None) -> Iterator[tuple[str, list[Scores]]]:
+    """Scores of the set, of the odds and of production: on all bets, and each band, sport and book with enough."""
+    predictions = [judged.probability, judged.implied, *([production.probability] if production else [])]
+    parts: list[tuple[str, Bools]] = [("all", np.ones(len(judged.won), dtype=np.bool_))]
+    parts += [
         (f"implied {100 * low:g}-{100 * high:g} %", (judged.implied >= low) & (judged.implied < high))
         for low, high in _BANDS
     ]
     for column in ("bet_type", "sport", "institution_name"):
         values = np.array(getattr(judged.bets, column))
         parts += [
-            (f"{column.replace('institution_name', 'sportsbook')} {name}", values == name) for name in np.unique(values)
+            (f"{column.replace('institution_name', 'book')} {name}", values == name) for name in np.unique(values)
         ]
     for name, mine in parts:
-        if mine.sum() >= _LEAST_SLICE:
-            yield (
-                name,
-                scores(judged.probability[mine], judged.won[mine]),
-                scores(judged.implied[mine], judged.won[mine]),
-            )
+        if name == "all" or mine.sum() >= _LEAST_SLICE:
+            yield name, [scores(p[mine], judged.won[mine]) for p in predictions]
 
 
 def _not_worse(name: str, difference: Interval) -> Gate:
@@ -178,11 +176,12 @@ def _ece_by_chance(p: Floats) -> float:
     return float(np.quantile([ece(p, draw.random(len(p)) < p) for _ in range(200)], 0.95))
 
 
-def _batch_ms(models: ModelSet, matrix: npt.NDArray[np.float32]) -> float:
+def _batch_ms(models: ModelSet, settled: SettledBets, past: HistoryColumns) -> float:
     times = []
     for _ in range(20):
         begin = time.perf_counter()
-        models.win_probability(matrix)
+        matrix = build_matrix(settled.bets, past, models.spec).matrix
+        models.roi(matrix, models.win_probability(matrix), settled.bets.odds)
         times.append(time.perf_counter() - begin)
     return 1000 * float(np.median(times))
 

@@ -13,22 +13,25 @@ from matplotlib.figure import Figure
 
 from pikkit.bundle import ModelSet
 from training.evaluate import Judged, Verdict, slices
-from training.measures import reliability
+from training.measures import Scores, reliability
 
 __all__ = ["html_report"]
 
 mpl.use("svg")
 
+_MEASURES = {"log_loss": "log loss", "brier": "Brier", "ece": "ECE", "auc": "AUC"}
 _STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1c1e}
+body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem;color:#1c1c1e}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;margin:1rem 0}
-th,td{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:right}
+th,td{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}
 .pass{color:#0a6b2d}.fail{color:#b00020;font-weight:600}figure{margin:1rem 0}img{max-width:100%}
 """
 
 
-def html_report(models: ModelSet, judged: Judged, verdict: Verdict, *, which: str) -> str:
+def html_report(
+    models: ModelSet, judged: Judged, verdict: Verdict, *, which: str, production: Judged | None = None
+) -> str:
     """The report on one set.
 
     Args:
@@ -36,6 +39,7 @@ def html_report(models: ModelSet, judged: Judged, verdict: Verdict, *, which: st
         judged: its predictions.
         verdict: its gates.
         which: in words, which bets it was judged by.
+        production: the predictions of the set to compare with.
     """
     passed = "passed" if verdict.passed else "FAILED"
     gates = [
@@ -47,8 +51,8 @@ def html_report(models: ModelSet, judged: Judged, verdict: Verdict, *, which: st
         for gate in verdict.gates
     ]
     measures = [
-        [escape(name), f"{own.bets:,}", *(f"{a:.4f} / {b:.4f}" for a, b in _pairs(own, odds))]
-        for name, own, odds in slices(judged)
+        [escape(name), f"{found[0].bets:,}", *(" / ".join(_figures(found, measure)) for measure in _MEASURES)]
+        for name, found in slices(judged, production)
     ]
     returns = [
         [
@@ -59,19 +63,22 @@ def html_report(models: ModelSet, judged: Judged, verdict: Verdict, *, which: st
         ]
         for letter, bets, roi in judged.returns()
     ]
+    of_whom = "those of the bookmaker's implied probability" + (
+        " / those of the set in production" if production else ""
+    )
     title = f"Model set {escape(models.version)}: validation {passed}"
     return "\n".join(
         [
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>',
             f"<h1>{title}</h1>",
             f"<p>Judged by {len(judged.won):,} settled bets: {escape(which)}.</p>",
-            "<p>Figures are the set's / those of the bookmaker's implied probability.</p>",
+            f"<p>Figures are the set's / {of_whom}.</p>",
             "<h2>Gates</h2>",
             _table(["gate", "found", ""], gates),
             "<h2>Measures</h2>",
-            _table(["bets", "n", "log loss", "Brier", "ECE", "AUC"], measures),
+            _table(["bets", "n", *_MEASURES.values()], measures),
             "<h2>Reliability</h2>",
-            _figure(_reliability(judged), "Share of bets won against the predicted probability, in ten bins"),
+            _figure(_reliability(judged, production), "Share of bets won against predicted probability, in ten bins"),
             "<h2>Return by grade</h2><p>One unit on each bet; the intervals are 95 % bootstrap intervals.</p>",
             _table(["grade", "bets", "mean return", "95 % interval"], returns),
             _figure(_returns(judged), "Mean return by grade with 95 % intervals"),
@@ -80,8 +87,8 @@ def html_report(models: ModelSet, judged: Judged, verdict: Verdict, *, which: st
     )
 
 
-def _pairs(own: object, odds: object) -> list[tuple[float, float]]:
-    return [(getattr(own, name), getattr(odds, name)) for name in ("log_loss", "brier", "ece", "auc")]
+def _figures(found: Sequence[Scores], measure: str) -> list[str]:
+    return [f"{getattr(one, measure):.4f}" for one in found]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -97,11 +104,14 @@ def _figure(figure: Figure, text: str) -> str:
     return f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}"></figure>'
 
 
-def _reliability(judged: Judged) -> Figure:
+def _reliability(judged: Judged, production: Judged | None) -> Figure:
     figure = Figure(figsize=(6.5, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="#999", linewidth=1, label="perfect")
-    for p, name, marker in ((judged.implied, "implied by the odds", "s"), (judged.probability, "model set", "o")):
+    curves = [(judged.implied, "implied by the odds", "s"), (judged.probability, "this set", "o")]
+    if production is not None:
+        curves.append((production.probability, "set in production", "^"))
+    for p, name, marker in curves:
         bins = reliability(p, judged.won)
         axes.plot([b[0] for b in bins], [b[1] for b in bins], marker=marker, label=name)
     axes.set(xlabel="predicted probability", ylabel="share won", xlim=(0, 1), ylim=(0, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,9 +16,10 @@ from pikkit.drift import Baseline
 from pikkit.errors import ModelError
 from pikkit.features import FeatureRows, FeatureSpec, build_matrix
 from pikkit.grading import GRADES, Rules, confidence, grade
-from pikkit.history import GROUPS, History, SettledBets, as_of
+from pikkit.history import GROUPS, History, HistoryColumns, SettledBets, as_of
 from pikkit.odds import expected_roi_pct, implied_probability, kelly_fraction
-from training.fit import FOLDS, Fitted, choose, fit, fit_prior
+from training.fit import FOLDS, calibrate, choose, fit
+from training.leaks import leaking_features
 
 __all__ = ["MODEL_FEATURES", "STEPS", "Split", "Trained", "split_by_time", "train"]
 
@@ -90,6 +91,7 @@ def train(
     seed: int = 0,
     now: datetime | None = None,
     starter: bool = False,
+    past_of: Callable[[SettledBets], HistoryColumns] = as_of,
     progress: Callable[[], None] = lambda: None,
 ) -> Trained:
     """Train a set on settled bets, oldest first.
@@ -99,10 +101,11 @@ def train(
         seed: makes the run repeatable.
         now: names the set.
         starter: whether the bets are simulated.
+        past_of: what was known before each bet.
         progress: called STEPS times.
 
     Raises:
-        ModelError: the bets do not allow it.
+        ModelError: the bets do not allow it, or a feature knows the future.
     """
     split = split_by_time(settled.bets.placed_at)
     metadata: dict[str, Any] = {
@@ -111,33 +114,35 @@ def train(
         "encoders": encoders_of(settled.bets, split.calibration),
     }
     spec = FeatureSpec.from_metadata(metadata)
-    rows = build_matrix(settled.bets, as_of(settled), spec)
+    leaking = leaking_features(settled, lambda some: build_matrix(some.bets, past_of(some), spec).matrix, spec.names)
+    if leaking:
+        raise ModelError(f"{', '.join(leaking)} know results that came later: take only what was known before each bet")
+    rows = build_matrix(settled.bets, past_of(settled), spec)
     implied = implied_probability(settled.bets.odds)
     first, second = slice(0, split.calibration), slice(split.calibration, split.test)
     choice = choose(
         rows.matrix[first], implied[first], settled.won[first], rising=_RISING, seed=seed, progress=progress
     )
     fitted = fit(rows.matrix[first], implied[first], settled.won[first], choice, rising=_RISING, seed=seed)
-    progress()
-    # Calibration: what the newer part says of intercept and slope, weighed against what the older part did.
-    prior = fit_prior(
-        implied[second], settled.won[second], offset=fitted.trees(rows.matrix[second]), known=fitted.prior
+    price = fit(
+        rows.matrix[first], implied[first], settled.won[first], replace(choice, rounds=0), rising=_RISING, seed=seed
     )
-    fitted = Fitted(prior, fitted.classifier, choice)
+    progress()
+    fitted = calibrate(fitted, price, rows.matrix[second], implied[second], settled.won[second])
     probability = fitted.predict(rows.matrix, implied)
     roi_model = _roi_model(rows.matrix[first], expected_roi_pct(probability, settled.bets.odds)[first], seed)
     progress()
     test = slice(split.test, split.end)
     baseline = _baseline(spec, rows, probability, settled.bets.odds, test)
     metadata |= {
-        "prior": {"type": "market_logit", "intercept": prior.intercept, "slope": prior.slope},
+        "prior": {"type": "market_logit", "intercept": fitted.prior.intercept, "slope": fitted.prior.slope},
         "roi": {"type": "from_probability"},
         "trained_on": split.calibration,
         "calibrated_on": split.test - split.calibration,
         "tested_on": split.end - split.test,
         "trained_until": _iso(settled.bets.placed_at[split.test - 1]),
-        "rounds": choice.rounds,
-        "parameters": choice.parameters,
+        "rounds": fitted.choice.rounds,
+        "parameters": fitted.choice.parameters,
         "seed": seed,
         "baseline": baseline.to_json(),
     }
