@@ -12,8 +12,9 @@ import pickle
 import pickletools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from pikkit.calls import check_build, check_call, check_new, check_tree
 from pikkit.errors import ModelError, UnsafePickle
 
 __all__ = ["ALLOWED", "MAX_BYTES", "check_pickle", "load_pickle"]
@@ -71,7 +72,7 @@ ALLOWED = frozenset(
 _TEXT = frozenset({"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"})
 _PUT = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _GET = frozenset({"GET", "BINGET", "LONG_BINGET"})
-_REFUSED = frozenset({"PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "INST", "OBJ"})
+_REFUSED = frozenset({"PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "INST", "OBJ", "NEWOBJ_EX"})
 
 
 def load_pickle(path: Path) -> object:
@@ -150,7 +151,12 @@ def _globals(data: bytes) -> Iterator[tuple[str, str] | None]:  # noqa: C901 - o
         raise ValueError("something follows its end")
 
 
-class _Restricted(pickle.Unpickler):
+_Unpickler: Any = pickle._Unpickler  # noqa: SLF001 - only the one in Python can check calls
+
+
+class _Restricted(_Unpickler):  # type: ignore[misc]
+    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
+
     def __init__(self, file: io.BytesIO, name: str) -> None:
         super().__init__(file)
         self._name = name
@@ -158,10 +164,31 @@ class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in ALLOWED:
             raise _refusal(self._name, module, name)
-        return super().find_class(module, name)
+        found: object = super().find_class(module, name)
+        return found
 
     def persistent_load(self, pid: object) -> object:
         raise UnsafePickle(f"{self._name} refers to {str(pid)[:60]!r} outside of itself: pickle the model itself")
+
+    def load_reduce(self) -> None:
+        check_call(self._name, *self.stack[-2:])
+        super().load_reduce()
+
+    def load_newobj(self) -> None:
+        check_new(self._name, *self.stack[-2:])
+        super().load_newobj()
+
+    def load_build(self) -> None:
+        state = self.stack[-1]
+        if check_build(self._name, self.stack[-2], state):
+            super().load_build()
+            check_tree(self._name, self.stack[-1])
+        else:  # it is as it should be without
+            self.stack.pop()
+
+    dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+    dispatch[pickle.BUILD[0]] = load_build
 
 
 def _refusal(file: str, module: str, name: str) -> UnsafePickle:

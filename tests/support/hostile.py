@@ -33,6 +33,40 @@ def _memoized_global(module: str, name: str, argument: str) -> bytes:
     return b"\x80\x04" + text(name) + b"\x94" + text(module) + b"\x94" + b"h\x01h\x00\x93" + text(argument) + b"\x85R."
 
 
+_NDARRAY = b"cnumpy\nndarray\n"
+_OBJECTS = b"cnumpy\ndtype\n(U\x02O8\x89\x88tR"
+_RECONSTRUCT = b"cnumpy._core.multiarray\n_reconstruct\n(" + _NDARRAY + b"K\x00\x85U\x01btR"
+_TREE = b"\x80\x04\x8c\x12sklearn.tree._tree\x8c\x04Tree\x93"
+
+
+def misuses() -> dict[str, bytes]:
+    """Pickles of allowed names only, that would turn bytes of theirs into pointers, or set attributes of classes."""
+    pointer = b"U\x08AAAAAAAA"
+    return {
+        "array of objects over a buffer": b"\x80\x02" + _NDARRAY + b"(K\x01\x85" + _OBJECTS + pointer + b"tR.",
+        "the same by __new__": b"\x80\x02" + _NDARRAY + b"(K\x01\x85" + _OBJECTS + pointer + b"t\x81.",
+        "array of objects from bytes": b"\x80\x02"
+        + _RECONSTRUCT
+        + b"(K\x01K\x01\x85"
+        + _OBJECTS
+        + b"\x89"
+        + pointer
+        + b"tb.",
+        "dtype with an object inside": b"\x80\x02cnumpy\ndtype\n(U\x02V8\x89\x88tR(K\x03U\x01|NU\x01a\x85}U\x01a"
+        + _OBJECTS
+        + b"K\x00\x86sK\x08K\x01K\x00tb.",
+        "dtype with a field outside": b"\x80\x02cnumpy\ndtype\n(U\x02V8\x89\x88tR(K\x03U\x01|NU\x01a\x85}U\x01a"
+        b"cnumpy\ndtype\n(U\x02f8\x89\x88tRK\x64\x86sK\x08K\x01K\x00tb.",
+        "scalar of a pickled object": b"\x80\x02cnumpy._core.multiarray\nscalar\n" + _OBJECTS + pointer + b"\x86R.",
+        "attributes of a class": b"\x80\x02cxgboost.sklearn\nXGBClassifier\nN}U\x07predictcbuiltins\nset\ns\x86b.",
+        "attributes by slots": b"\x80\x02cxgboost.sklearn\nXGBClassifier\n)\x81N}U\x09__class__"
+        b"cxgboost.core\nBooster\ns\x86b.",
+        "an encoding of its own": _calls("_codecs", "encode", "x", "rot13"),
+        "a class called": _calls("xgboost.core", "Booster"),
+        "a class made with arguments": b"\x80\x02cxgboost.core\nBooster\nK\x01\x85\x81.",
+    }
+
+
 def corpus(marker: Path) -> dict[str, bytes]:
     """Hostile pickles by name; `marker` is the file that must not appear."""
     touch = f"touch {marker}"

@@ -1,13 +1,15 @@
 import pickle
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.tree import DecisionTreeRegressor
 
 from pikkit.errors import ModelError, UnsafePickle
 from pikkit.pickles import load_pickle
-from tests.support.hostile import bombs, corpus
+from tests.support.hostile import bombs, corpus, misuses
 from tests.support.model_files import train
 
 NAMES = sorted(corpus(Path("x")))
@@ -29,6 +31,38 @@ def test_the_corpus_is_large_and_the_refusal_names_what_was_asked_for(tmp_path: 
     path.write_bytes(corpus(tmp_path / "ran")["os.system"])
     with pytest.raises(UnsafePickle, match=r"os\.system"):
         load_pickle(path)
+
+
+@pytest.mark.parametrize("name", sorted(misuses()))
+def test_allowed_names_used_as_no_model_uses_them_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(misuses()[name])
+    with pytest.raises(UnsafePickle, match="in a way that no model does"):
+        load_pickle(path)
+
+
+def test_a_tree_that_leads_outside_of_itself_is_refused(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).random((50, 3))
+    model = DecisionTreeRegressor(max_depth=2).fit(rows, rows[:, 0])
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+    assert load_pickle(path).predict(rows).tolist() == model.predict(rows).tolist()  # type: ignore[attr-defined]
+    for name, value in (("left_child", 10**6), ("right_child", 0), ("feature", 99)):
+        state = model.tree_.__getstate__()
+        state["nodes"][name][0] = value
+        path.write_bytes(pickle.dumps(_Builds(model.tree_, state)))
+        with pytest.raises(UnsafePickle, match="Tree"):
+            load_pickle(path)
+
+
+class _Builds:
+    """Pickles as the tree does, with another state."""
+
+    def __init__(self, tree: Any, state: dict[str, Any]) -> None:
+        self._reduced = (*tree.__reduce__()[:2], state)
+
+    def __reduce__(self) -> Any:
+        return self._reduced
 
 
 @pytest.mark.parametrize("name", sorted(bombs()))
