@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -13,43 +12,15 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from pikkit import store
-from pikkit.bundle import ModelSet, load_set
-from pikkit.convert import convert
+from pikkit.bundle import ModelSet
 from pikkit.errors import ModelError
 from pikkit.history import History
+from pikkit.importing import golden_bets, import_models
 from pikkit.settings import Settings
 from pikkit.store import Stored
-from pikkit.userfiles import HISTORY_FILE, take_copy, with_history
-
-__all__ = ["import_models"]
+from pikkit.userfiles import HISTORY_FILE
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-def import_models(source: Path, *, history: History | None = None, tag: str | None = None) -> tuple[Stored, ModelSet]:
-    """Check, convert and store the set in `source`.
-
-    Args:
-        source: folder with the users' files.
-        history: replaces the history_latest.json of the folder.
-        tag: NAME:VERSION instead of pikkit_bet_models:<timestamp>.
-
-    Raises:
-        ModelError: the set can't be served; the store is as it was.
-    """
-    with tempfile.TemporaryDirectory(prefix="pikkit-import-") as name:
-        work = Path(name)
-        (work / "copy").mkdir()
-        copy = take_copy(source, work / "copy")
-        if history is not None:
-            copy = with_history(copy, history.to_json())
-        known = store.find(copy.sha256)
-        if known and tag in (None, known.tag):
-            return known, known.load()
-        convert(copy, work / "set")
-        stored = store.save(work / "set", load_set(work / "set"), tag)
-        return stored, stored.load()
 
 
 @app.command()
@@ -66,9 +37,12 @@ def main(
     tag: Annotated[
         str | None, typer.Option(help="Default: pikkit_bet_models:<timestamp>", metavar="NAME:VERSION")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print tag, version, digest and golden bets as JSON instead of a table")
+    ] = False,
 ) -> None:
     """Import win model, ROI model, metadata and history as one model set into the BentoML model store."""
-    console = Console()
+    console = Console(stderr=as_json)
     if history and bets:
         sys.exit("import failed: --history and --bets exclude each other: give one")
     try:
@@ -78,7 +52,11 @@ def main(
         sys.exit(f"import failed: {error.message}")
     except (ValidationError, ValueError) as error:
         sys.exit(f"settings: {error}")
-    console.print(_table(stored, models))
+    if as_json:
+        told = {"tag": stored.tag, "version": models.version, "sha256": models.sha256, "golden": golden_bets(models)}
+        print(json.dumps(told))  # noqa: T201 - the answer to a program
+    else:
+        console.print(_table(stored, models))
 
 
 def _read_history(path: Path) -> History:

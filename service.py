@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import bentoml
 
 from pikkit.runtime import prepare_runtime_dir
 
 RUNTIME_DIR = prepare_runtime_dir()  # before anything makes a metric
 
-from pikkit.bets import BatchAnswer
-from pikkit.grader import BatchJob
+from pikkit.logs import configure
 from pikkit.settings import Settings
-from pikkit.web.app import Application
 from pikkit.web.batch import BatchInput, BatchOutput
-from pikkit.web.config import service_config
-from pikkit.web.gateway import Gateway
-from pikkit.web.routes import BATCH_PATH
+from pikkit.web.config import BATCH_PATH, service_config
+from pikkit.web.lazy import LazyApplication
+
+if TYPE_CHECKING:
+    from pikkit.web.app import Application
 
 SETTINGS = Settings.load()
-APPLICATION = Application(SETTINGS, RUNTIME_DIR)
+configure(SETTINGS)
+
+
+def _build() -> Application:
+    from pikkit.web.app import Application  # noqa: PLC0415 - a second that BentoML's parent process need not spend
+
+    return Application(SETTINGS, RUNTIME_DIR)
+
+
+APPLICATION = LazyApplication(_build)
 
 
 @bentoml.service(name="pikkit_ml_api", **service_config(SETTINGS))
-@bentoml.asgi_app(APPLICATION.router(), path="/")
+@bentoml.asgi_app(APPLICATION.router, path="/")
 class PikkitMlApi:
     """Grades sports bets."""
 
     def __init__(self) -> None:
-        APPLICATION.load()
+        APPLICATION.get().load()
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         """Begin to watch for new models and to deliver alerts."""
-        await APPLICATION.start()
+        await APPLICATION.get().start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:
         """Finish what is under way."""
-        await APPLICATION.stop()
+        await APPLICATION.get().stop()
 
     def __is_ready__(self) -> bool:
-        return APPLICATION.ready()
+        return APPLICATION.get().ready()
 
     @bentoml.api(  # type: ignore[untyped-decorator]
         route=BATCH_PATH,
@@ -50,9 +61,9 @@ class PikkitMlApi:
         input_spec=BatchInput,
         output_spec=BatchOutput,
     )
-    async def batch_predict(self, requests: list[BatchJob]) -> list[BatchAnswer]:
+    async def batch_predict(self, requests: list[Any]) -> list[Any]:
         """Grade the batches that arrived meanwhile, together; a request is never split."""
-        return APPLICATION.grade_batches(requests)
+        return APPLICATION.get().grade_batches(requests)
 
 
-PikkitMlApi.add_asgi_middleware(Gateway, **APPLICATION.gateway_options())  # type: ignore[attr-defined]
+PikkitMlApi.add_asgi_middleware(APPLICATION.gateway)  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -10,17 +11,20 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from deploy.errors import DeployError, UsageError
 from deploy.files import read_json, write_json
 from deploy.model_set import describe_models
-from deploy.release import Release
+from deploy.release import Golden, Release
 from deploy.tree import commit_of, tree_hash
 
 __all__ = ["BentoReleases", "build_command"]
 
 
-def build_command(release: Release) -> list[str]:
+def build_command(release: Release, bentofile: Path) -> list[str]:
     """The command line that makes the Bento."""
     labels = {
         "git_commit": release.commit,
@@ -31,7 +35,7 @@ def build_command(release: Release) -> list[str]:
     line = [sys.executable, "-m", "bentoml", "build", "--version", release.version, "--output", "tag"]
     for name, value in labels.items():
         line += ["--label", f"{name}={value}"]
-    return [*line, "."]
+    return [*line, "--bentofile", str(bentofile), "."]
 
 
 class BentoReleases:
@@ -75,18 +79,20 @@ class BentoReleases:
         kept.mkdir(parents=True)
         for file in described.files:
             shutil.copy2(file, kept / file.name)
+        imported = self._import(kept)
         release = Release(
             version=version,
             tree=tree,
             commit=commit_of(self._root),
-            models_sha256="",
+            models_sha256=imported["sha256"],
             models_digest=described.digest,
             models_version=described.version,
             built_at=time.time(),
-            golden=described.golden,
+            golden=tuple(Golden(item["bet"], item["expected"]) for item in imported["golden"]),
             models_dir=str(kept),
         )
-        self._run(build_command(release), MODEL_DIR=str(kept), APP_VERSION=version)
+        bentofile = self._bentofile(version, imported["tag"])
+        self._run(build_command(release, bentofile), MODEL_DIR=str(kept), APP_VERSION=version)
         write_json(self._record(version), release.to_json())
         return release
 
@@ -103,6 +109,22 @@ class BentoReleases:
             with contextlib.suppress(DeployError):
                 self._run([sys.executable, "-m", "bentoml", "delete", release.tag, "-y"])
 
+    def _import(self, models: Path) -> dict[str, Any]:
+        """Have the project import the files: tag in the model store, digest, golden bets."""
+        line = [sys.executable, "import_models.py", "--from", str(models), "--json"]
+        imported: dict[str, Any] = json.loads(self._run(line).splitlines()[-1])
+        return imported
+
+    def _bentofile(self, version: str, tag: str | None) -> Path:
+        """The project's bentofile, but with this one imported set in place of the model files of the checkout."""
+        content = yaml.safe_load((self._root / "bentofile.yaml").read_text(encoding="utf-8"))
+        if tag is not None:
+            content["models"] = [tag]
+            content["include"] = [pattern for pattern in content["include"] if not pattern.startswith("models/")]
+        path = self._folder / version / "bentofile.yaml"
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        return path
+
     def _default_models(self) -> Path:
         given = os.environ.get("MODEL_DIR") or self._environment.get("MODEL_DIR")
         return Path(given) if given else self._root / "models"
@@ -110,14 +132,15 @@ class BentoReleases:
     def _record(self, version: str) -> Path:
         return self._folder / version / "release.json"
 
-    def _run(self, command: list[str], **more: str) -> None:
+    def _run(self, command: list[str], **more: str) -> str:
         environment = {**os.environ, **self._environment, "BENTOML_DO_NOT_TRACK": "true", **more}
         done = subprocess.run(
             command, cwd=self._root, env=environment, capture_output=True, text=True, timeout=900, check=False
         )
         if done.returncode:
             last = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
-            raise DeployError(f"`{' '.join(command[2:5])} …` failed with {done.returncode}:\n{last}")
+            raise DeployError(f"`{' '.join(command[1:5])} …` failed with {done.returncode}:\n{last}")
+        return done.stdout
 
 
 def _check_version(version: str) -> None:

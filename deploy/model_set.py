@@ -1,4 +1,4 @@
-"""What the deploy module needs to know of a folder of model files: what it will serve as, and golden bets."""
+"""What the deploy module needs to know of a folder of model files: what it will serve as."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from deploy.errors import UsageError
 from deploy.files import read_json
-from deploy.release import Golden
 
 __all__ = ["ModelFiles", "describe_models"]
 
@@ -27,7 +26,6 @@ class ModelFiles:
     files: tuple[Path, ...]
     digest: str
     version: str
-    golden: tuple[Golden, ...] = ()
 
 
 def describe_models(folder: Path) -> ModelFiles:

@@ -18,7 +18,7 @@ from pikkit.history import History
 from pikkit.odds import expected_roi_pct
 from pikkit.reasons import Contributions, sigmoid
 
-__all__ = ["MANIFEST", "ModelSet", "file_sha256", "load_set"]
+__all__ = ["MANIFEST", "ModelSet", "file_sha256", "load_engine", "load_set"]
 
 Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
@@ -39,7 +39,7 @@ class ModelSet:
         metadata: Mapping[str, Any],
         history: History,
         win: Engine,
-        roi: Engine,
+        roi: Engine | None,
     ) -> None:
         self.folder = folder
         self.manifest = manifest
@@ -84,9 +84,7 @@ class ModelSet:
 
     def roi(self, matrix: Matrix, probability: Floats, odds: Floats) -> Floats:
         """Expected ROI (percent) for each row; from probability and price where the set says so."""
-        if self._derives_roi:
-            return expected_roi_pct(probability, odds)
-        return self._roi.score(matrix, None)
+        return expected_roi_pct(probability, odds) if self._roi is None else self._roi.score(matrix, None)
 
     def contributions(self, matrix: Matrix) -> Contributions:
         """SHAP values of XGBoost's own (`pred_contribs`); None for a model that has no trees of it.
@@ -95,7 +93,7 @@ class ModelSet:
         the log-odds, so that it adds up too.
         """
         win = self._contributed("win.ubj", matrix, self._base(matrix))
-        if not self._derives_roi:
+        if self._roi is not None:
             return Contributions(win, self._contributed("roi.ubj", matrix, None), self._prior is not None)
         if win is None or self._implied < 0:
             return Contributions(win, None)
@@ -105,11 +103,6 @@ class ModelSet:
         slope = np.where(np.abs(added) > _TINY, (total - base) / np.where(added == 0, 1, added), base * (1 - base))
         roi = 100 * decimal[:, None] * np.column_stack([win[:, :-1] * slope[:, None], base - 1 / decimal])
         return Contributions(win, roi, from_price=True)
-
-    @property
-    def _derives_roi(self) -> bool:
-        roi = self.metadata.get("roi")
-        return isinstance(roi, dict) and roi.get("type") == "from_probability"
 
     def _base(self, matrix: Matrix) -> Floats | None:
         if self._prior is None:
@@ -149,12 +142,23 @@ def load_set(folder: Path, *, tag: str | None = None) -> ModelSet:
         {**manifest, "tag": tag or manifest["tag"]},
         metadata=metadata,
         history=history,
-        win=_engine(folder, "win", manifest["engines"]["win"]),
-        roi=_engine(folder, "roi", manifest["engines"]["roi"]),
+        win=load_engine(folder, "win", manifest["engines"]["win"]),
+        roi=None if _derives_roi(metadata) else load_engine(folder, "roi", manifest["engines"]["roi"]),
     )
 
 
-def _engine(folder: Path, name: str, described: Mapping[str, Any]) -> Engine:
+def _derives_roi(metadata: Mapping[str, Any]) -> bool:
+    """Whether ROI follows from probability and price: the set's own ROI model is for readers without the rule."""
+    roi = metadata.get("roi")
+    return isinstance(roi, dict) and roi.get("type") == "from_probability"
+
+
+def load_engine(folder: Path, name: str, described: Mapping[str, Any]) -> Engine:
+    """The engine of one model, `win` or `roi`, as the manifest describes it.
+
+    Raises:
+        ModelError: it is of a type that is not known here.
+    """
     match described["type"]:
         case "onnx":
             return OnnxTrees(folder / f"{name}.onnx", float(described["base"]))

@@ -85,7 +85,7 @@ def main(copy: Path, into: Path, source_sha256: str) -> None:
 
 
 def _write(copy: Path, into: Path, source_sha256: str) -> None:
-    from pikkit.bundle import FORMAT, MANIFEST, file_sha256, load_set  # noqa: PLC0415 - after the limits
+    from pikkit.bundle import FORMAT, MANIFEST, file_sha256, load_engine, load_set  # noqa: PLC0415 - after the limits
     from pikkit.features import FeatureSpec  # noqa: PLC0415
     from pikkit.history import History  # noqa: PLC0415
 
@@ -118,7 +118,7 @@ def _write(copy: Path, into: Path, source_sha256: str) -> None:
     write_manifest()
     probes = _probes(models, spec.names)
     for _ in range(2):
-        off = _disagreeing(models, load_set(into), probes)
+        off = _disagreeing(models, load_set(into), load_engine(into, "roi", engines["roi"]), probes)
         if not off:
             return
         for name in off:  # ONNX sums in another order; where that shows, XGBoost itself serves
@@ -253,7 +253,7 @@ def _probes(models: Mapping[str, Any], names: tuple[str, ...]) -> Matrix:
     return rows.astype(np.float32)
 
 
-def _disagreeing(models: Mapping[str, Any], converted: Any, probes: Matrix) -> list[str]:
+def _disagreeing(models: Mapping[str, Any], converted: Any, roi: Any, probes: Matrix) -> list[str]:
     """Which models predict otherwise than before.
 
     Raises:
@@ -262,7 +262,7 @@ def _disagreeing(models: Mapping[str, Any], converted: Any, probes: Matrix) -> l
     ones = np.ones(len(probes))
     base = converted._base(probes)  # noqa: SLF001 - the set's own prior
     before = {"win": _original_win(models["win"], probes, base), "roi": _original_roi(models["roi"], probes)}
-    after = {"win": converted.win_probability(probes), "roi": converted._roi.score(probes, None)}  # noqa: SLF001
+    after = {"win": converted.win_probability(probes), "roi": roi.score(probes, None)}
     off = []
     for name, values in before.items():
         if not np.isfinite(values).all():

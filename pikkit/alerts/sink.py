@@ -12,7 +12,6 @@ from pikkit.alerts.consumer import Consumer
 from pikkit.alerts.n8n import N8nWebhook
 from pikkit.alerts.outbox import Outbox, OutboxFigures
 from pikkit.alerts.receivers import Receiver
-from pikkit.alerts.supabase import SupabaseTable
 from pikkit.alerts.telegram import Telegram
 from pikkit.bets import Bet, Prediction
 from pikkit.logs import get_logger
@@ -151,6 +150,8 @@ def build_receivers(settings: Settings) -> list[Receiver]:
         receivers.append(Telegram(token, settings.telegram_chat_id, api=str(settings.telegram_api_url).rstrip("/")))
     key = secret("supabase_service_key")
     if settings.supabase_url is not None and key:
+        from pikkit.alerts.supabase import SupabaseTable  # noqa: PLC0415 - a fifth of a second to import
+
         receivers.append(SupabaseTable(str(settings.supabase_url), key))
     return receivers
 

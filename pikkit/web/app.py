@@ -1,16 +1,15 @@
-"""The composition root: builds the real objects from the settings, once per process."""
+"""The composition root: builds the real objects from the settings, once per worker."""
 
 from __future__ import annotations
 
 import gc
 import importlib.util
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from starlette.routing import Router
-from starlette.types import Scope
+from starlette.types import ASGIApp
 
 from pikkit.alerts import AlertSink, build_sink
 from pikkit.bets import BatchAnswer, Bet, OddsLimits, Prediction, read_bet
@@ -18,15 +17,17 @@ from pikkit.bundle import ModelSet
 from pikkit.driftmonitor import DriftMonitor
 from pikkit.errors import InvalidBet, PikkitError
 from pikkit.grader import BatchJob, Grader, Observer, Options
-from pikkit.logs import configure, get_logger
+from pikkit.logs import get_logger
 from pikkit.metrics import Metrics
 from pikkit.predictionlog import PredictionLog
 from pikkit.predictor import Models, Predictor
 from pikkit.recorder import Recorder
 from pikkit.reload import ModelHub
 from pikkit.settings import Settings
+from pikkit.web.config import BATCH_PATH
+from pikkit.web.gateway import Gateway
 from pikkit.web.openapi import EXAMPLE_BET
-from pikkit.web.routes import BATCH_PATH, Routes
+from pikkit.web.routes import Routes
 from pikkit.web.status import Status
 
 __all__ = ["Application"]
@@ -35,10 +36,9 @@ _log = get_logger("pikkit.app")
 
 
 class Application:
-    """Everything that one worker holds. BentoML's parent process makes one too, but never calls `load`."""
+    """Everything that one worker holds."""
 
     def __init__(self, settings: Settings, runtime_dir: Path) -> None:
-        configure(settings)
         self._settings = settings
         self._metrics = Metrics(settings)
         self._hub = ModelHub(
@@ -73,10 +73,10 @@ class Application:
         """The routes beside BentoML's."""
         return self._routes.router()
 
-    def gateway_options(self) -> dict[str, Any]:
-        """Keyword arguments of `pikkit.web.gateway.Gateway`."""
-        prepare: Mapping[str, Callable[[Scope], None]] = {BATCH_PATH: self._routes.prepare_batch}
-        return {"settings": self._settings, "metrics": self._metrics, "prepare": prepare}
+    def gateway(self, app: ASGIApp) -> Gateway:
+        """What every request to `app` goes through first."""
+        prepare = {BATCH_PATH: self._routes.prepare_batch}
+        return Gateway(app, settings=self._settings, metrics=self._metrics, prepare=prepare)
 
     def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
         """Grade the batch requests that BentoML merged."""

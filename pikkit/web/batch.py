@@ -13,9 +13,7 @@ from pydantic import ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pikkit.bets import BatchAnswer
-from pikkit.grader import BatchJob
-from pikkit.web.routes import json_response
+from pikkit.web.responses import json_response
 
 __all__ = ["BatchInput", "BatchOutput"]
 
@@ -30,8 +28,7 @@ class BatchInput(IODescriptor):  # type: ignore[misc]
     @classmethod
     async def from_http_request(cls, request: Request, _serde: Any) -> BatchInput:
         """The job that the gateway left in the request's state."""
-        job: BatchJob = request.scope["state"]["batch"]
-        made: BatchInput = cls.model_construct(requests=[job])
+        made: BatchInput = cls.model_construct(requests=[request.scope["state"]["batch"]])
         return made
 
 
@@ -39,6 +36,6 @@ class BatchOutput(IODescriptor):  # type: ignore[misc]
     """The result of `batch_predict`: a list with the one answer to this request."""
 
     @classmethod
-    async def to_http_response(cls, obj: list[BatchAnswer], _serde: Any) -> Response:
+    async def to_http_response(cls, obj: list[Any], _serde: Any) -> Response:
         """The answer as JSON."""
         return json_response(obj[0])

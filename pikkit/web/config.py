@@ -6,7 +6,9 @@ from typing import Any
 
 from pikkit.settings import Settings
 
-__all__ = ["service_config"]
+__all__ = ["BATCH_PATH", "service_config"]
+
+BATCH_PATH = "/api/v1/batch-predict"
 
 
 def service_config(settings: Settings) -> dict[str, Any]:

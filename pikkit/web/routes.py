@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Scope
 
-from pikkit.errors import Forbidden, InvalidRequest, NotFound, Unauthorized
+from pikkit.errors import Forbidden, NotFound, Unauthorized
 from pikkit.grader import Grader, Options, flag
 from pikkit.legacy import legacy_bet
 from pikkit.settings import Settings
 from pikkit.web.openapi import document
+from pikkit.web.responses import json_response, read_json
 from pikkit.web.status import Status
 
-__all__ = ["BATCH_PATH", "Routes", "json_response", "read_json"]
-
-BATCH_PATH = "/api/v1/batch-predict"
+__all__ = ["Routes"]
 
 _PAGES = Path(__file__).parent / "static"
 _ASSETS = frozenset({".css", ".js", ".svg", ".png", ".ico"})
@@ -36,23 +35,6 @@ _PAGE_HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
-
-
-def read_json(body: bytes) -> Any:
-    """The decoded body; NaN and Infinity are let through, since they are refused where a field has them.
-
-    Raises:
-        InvalidRequest: the body is not JSON.
-    """
-    try:
-        return from_json(body, allow_inf_nan=True)
-    except ValueError as error:
-        raise InvalidRequest(f"the body is not JSON ({error}): send a JSON object") from None
-
-
-def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """JSON of `content`; what is no number leaves as null."""
-    return Response(to_json(content, inf_nan_mode="null"), status, headers=headers, media_type="application/json")
 
 
 class Routes:

@@ -27,8 +27,10 @@ def make_project(folder: Path) -> Path:
     (folder / "requirements/serve.txt").write_text("bentoml\n")
     shutil.copy(root() / "tests/support/deploy_stub.py", folder / "stub.py")
     (folder / "bentofile.yaml").write_text(
-        "service: service:PikkitMlApi\ninclude: ['*.py']\npython:\n  packages: []\n  lock_packages: false\n"
+        "service: service:PikkitMlApi\ninclude: ['service.py', 'stub.py']\n"
+        "python:\n  packages: []\n  lock_packages: false\n"
     )
+    (folder / "import_models.py").write_text('print(\'{"tag": null, "sha256": "", "golden": []}\')\n')
     make_models(folder / "models", "1")
     return folder
 
