@@ -5,6 +5,8 @@ They stand in for real bets where nobody has any yet: the starter models are tra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from pikkit.bets import BetColumns
@@ -15,24 +17,55 @@ __all__ = ["simulate"]
 
 _START = 1_735_689_600.0  # 2025-01-01T00:00:00Z
 _DAYS = 300
-_SPORTS = {
-    "Basketball": (0.34, ("NBA", "WNBA", "NCAAB", "Euroleague")),
-    "American Football": (0.2, ("NFL", "NCAAF")),
-    "Baseball": (0.2, ("MLB",)),
-    "Ice Hockey": (0.1, ("NHL",)),
-    "Soccer": (0.08, ("EPL", "La Liga", "MLS", "UEFA Champions League")),
-    "Tennis": (0.08, ("ATP", "WTA")),
+_CORE = ("Moneyline", "Spread", "Total Points")  # of every sport
+# Share of the bets, leagues, and markets beside the core.
+_SPORTS: Mapping[str, tuple[float, tuple[str, ...], tuple[str, ...]]] = {
+    "Basketball": (
+        0.34,
+        ("NBA", "WNBA", "NCAAB", "Euroleague"),
+        (
+            "Player Points",
+            "Player Rebounds",
+            "Player Assists",
+            "1st Half Spread",
+            "1st Half Total",
+            "Team Total Points",
+        ),
+    ),
+    "American Football": (
+        0.19,
+        ("NFL", "NCAAFB", "CFL"),
+        ("Player Receiving Yards", "Player Rushing Yards", "1st Half Spread", "1st Half Total", "Team Total Points"),
+    ),
+    "Baseball": (
+        0.19,
+        ("MLB", "NPB", "KBO"),
+        ("Run Line", "Total Runs", "Pitcher Strikeouts", "Player Home Runs", "1st 5 Innings Total"),
+    ),
+    "Ice Hockey": (0.09, ("NHL", "AHL"), ("Puck Line", "Total Goals", "Player Shots")),
+    "Soccer": (
+        0.08,
+        ("Premier League", "La Liga", "MLS", "Champions League", "Ligue 1", "Serie A", "Bundesliga", "Liga MX"),
+        ("Total Goals", "Both Teams to Score", "Draw No Bet"),
+    ),
+    "Tennis": (0.08, ("ATP", "WTA"), ("Total Games", "Total Sets", "1st Set Winner")),
+    "MMA": (0.03, ("UFC",), ("Fight Props",)),
 }
-_MARKETS = ("Moneyline", "Spread", "Total Points", "Player Points", "1st Half Spread", "Team Total")
 _BOOKS = {
-    "DraftKings": 0.3,
-    "FanDuel": 0.25,
+    "DraftKings": 0.27,
+    "FanDuel": 0.23,
     "BetMGM": 0.2,
     "Caesars": 0.1,
     "ESPN BET": 0.05,
     "bet365": 0.05,
-    "Hard Rock Bet": 0.05,
+    "Hard Rock Bet": 0.04,
+    "Betway": 0.02,
+    "BetParx": 0.01,
+    "Fanatics": 0.01,
+    "Fliff": 0.01,
+    "SugarHouse": 0.01,
 }
+_CORE_SHARE = 0.6
 _MARGIN = 0.045
 _PARLAY_SHARE, _PARLAY_MARGIN = 0.1, 0.15
 _LIVE_SHARE = 0.05
@@ -46,16 +79,20 @@ def simulate(bets: int, seed: int) -> SettledBets:
     results show, and one of each bet's own, which nothing shows. The bookmaker's margin lies on top.
     """
     random = np.random.default_rng(seed)
-    sports = list(_SPORTS)
-    sport = random.choice(len(sports), bets, p=[share for share, _ in _SPORTS.values()])
-    league = [str(random.choice(_SPORTS[sports[i]][1])) for i in sport]
-    market = random.choice(len(_MARKETS), bets, p=[0.3, 0.25, 0.2, 0.1, 0.08, 0.07])
+    names = list(_SPORTS)
+    picked = random.choice(len(names), bets, p=[share for share, _, _ in _SPORTS.values()])
+    sport = [names[i] for i in picked]
+    league = [str(random.choice(_SPORTS[name][1])) for name in sport]
+    market = [
+        str(random.choice(_CORE if core else _SPORTS[name][2]))
+        for name, core in zip(sport, random.random(bets) < _CORE_SHARE, strict=True)
+    ]
     book = random.choice(list(_BOOKS), bets, p=list(_BOOKS.values()))
     parlay = random.random(bets) < _PARLAY_SHARE
     fair = np.where(parlay, random.uniform(0.04, 0.3, bets), np.clip(random.normal(0.48, 0.13, bets), 0.08, 0.92))
-    names = sorted({(one, int(kind)) for one, kind in zip(league, market, strict=True)})
-    errors = dict(zip(names, random.normal(0, _MISPRICED_SD, len(names)), strict=True))
-    shared = np.array([errors[one, int(kind)] for one, kind in zip(league, market, strict=True)])
+    kinds = sorted(set(zip(sport, league, market, strict=True)))
+    errors = dict(zip(kinds, random.normal(0, _MISPRICED_SD, len(kinds)), strict=True))
+    shared = np.array([errors[kind] for kind in zip(sport, league, market, strict=True)])
     shared[parlay] = 0.0
     chance = np.clip(fair + shared + random.normal(0, 0.01, bets), 0.01, 0.99)
     implied = np.clip(fair * (1 + np.where(parlay, _PARLAY_MARGIN, _MARGIN)), 0.02, 0.97)
@@ -64,9 +101,9 @@ def simulate(bets: int, seed: int) -> SettledBets:
     won = random.random(bets) < chance
     return SettledBets(
         BetColumns(
-            sport=["Parlay" if multi else sports[i] for i, multi in zip(sport, parlay, strict=True)],
+            sport=["Parlay" if multi else one for one, multi in zip(sport, parlay, strict=True)],
             league=["None" if multi else one for one, multi in zip(league, parlay, strict=True)],
-            market=["Parlay" if multi else _MARKETS[i] for i, multi in zip(market, parlay, strict=True)],
+            market=["Parlay" if multi else one for one, multi in zip(market, parlay, strict=True)],
             institution_name=[str(name) for name in book],
             bet_type=["parlay" if multi else "straight" for multi in parlay],
             odds=odds,

@@ -1,0 +1,254 @@
+"""The commands of `python -m training`, as an operator and the pipeline run them."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.support.need import root
+from tests.support.real import real_dir
+from training.simulate import simulate
+
+pytestmark = pytest.mark.system
+
+FILES = {
+    "win_probability_model_latest.pkl",
+    "roi_prediction_model_latest.pkl",
+    "model_metadata_latest.json",
+    "history_latest.json",
+}
+
+
+def training(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the command; its output is one text, as wide as it likes."""
+    return subprocess.run(
+        [sys.executable, "-m", "training", *map(str, arguments)],
+        cwd=root(),
+        env={**os.environ, "COLUMNS": "200", **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*_latest.*")}
+
+
+def write_bets(path: Path, bets: int, seed: int, **columns: pl.Expr) -> Path:
+    """Simulated bets as an export has them."""
+    settled = simulate(bets, seed)
+    frame = pl.DataFrame(
+        {
+            **dict(settled.bets.categorical()),
+            "american_odds": settled.bets.odds,
+            "is_live": settled.bets.is_live,
+            "is_win": settled.won,
+            "roi": settled.roi_pct,
+            "created_at": pl.Series(settled.bets.placed_at * 1e6).cast(pl.Datetime("us", "UTC")),
+        }
+    ).with_columns(**columns)
+    if path.suffix == ".parquet":
+        frame.write_parquet(path)
+    else:
+        frame.write_csv(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A set trained on the real bets, and what the command said."""
+    folder = tmp_path_factory.mktemp("real")
+    return (
+        folder,
+        training("train", "--bets", real_dir() / "bets.csv.gz", "--out", folder, "--report", folder / "r.html"),
+    )
+
+
+def gate(output: str, name: str) -> tuple[str, str]:
+    found = re.search(rf"^(pass|FAIL)  {name}: (.*)$", output, re.MULTILINE)
+    assert found, output
+    return found[1], found[2]
+
+
+def test_trained_on_real_bets_the_set_is_not_worse_than_the_odds_on_the_newest_and_is_calibrated(
+    real: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = real
+    assert done.returncode == 0, done.stdout
+    passed, words = gate(done.stdout, "not worse than the odds")
+    mean, low, high = (float(number) for number in re.findall(r"[+-]\d\.\d{5}", words))
+    assert passed == "pass"
+    assert low < mean < high
+    assert low <= 0
+    assert mean < 0.001  # far below what an untuned model on top of the odds loses
+    passed, words = gate(done.stdout, "calibrated")
+    assert passed == "pass"
+    assert float(words.split()[1]) < 0.03
+    assert set(digests(folder)) == FILES
+
+
+def test_the_metadata_says_what_was_done(real: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    metadata = json.loads((real[0] / "model_metadata_latest.json").read_text())
+    assert metadata["prior"]["type"] == "market_logit"
+    assert metadata["prior"]["slope"] == pytest.approx(1, abs=0.1)
+    assert metadata["roi"] == {"type": "from_probability"}
+    assert "starter" not in metadata
+    parts = [metadata[name] for name in ("trained_on", "calibrated_on", "tested_on")]
+    assert parts[0] > parts[1] > 0.19 * sum(parts)
+    assert parts[2] == pytest.approx(0.2 * sum(parts), rel=0.01)
+    assert metadata["baseline"]
+
+
+def test_the_report_needs_nothing_but_itself(real: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    page = (real[0] / "r.html").read_text()
+    assert page.count("data:image/svg+xml;base64,") == 2
+    assert "validation passed" in page
+    assert "95 % interval" in page
+    assert not re.search(r"(src|href)=\"(?!data:)|<script", page)
+
+
+def test_a_set_is_judged_next_to_the_one_in_production(
+    real: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    bets, report = real_dir() / "bets.csv.gz", tmp_path / "report.html"
+    done = training(
+        "validate", "--models", real[0], "--bets", bets, "--against", real_dir() / "models", "--report", report
+    )
+    assert done.returncode == 0, done.stdout
+    assert gate(done.stdout, "not worse than production")[0] == "pass"
+    assert "production's" in done.stdout
+    assert "set in production" in report.read_text()
+
+
+def test_real_pickles_that_are_not_calibrated_fail_the_gate(tmp_path: Path) -> None:
+    done = training("validate", "--models", real_dir() / "models", "--bets", real_dir() / "bets.csv.gz")
+    assert done.returncode == 1, done.stdout
+    assert gate(done.stdout, "calibrated")[0] == "FAIL"
+
+
+def test_the_starter_models_are_made_again_as_they_lie_in_the_repository(tmp_path: Path) -> None:
+    done = training("starter", "--out", tmp_path)
+    assert done.returncode == 0, done.stdout
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == FILES
+    made, kept = (json.loads((f / "model_metadata_latest.json").read_text()) for f in (tmp_path, root() / "models"))
+    assert made["starter"] is kept["starter"] is True
+    assert {name: made[name] for name in ("timestamp", "features", "encoders", "rounds", "seed")} == {
+        name: kept[name] for name in ("timestamp", "features", "encoders", "rounds", "seed")
+    }
+    assert made["prior"]["intercept"] == pytest.approx(kept["prior"]["intercept"], abs=1e-6)
+
+
+def test_a_set_that_fails_validation_does_not_become_the_latest(tmp_path: Path) -> None:
+    # The newest fifth of these bets is decided against what the older ones taught.
+    newest = pl.int_range(pl.len()) >= pl.len() * 0.8
+    bets = write_bets(
+        tmp_path / "bets.parquet",
+        4000,
+        1,
+        is_win=pl.when(newest).then(pl.col("american_odds") > 0).otherwise(pl.col("is_win")),
+        roi=pl.when(newest)
+        .then(pl.when(pl.col("american_odds") > 0).then(pl.col("american_odds")).otherwise(-100.0))
+        .otherwise(pl.col("roi")),
+    )
+    out = tmp_path / "models"
+    out.mkdir()
+    for name in FILES:
+        (out / name).write_text("in production")
+    before = digests(out)
+    done = training("train", "--bets", bets, "--out", out)
+    assert done.returncode == 1, done.stdout
+    assert "FAIL" in done.stdout
+    assert "as they were" in done.stdout
+    assert digests(out) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("train", "--out", "{out}"), "without bets"),
+        (("train", "--out", "{out}", "--bets", "{out}/none.csv"), "is not a file"),
+        (("train", "--out", "{out}", "--bets", "{few}"), "too few"),
+        (("train", "--out", "{out}", "--supabase"), "SUPABASE_URL"),
+        (("train", "--out", "{out}", "--supabase", "--bets", "{few}"), "one of them"),
+        (("validate", "--models", "{out}", "--bets", "{few}"), "win_probability_model_latest.pkl"),
+        (("score", "{out}/none.csv"), "is not a file"),
+    ],
+)
+def test_what_can_not_be_done_is_said_in_one_line_and_leaves_nothing(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    few, out = write_bets(tmp_path / "few.csv", 300, 1), tmp_path / "out"
+    done = training(
+        *(argument.format(out=out, few=few) for argument in arguments), SUPABASE_URL="", SUPABASE_SERVICE_KEY=""
+    )
+    assert done.returncode != 0
+    assert said in done.stdout.splitlines()[-1]
+    assert "Traceback" not in done.stdout
+    assert not list(out.glob("*"))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_of_bets_is_graded_row_by_row(kind: str, tmp_path: Path) -> None:
+    source = write_bets(
+        tmp_path / f"bets.{kind}",
+        6000,
+        2,
+        american_odds=pl.when(pl.int_range(pl.len()) == 4321).then(50.0).otherwise(pl.col("american_odds")),
+    )
+    done = training("score", source, "--models", root() / "models")
+    assert done.returncode == 0, done.stdout
+    assert "5,999 bets graded, 1 with an error" in done.stdout
+    target = tmp_path / f"bets.graded.{kind}"
+    graded = pl.read_csv(target) if kind == "csv" else pl.read_parquet(target)
+    asked = pl.read_csv(source) if kind == "csv" else pl.read_parquet(source)
+    assert graded["sport"].to_list() == asked["sport"].to_list()
+    bad = graded.filter(pl.col("error").is_not_null())
+    assert len(bad) == 1
+    assert "50" in bad["error"][0]
+    assert bad["bet_grade"].to_list() == [None]
+    assert set(graded["bet_grade"].drop_nulls()) == set("ABCDF")
+    assert {path.name for path in tmp_path.iterdir()} == {source.name, target.name}
+
+
+def peak_megabytes(source: Path, target: Path) -> float:
+    """Peak resident memory of scoring the file, by the operating system's own account."""
+    script = (
+        "import resource, runpy, sys\n"
+        "sys.argv[0] = 'training'\n"
+        "try: runpy.run_module('training', run_name='__main__')\n"
+        "except SystemExit as done: assert not done.code, done.code\n"
+        "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+    )
+    arguments: list[Any] = ["score", source, "--out", target, "--models", root() / "models"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        cwd=root(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return float(done.stdout.split()[-1])
+
+
+def test_memory_does_not_grow_with_the_file_that_is_scored(tmp_path: Path) -> None:
+    small = write_bets(tmp_path / "small.csv", 20_000, 3)
+    frame = pl.read_csv(small, infer_schema=False)
+    large = tmp_path / "large.csv"
+    pl.concat([frame] * 8).write_csv(large)
+    little, much = (peak_megabytes(path, tmp_path / f"{path.stem}.out.csv") for path in (small, large))
+    # 140,000 more bets, read as text and answered, would be hundreds of megabytes if they were held.
+    assert much < little + 150
+    assert pl.scan_csv(tmp_path / "large.out.csv").select(pl.len()).collect().item() == 160_000
