@@ -46,17 +46,23 @@ class Encoder:
         Args:
             classes: as the metadata lists them; position = code.
             aliases: folded other names to a class's name. One whose target is not a class is ignored.
+
+        Classes that differ only by case keep a code each for their exact spelling; any other goes to the first.
         """
         self.classes = tuple(classes)
         self._codes: dict[str, int] = {}
+        self._exact: dict[str, int] = {}
         for code, name in enumerate(self.classes):
-            self._codes.setdefault(fold(name), code)
+            if self._codes.setdefault(fold(name), code) != code:
+                self._exact.setdefault(name, code)
         self._codes |= {other: self._codes[fold(name)] for other, name in aliases.items() if fold(name) in self._codes}
         unknown = next((self._codes[name] for name in _UNKNOWN if name in self._codes), None)
         self._unknown = float("nan") if unknown is None else float(unknown)
 
     def code(self, value: str) -> float:
         """The value's code; the class for unknown values where there is one, else NaN (missing)."""
+        if value in self._exact:
+            return self._exact[value]
         return self._codes.get(fold(value), self._unknown)
 
     def knows(self, value: str) -> bool:
@@ -69,4 +75,4 @@ class Encoder:
         Raises:
             KeyError: the value is not known.
         """
-        return self.classes[self._codes[fold(value)]]
+        return self.classes[self._exact.get(value, self._codes[fold(value)])]

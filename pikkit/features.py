@@ -36,7 +36,7 @@ FEATURES: Mapping[str, str] = {
     "clv_ev": "clv_percentage times implied_prob",
     "has_clv": "1 if the closing line value is known",
     **{f"{group}_{name}": text for group in GROUPS for name, text in _PER_GROUP.items()},
-    "recent_win_rate": "win rate (fraction) of the last ten of the sport and market; without, implied_prob",
+    "recent_win_rate": "win rate (fraction) of the last ten of the sport and market, shrunk to implied_prob",
     "day_of_week": "0 (Monday) to 6, UTC",
     "hour_of_day": "0 to 23, UTC",
     "days_since_first_bet": "whole days since the first bet of the history; 0 without",
@@ -129,7 +129,8 @@ def build_matrix(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, n
     groups[:, :, 3] = (wins - sums[:, :, IMPLIED]) * weight
     full[:, 10:30] = groups.reshape(n, 20)
     recent_count, recent_wins = past.recent[:, 0], past.recent[:, 1]
-    full[:, 30] = np.where(recent_count > 0, recent_wins / np.maximum(recent_count, 1), implied)
+    # Unshrunk, ten results are noise that a model takes for form: served so, real models lose to having no history.
+    full[:, 30] = (recent_wins + PRIOR_BETS * implied) / (recent_count + PRIOR_BETS)
     days = np.floor(bets.placed_at / _DAY_S)
     full[:, 31] = (days + _EPOCH_WEEKDAY) % 7
     full[:, 32] = np.floor(bets.placed_at % _DAY_S / 3600)

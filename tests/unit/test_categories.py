@@ -11,6 +11,12 @@ def test_a_code_is_the_position_and_spelling_does_not_matter() -> None:
     assert encoder.canonical("nBa") == "NBA"
 
 
+def test_classes_that_differ_only_by_case_keep_their_codes() -> None:
+    encoder = Encoder(["EuroLeague", "Euroleague"], {})
+    assert [encoder.code(name) for name in ("EuroLeague", "Euroleague", "EUROLEAGUE")] == [0, 1, 0]
+    assert encoder.canonical("Euroleague") == "Euroleague"
+
+
 def test_an_unknown_value_is_missing_and_never_code_0() -> None:
     encoder = Encoder(["Basketball", "Tennis"], {})
     assert math.isnan(encoder.code("Chess"))

@@ -48,6 +48,11 @@ def test_rates_are_shrunk_to_the_implied_probability_by_sample_size() -> None:
     assert none["sport_win_rate"] == none["implied_prob"] == none["recent_win_rate"] == 0.25
 
 
+def test_ten_recent_results_do_not_outweigh_the_price() -> None:
+    lost = features(History.from_bets(settled([{}] * 10)), odds=100.0)
+    assert lost["recent_win_rate"] == pytest.approx(PRIOR_BETS * 0.5 / (10 + PRIOR_BETS))
+
+
 def test_without_history_the_sample_is_0_or_what_the_operator_assumes() -> None:
     bets = settled([{}]).bets
     past = History.empty().lookup(bets)
