@@ -119,7 +119,7 @@ def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path
         now = STARTER_TIME if starter else None
         trained = train(settled, seed=seed, now=now, starter=starter, progress=lambda: advance(1))
     if not trained.metadata["rounds"]:
-        console.print("no edge over the price was found that lasts: the set says what the odds say, recalibrated")
+        console.print("no edge over the price that lasts: the set says what the odds say, recalibrated")
     paths = write_version(trained, out)
     with tempfile.TemporaryDirectory() as work:
         promote(paths, Path(work))
@@ -180,9 +180,8 @@ def _show(
     report: Path | None,
     production: Judged | None = None,
 ) -> None:
-    table = Table(
-        box=SIMPLE_HEAD, title_justify="left", padding=0, title=f"{models.version} on {len(judged.won):,} bets: {which}"
-    )
+    console.print(f"model set {models.version} on {len(judged.won):,} bets: {which}", soft_wrap=True)
+    table = Table(box=SIMPLE_HEAD, padding=0)
     losses = ["log loss", "of the odds", *(["production's"] if production else [])]
     for name in ("bets", "n", *losses, "Brier", "ECE", "AUC"):
         table.add_column(name, justify="left" if name == "bets" else "right")
@@ -191,9 +190,8 @@ def _show(
         found = [f"{one.log_loss:.4f}" for one in all_scores]
         table.add_row(name, f"{own.bets:,}", *found, f"{own.brier:.4f}", f"{own.ece:.4f}", f"{own.auc:.3f}")
     console.print(table)
-    grades = Table(
-        box=SIMPLE_HEAD, title_justify="left", title="return by grade, one unit each (95 % bootstrap interval)"
-    )
+    console.print("return by grade, one unit on each bet (95 % bootstrap interval)")
+    grades = Table(box=SIMPLE_HEAD)
     for name in ("grade", "bets", "mean", "from", "to"):
         grades.add_column(name, justify="right")
     for letter, bets, roi in judged.returns():
@@ -201,7 +199,7 @@ def _show(
         grades.add_row(letter, f"{bets:,}", *figures)
     console.print(grades)
     for gate in verdict.gates:
-        console.print(f"{'pass' if gate.passed else 'FAIL'}  {gate.name}: {gate.found}")
+        console.print(f"{'pass' if gate.passed else 'FAIL'}  {gate.name}: {gate.found}", soft_wrap=True)
     if report:
         from training.report import html_report  # noqa: PLC0415 - matplotlib takes a second to import
 
