@@ -1,11 +1,10 @@
 """Settled bets from a table that is paged, limited, growing and failing, over real HTTP."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import stamina
 
 from pikkit.errors import ModelError
 from pikkit.settings import Settings
@@ -13,12 +12,6 @@ from pikkit.supabase_bets import fetch_settled
 from tests.support.receiver import Answer, Call, StandIn
 
 KEY = "a.b.c"
-
-
-@pytest.fixture(autouse=True)
-def one_attempt_beside_those_of_the_client() -> Iterator[None]:
-    with stamina.set_testing(True, attempts=1):
-        yield
 
 
 def row(number: int) -> dict[str, object]:
@@ -68,6 +61,24 @@ def test_every_row_is_read_exactly_once(rows: int, limit: int, grows: bool) -> N
         bets, report = fetch_settled(settings(server.url))
     assert bets.bets.odds.tolist() == [1000.0 + i for i in range(rows)]
     assert (report.rows, report.used) == (rows, rows)
+
+
+def test_pushes_and_open_bets_of_the_table_are_accounted_for() -> None:
+    table = Table(3, 1000)
+    table.rows[1] |= {"is_win": False, "roi": 0.0}
+    table.rows[2]["roi"] = None
+    with StandIn(table) as server:
+        bets, report = fetch_settled(settings(server.url))
+    assert (len(bets), report.rows) == (1, 3)
+    assert report.set_aside == {"push or void: the stake came back": 1, "not settled: no result": 1}
+
+
+def test_a_table_without_its_primary_key_is_refused() -> None:
+    with (
+        StandIn(lambda _: (200, {}, b'[{"sport": "Tennis"}]')) as server,
+        pytest.raises(ModelError, match="after 1 rows"),
+    ):
+        fetch_settled(settings(server.url))
 
 
 def failing(table: Table, at: int, answer: Answer, times: int = 1000) -> Callable[[Call], Answer]:
