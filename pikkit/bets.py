@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    StrictInt,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -48,6 +49,7 @@ _FIRST_YEAR, _LAST_YEAR = 1971, 2100
 Grade = Literal["A", "B", "C", "D", "F"]
 OddsFormat = Literal["american", "decimal", "fractional"]
 
+_TRUTHS = {"true": True, "false": False}
 _PARSERS = {"american": parse_american, "decimal": parse_decimal, "fractional": parse_fractional}
 
 
@@ -65,6 +67,14 @@ def _odds(value: object, info: ValidationInfo) -> float:
             f"{_shown(value)} is not a price: send American odds such as -110 or +150"
         )
     return _PARSERS[info.data.get("odds_format", "american")](value)
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, str) and value.strip().lower() in _TRUTHS:
+        return _TRUTHS[value.strip().lower()]
+    if not isinstance(value, bool):
+        raise ValueError(f"{_shown(value)} is neither true nor false: send one of them")  # noqa: TRY004 - as above
+    return value
 
 
 def _clv(value: object) -> float | None:
@@ -115,11 +125,13 @@ class Bet(BaseModel):
         description="Price; American unless odds_format says otherwise: -110, 150, '+150', 'EVEN'",
         examples=[-110],
     )
-    is_live: bool = Field(False, description="Placed while the event is running")
+    is_live: Annotated[bool, PlainValidator(_truth, json_schema_input_type=bool | Literal["true", "false"])] = Field(
+        False, description="Placed while the event is running"
+    )
     clv_percentage: Annotated[float | None, PlainValidator(_clv, json_schema_input_type=float | None)] = Field(
         None, description="Closing line value in percent; null while unknown", examples=[None]
     )
-    client_ref: Annotated[str, StringConstraints(max_length=MAX_TEXT)] | int | None = Field(
+    client_ref: Annotated[str, StringConstraints(max_length=MAX_TEXT)] | StrictInt | None = Field(
         None, description="Echoed in the answer"
     )
     placed_at: Annotated[datetime | None, PlainValidator(_placed_at, json_schema_input_type=str | None)] = Field(

@@ -186,14 +186,12 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def flag(parameters: Mapping[str, str], name: str) -> bool:
-    """A yes/no query parameter; absent and empty mean no.
+    """A yes/no query parameter; absent means no.
 
     Raises:
         InvalidRequest: it is neither.
     """
-    value = parameters.get(name, "").strip().lower()
-    if value in ("", "false", "0", "no"):
-        return False
-    if value in ("true", "1", "yes"):
-        return True
-    raise InvalidRequest(f"{name}={value[:40]!r} is not a yes or no: send true or false", field=name)
+    value = parameters.get(name, "false").lower()
+    if value not in ("true", "false"):
+        raise InvalidRequest(f"{name}={value[:40]!r} is neither true nor false: send one of them", field=name)
+    return value == "true"

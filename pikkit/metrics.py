@@ -136,6 +136,15 @@ class Metrics:
         if self._workers:
             self._workers.join(self._state)
 
+    @property
+    def workers_expected(self) -> int:
+        """How many workers there should be."""
+        return self._expected
+
+    def workers_alive(self) -> int:
+        """How many workers live."""
+        return len(self._states())
+
     def begin(self) -> None:
         """A request has come in that is no probe."""
         self._active.inc()

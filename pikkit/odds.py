@@ -26,7 +26,7 @@ __all__ = [
 Numbers = TypeVar("Numbers", float, npt.NDArray[np.float64])
 
 _EVEN = frozenset({"EVEN", "EVENS", "EV", "PK", "PICK", "PICKEM"})
-_NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,12})?")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,30})?")
 _FRACTION = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})")
 _MINUSES = str.maketrans({"\u2212": "-", "\u2013": "-", "\u2012": "-", "\ufe63": "-", "\uff0d": "-", "\uff0b": "+"})
 
@@ -56,7 +56,7 @@ def parse_decimal(value: float | str) -> float:
     number = _number(value)
     if number <= 1:
         raise ValueError(f"{_shown(value)} is not a price in decimal odds: send a number above 1, such as 1.91")
-    return float(decimal_to_american(number))
+    return round(float(decimal_to_american(number)), 6)  # 1.001 is -100000, not a hair beyond it
 
 
 def parse_fractional(value: float | str) -> float:
@@ -68,7 +68,7 @@ def parse_fractional(value: float | str) -> float:
     match = _FRACTION.fullmatch(value.strip()) if isinstance(value, str) else None
     if not match or not int(match[1]) or not int(match[2]):
         raise ValueError(f"{_shown(value)} is not a price in fractional odds: send text such as '10/11' or '5/2'")
-    return float(decimal_to_american(1 + int(match[1]) / int(match[2])))
+    return round(float(decimal_to_american(1 + int(match[1]) / int(match[2]))), 6)
 
 
 def american_to_decimal(american: Numbers) -> Numbers:

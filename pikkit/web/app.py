@@ -24,6 +24,7 @@ from pikkit.predictor import Models, Predictor
 from pikkit.recorder import Recorder
 from pikkit.reload import ModelHub
 from pikkit.settings import Settings
+from pikkit.strength import Strength, in_container
 from pikkit.web.config import BATCH_PATH
 from pikkit.web.gateway import Gateway
 from pikkit.web.openapi import EXAMPLE_BET
@@ -67,6 +68,7 @@ class Application:
             limits=OddsLimits(settings.min_odds, settings.max_odds),
         )
         self._status = Status(settings, self._hub, drift=self._drift.report)
+        self._strength = Strength(self._metrics.workers_alive, self._metrics.workers_expected)
         self._routes = Routes(settings, self._grader, self._status, render_metrics=self._metrics.render)
 
     def router(self) -> Router:
@@ -104,9 +106,12 @@ class Application:
         self._recorder.start()
         if self._alerts:
             self._alerts.start()
+        if in_container():
+            self._strength.start()
 
     async def stop(self) -> None:
         """Finish what is under way."""
+        self._strength.stop()
         self._hub.stop()
         self._recorder.stop()
         if self._alerts:

@@ -57,6 +57,15 @@ _ENDPOINTS: Mapping[str, str] = {
     "/live": "live",
     "/metrics": "metrics",
 }
+# What each path takes. Starlette and BentoML would tell, each for its own routes and in its own way.
+_ALLOWED: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(_ENDPOINTS, ("GET", "HEAD")),
+    "/api/v1/predict": ("GET", "HEAD", "POST"),
+    "/api/v1/batch-predict": ("POST",),
+    "/batch-predict": ("POST",),
+    "/api/v1/reload-models": ("POST",),
+    **dict.fromkeys(("/", "/docs", "/drift", "/openapi.json"), ("GET", "HEAD")),
+}
 _KEYED = frozenset({"predict", "batch-predict", "ml-predict", "legacy-batch-predict", "model-info", "drift-report"})
 _SLOW = frozenset({"reload-models"})  # bounded by the importer's own time limit
 
@@ -123,6 +132,11 @@ class Gateway:
         self, scope: Scope, receive: Receive, exchange: _Exchange, headers: Headers, endpoint: str
     ) -> None:
         try:
+            allowed = _ALLOWED.get(scope["path"])
+            if allowed is not None and scope["method"] not in allowed:
+                allow = [(b"allow", ", ".join(allowed).encode())]
+                await exchange.fail(_foreign(MethodNotAllowed.status, scope), allow)
+                return
             self._admit(headers, endpoint)
             if scope["method"] in ("POST", "PUT", "PATCH"):
                 async with asyncio.timeout(None if endpoint in _SLOW else self._timeout):

@@ -224,9 +224,12 @@ def _paths(schemas: Mapping[str, Any]) -> dict[str, Any]:
         "/openapi.json": {
             "get": _operation("openapi", "operation", "This document", answer={"type": "object"})
         },
-        "/docs": {
-            "get": _operation(
-                "docs", "operation", "This document, for people", answer={"type": "string"}, media="text/html"
+        **{
+            path: {"get": _operation(name, "operation", text, answer={"type": "string"}, media="text/html")}
+            for path, name, text in (
+                ("/docs", "docs", "This document, for people"),
+                ("/", "page", "Page that grades bets"),
+                ("/drift", "driftPage", "The drift report, for people"),
             )
         },
         "/ml-predict": {
@@ -301,6 +304,7 @@ def _bet_query(schemas: Mapping[str, Any], *, required: tuple[str, ...], loose: 
         if name in EXAMPLE_BET:
             parameter["example"] = EXAMPLE_BET[name]
         if loose and name not in required:
+            parameter["schema"] = {"anyOf": [parameter["schema"], {"enum": ["", "undefined", "null", "NaN"]}]}
             parameter["description"] += "; empty, `undefined`, `null` and `NaN` mean not given"
         parameters.append(parameter)
     return parameters

@@ -83,8 +83,7 @@ class Routes:
 
     async def predict_get(self, request: Request) -> Response:
         """One bet as query parameters; raises no alert."""
-        parameters = {name: value for name, value in request.query_params.items() if name not in ("explain", "dry_run")}
-        bet = {name: value for name, value in parameters.items() if value.strip() or name not in _OPTIONAL}
+        bet = {name: value for name, value in request.query_params.items() if name not in ("explain", "dry_run")}
         return json_response(self._grader.grade(bet, _options(request, raises_alerts=False)))
 
     async def legacy_predict(self, request: Request) -> Response:
@@ -181,9 +180,6 @@ class Routes:
             raise Unauthorized("no admin token: send it as 'Authorization: Bearer …' or X-Admin-Token")
         if not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
             raise Forbidden("the admin token is wrong")
-
-
-_OPTIONAL = frozenset({"bet_type", "odds_format", "is_live", "clv_percentage", "client_ref", "placed_at"})
 
 
 def _body(request: Request) -> bytes:

@@ -82,7 +82,10 @@ def check_shape(answer: httpx.Response, status: int, code: str) -> dict[str, Any
     ("method", "path", "more", "status", "code"),
     [
         ("GET", "/nowhere", {}, 404, "not_found"),
-        ("GET", "/api/v1/predict", {}, 405, "method_not_allowed"),
+        ("PUT", "/api/v1/predict", {}, 405, "method_not_allowed"),
+        ("GET", "/batch-predict", {}, 405, "method_not_allowed"),
+        ("TRACE", "/health", {}, 405, "method_not_allowed"),
+        ("OPTIONS", "/metrics", {}, 405, "method_not_allowed"),
         ("POST", "/api/v1/predict", {"data": {"a": "b"}}, 415, "unsupported_media_type"),
         ("POST", "/api/v1/predict", {"content": b"x" * (MAX_BODY + 1)}, 413, "body_too_large"),
         ("GET", "/refusing", {}, 400, "invalid_request"),
@@ -102,7 +105,7 @@ def test_every_error_has_one_shape_and_cors_headers(
 
 def test_a_busy_answer_tells_when_to_come_back_and_a_wrong_method_what_is_allowed() -> None:
     assert send("GET", "/foreign?status=503").headers["retry-after"] == "1"
-    assert send("GET", "/api/v1/predict").headers["allow"] == "POST"
+    assert send("PUT", "/api/v1/predict").headers["allow"] == "GET, HEAD, POST"
 
 
 def test_probes_keep_their_own_body_at_503() -> None:

@@ -1,0 +1,148 @@
+"""Hot reload in four workers under load: no failed request, no answer that mixes two sets."""
+
+import asyncio
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.exposition import series, value
+from tests.support.hostile import corpus
+from tests.support.model_files import write_set
+from tests.support.server import Server
+
+pytestmark = pytest.mark.system
+
+FILES = ("win_probability_model_latest.pkl", "roi_prediction_model_latest.pkl", "model_metadata_latest.json")
+BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
+TOKEN = "let-me-in-please"
+WORKERS = 4
+SWAPS = 20
+
+
+class Stage:
+    """A service of four workers, its model folder and two sets."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sets = [write_set(folder / f"v{i}", f"v{i}", seed=i) for i in range(2)]
+        self.models = folder / "models"
+        self.marker = folder / "ran"
+        shutil.copytree(self.sets[0], self.models)
+        self.server = Server(
+            folder, MODEL_DIR=self.models, WORKERS=WORKERS, RELOAD_INTERVAL=1, ADMIN_TOKEN=TOKEN, ACCESS_LOG=0
+        )
+        self.url = self.server.url
+
+    def put(self, folder: Path) -> None:
+        for name in FILES:
+            shutil.copy2(folder / name, self.models / name)
+
+    def health(self) -> dict[str, Any]:
+        return httpx.get(f"{self.url}/health", timeout=10).json()  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    made = Stage(tmp_path_factory.mktemp("reload"))
+    try:
+        yield made
+    finally:
+        made.server.stop()
+
+
+async def _ask(http: httpx.AsyncClient, answers: list[tuple[float, int, Any]], ending: asyncio.Event) -> None:
+    while not ending.is_set():
+        answer = await http.post("/api/v1/batch-predict", json={"bets": [BET] * 20})
+        answers.append((time.monotonic(), answer.status_code, answer.json()))
+
+
+async def _swap(stage: Stage) -> list[str]:
+    wanted = []
+    for i in range(SWAPS):
+        stage.put(stage.sets[(i + 1) % 2])
+        wanted.append(f"v{(i + 1) % 2}")
+        async with httpx.AsyncClient(base_url=stage.url, timeout=60) as http:
+            if i % 4 == 1:  # and a bad set in between
+                (stage.models / FILES[0]).write_bytes(corpus(stage.marker)["os.system"])
+                refused = await http.post("/api/v1/reload-models", headers={"authorization": f"Bearer {TOKEN}"})
+                assert refused.status_code == 409, refused.text
+                stage.put(stage.sets[(i + 1) % 2])
+            done = await http.post("/api/v1/reload-models", headers={"authorization": f"Bearer {TOKEN}"})
+            assert done.status_code == 200, done.text
+            assert done.json()["model_version"] == wanted[-1]
+        await asyncio.sleep(0.7)
+    return wanted
+
+
+async def _under_load(stage: Stage) -> list[tuple[float, int, Any]]:
+    answers: list[tuple[float, int, Any]] = []
+    ending = asyncio.Event()
+    limits = httpx.Limits(max_connections=16)
+    async with httpx.AsyncClient(base_url=stage.url, timeout=60, limits=limits) as http:
+        clients = [asyncio.create_task(_ask(http, answers, ending)) for _ in range(16)]
+        await _swap(stage)
+        ending.set()
+        await asyncio.gather(*clients)
+    return answers
+
+
+def test_twenty_swaps_under_load_fail_no_request_and_mix_no_answer(stage: Stage) -> None:
+    answers = asyncio.run(_under_load(stage))
+    assert {status for _, status, _ in answers} == {200}
+    expected: dict[str, set[float]] = {}
+    for _, _, answer in answers:
+        predictions = [item["prediction"] for item in answer["predictions"]]
+        versions = {prediction["model_version"] for prediction in predictions}
+        assert len(versions) == 1
+        expected.setdefault(versions.pop(), set()).update(p["win_probability"] for p in predictions)
+    assert set(expected) == {"v0", "v1"}
+    assert all(len(probabilities) == 1 for probabilities in expected.values())
+    assert expected["v0"] != expected["v1"]
+    assert not stage.marker.exists()
+    assert len(answers) > 200
+
+
+def test_all_workers_serve_a_new_set_within_two_seconds_of_the_first(stage: Stage) -> None:
+    current = stage.health()["model_timestamp"]
+    other = "v1" if current == "v0" else "v0"
+    stage.put(stage.sets[int(other[1])])
+    seen: list[tuple[float, str]] = []
+    begin = time.monotonic()
+    while time.monotonic() - begin < 15:
+        answer = httpx.post(f"{stage.url}/api/v1/predict", json=BET, timeout=10).json()  # a new connection each
+        seen.append((time.monotonic(), answer["model_version"]))
+    first = next(moment for moment, version in seen if version == other)
+    last_old = max(moment for moment, version in seen if version != other)
+    assert last_old - first < 2
+    assert Counter(version for _, version in seen)[other] > 20
+
+
+def test_a_bad_set_shows_in_health_and_metrics_and_once_in_the_log(stage: Stage) -> None:
+    before = series(httpx.get(f"{stage.url}/metrics").content)
+    failures = value(before, "pikkit_model_reload_failures_total", reason="invalid_model")
+    served = stage.health()["model_timestamp"]
+    (stage.models / FILES[0]).write_text("no pickle at all")
+    stamp = stage.models / FILES[2]
+    stamp.write_text(stamp.read_text().replace(served, "broken"))
+    begin = time.monotonic()
+    while not stage.health()["reload_error"]:
+        assert time.monotonic() - begin < 20
+        time.sleep(0.2)
+    time.sleep(3)
+    health = stage.health()
+    assert (health["status"], health["model_timestamp"]) == ("degraded", served)
+    assert FILES[0] in health["reload_error"]
+    after = series(httpx.get(f"{stage.url}/metrics").content)
+    assert value(after, "pikkit_model_reload_failures_total", reason="invalid_model") == failures + 1
+    lines = [line for line in stage.server.log.read_text().splitlines() if "no whole pickle" in line]
+    assert len(lines) == 1
+    stage.put(stage.sets[0])
+    while stage.health()["reload_error"]:
+        assert time.monotonic() - begin < 60
+        time.sleep(0.2)
+    assert stage.health()["status"] == "healthy"

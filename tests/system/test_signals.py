@@ -1,0 +1,95 @@
+"""What happens to requests and workers when processes are told to end, or just do."""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.exposition import series, value
+from tests.support.server import Server
+
+pytestmark = pytest.mark.system
+
+BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
+
+
+def workers(server: Server) -> list[psutil.Process]:
+    found = psutil.Process(server.pid).children(recursive=True)
+    return [process for process in found if "worker" in " ".join(process.cmdline())]
+
+
+def alive(server: Server) -> float:
+    return value(series(httpx.get(f"{server.url}/metrics", timeout=10).content), "pikkit_workers_alive")
+
+
+def wait_for(condition: object, seconds: float = 40.0) -> None:
+    begin = time.monotonic()
+    while time.monotonic() - begin < seconds:
+        try:
+            if condition():  # type: ignore[operator]
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError("it did not happen in time")
+
+
+def test_sigterm_under_load_lets_every_accepted_request_finish(tmp_path: Path) -> None:
+    server = Server(tmp_path, ACCESS_LOG=0)
+    outcome: Counter[str] = Counter()
+    ending = threading.Event()
+
+    def client() -> None:
+        with httpx.Client(base_url=server.url, timeout=30) as http:
+            while not ending.is_set():
+                try:
+                    answer = http.post("/api/v1/batch-predict", json={"bets": [BET] * 100})
+                except httpx.ConnectError:
+                    outcome["refused"] += 1  # never accepted: the proxy has moved away by then
+                    return
+                except httpx.HTTPError as error:
+                    outcome[type(error).__name__] += 1
+                    return
+                outcome[str(answer.status_code)] += 1
+                if len(answer.json()["predictions"]) != 100:
+                    outcome["cut"] += 1
+
+    threads = [threading.Thread(target=client) for _ in range(8)]
+    try:
+        for thread in threads:
+            thread.start()
+        time.sleep(2)
+        server.signal(signal.SIGTERM)
+        assert server.popen.wait(40) in (0, -signal.SIGTERM, 143)
+    finally:
+        ending.set()
+        for thread in threads:
+            thread.join(40)
+        server.stop()
+    assert outcome["200"] > 50
+    # An idle keep-alive connection is closed by the server; the client may just be writing to it.
+    assert set(outcome) <= {"200", "refused", "RemoteProtocolError", "ReadError", "WriteError"}, outcome
+    assert outcome["cut"] == 0
+
+
+def test_a_killed_worker_is_seen_and_replaced(tmp_path: Path) -> None:
+    with Server(tmp_path, WORKERS=2, ACCESS_LOG=0) as server:
+        wait_for(lambda: alive(server) == 2)
+        os.kill(workers(server)[0].pid, signal.SIGKILL)
+        wait_for(lambda: alive(server) < 2 or len(workers(server)) == 2)
+        wait_for(lambda: alive(server) == 2)
+        assert httpx.post(f"{server.url}/api/v1/predict", json=BET).status_code == 200
+
+
+def test_in_a_container_a_service_that_lost_a_worker_stops_so_that_it_is_started_anew(tmp_path: Path) -> None:
+    with Server(tmp_path, WORKERS=2, ACCESS_LOG=0, BENTOML_CONTAINERIZED="true", BIND_HOST="127.0.0.1") as server:
+        wait_for(lambda: alive(server) == 2)
+        os.kill(workers(server)[0].pid, signal.SIGKILL)
+        server.popen.wait(40)
+        assert "nobody starts them again" in server.log.read_text()
