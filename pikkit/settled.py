@@ -96,7 +96,11 @@ def settled_from_frame(frame: pl.DataFrame) -> tuple[SettledBets, ReadReport]:
 
     def number(name: str) -> pl.Expr:
         column = given[name]
-        return pl.lit(None, pl.Float64) if column is None else column.cast(pl.Float64, strict=False)
+        if column is None:
+            return pl.lit(None, pl.Float64)
+        plain = column.cast(pl.String).str.strip_chars().str.replace("\u2212", "-", literal=True).str.to_uppercase()
+        value = plain.replace(_EVEN).cast(pl.Float64, strict=False)
+        return pl.when(value.is_finite()).then(value)
 
     def truth(name: str) -> pl.Expr:
         column = given[name]
@@ -131,7 +135,7 @@ def settled_from_frame(frame: pl.DataFrame) -> tuple[SettledBets, ReadReport]:
         ("the same id occurs before", pl.col("again")),
         ("no sport, market or sportsbook", pl.any_horizontal(pl.col("sport", "market", "institution_name") == "")),
         ("no time", pl.col("time").is_null()),
-        ("no odds", pl.col("odds").is_null() | pl.col("odds").is_nan()),
+        ("no odds", pl.col("odds").is_null()),
         (f"odds outside ±{_MIN_ODDS:g} … ±{_MAX_ODDS:g}", (odds < _MIN_ODDS) | (odds > _MAX_ODDS)),
         (
             "not settled: no result",
@@ -162,4 +166,8 @@ def settled_from_frame(frame: pl.DataFrame) -> tuple[SettledBets, ReadReport]:
     return SettledBets(bets, won, roi), ReadReport(frame.height, used.height, counts)
 
 
-_TRUTHS = {"true": True, "1": True, "t": True, "yes": True, "false": False, "0": False, "f": False, "no": False}
+_TRUTHS = {
+    **dict.fromkeys(("true", "1", "1.0", "t", "yes"), True),
+    **dict.fromkeys(("false", "0", "0.0", "f", "no"), False),
+}
+_EVEN = dict.fromkeys(("EVEN", "EV", "PK"), "100")

@@ -1,8 +1,10 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pikkit.categories import ALIASES, Encoder, group_key
+from pikkit.categories import ALIASES, Encoder, fold, group_key
 
 
 def test_a_code_is_the_position_and_spelling_does_not_matter() -> None:
@@ -46,3 +48,22 @@ def test_an_alias_without_its_class_changes_nothing() -> None:
 def test_aliases_lead_somewhere_and_not_to_other_aliases(column: str) -> None:
     for name, target in ALIASES[column].items():
         assert group_key(column, name) == group_key(column, target) != ""
+
+
+@given(st.lists(st.text(max_size=8), unique_by=fold, max_size=10))
+def test_every_class_keeps_its_code_however_it_is_spelt(classes: list[str]) -> None:
+    encoder = Encoder(classes, {})
+    for code, name in enumerate(classes):
+        for spelling in (name, f"  {name}\t", name.swapcase() if fold(name.swapcase()) == fold(name) else name):
+            assert encoder.code(spelling) == code
+            assert encoder.canonical(spelling) == name
+
+
+@given(st.lists(st.text(max_size=8), unique=True, max_size=10), st.text(max_size=8))
+def test_a_value_is_known_by_its_class_or_is_unknown_to_the_code(classes: list[str], value: str) -> None:
+    encoder = Encoder(classes, {})
+    if encoder.knows(value):
+        assert fold(classes[int(encoder.code(value))]) == fold(value)
+    else:
+        code = encoder.code(value)
+        assert math.isnan(code) or fold(classes[int(code)]) in {"unknown", "none"}

@@ -39,6 +39,8 @@ def test_a_good_row_is_used_as_it_is(tmp_path: Path) -> None:
         (GOOD.replace("Tennis", ""), "no sport"),
         (GOOD.replace("2025-10-06T17:52:09Z", "soon"), "no time"),
         (GOOD.replace("True,90.91", ","), "not settled"),
+        (GOOD.replace("90.91", "NaN"), "not settled"),
+        (GOOD.replace("90.91", "inf"), "not settled"),
         (GOOD.replace("True,90.91", "False,0.0"), "push"),
         (GOOD.replace("True,90.91", "False,20"), "contradict"),
     ],
@@ -48,6 +50,14 @@ def test_a_row_that_can_not_be_used_is_counted_by_reason(tmp_path: Path, line: s
     assert len(bets) == 1
     assert [words for words in report.set_aside if reason in words]
     assert any(reason in line for line in report.lines())
+
+
+@pytest.mark.parametrize(
+    ("written", "odds"), [("EVEN", 100), ("pk", 100), ("+150", 150), ("\u2212110", -110), (" -110.0 ", -110)]
+)
+def test_odds_are_read_as_sportsbooks_write_them(tmp_path: Path, written: str, odds: float) -> None:
+    bets, _ = read_settled(write(tmp_path, GOOD.replace("-110", written)))
+    assert bets.bets.odds.tolist() == [odds]
 
 
 def test_bets_come_oldest_first_and_equal_times_keep_their_order(tmp_path: Path) -> None:
