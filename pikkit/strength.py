@@ -16,7 +16,8 @@ from pikkit.logs import get_logger
 __all__ = ["Strength", "in_container"]
 
 _LOOK_EVERY_S = 2.0
-_PATIENCE = 3  # looks in a row with too few workers: one may be starting
+_PATIENCE = 3  # looks in a row with too few workers
+_START_PATIENCE = 15  # the same while not all have been there yet
 
 _log = get_logger("pikkit.strength")
 
@@ -27,7 +28,7 @@ def in_container() -> bool:
 
 
 class Strength:
-    """Watches the number of living workers, from the moment on that all were there."""
+    """Watches the number of living workers."""
 
     def __init__(self, alive: Callable[[], int], expected: int, *, end: Callable[[], None] | None = None) -> None:
         """Make one; it does nothing before `start`.
@@ -57,13 +58,14 @@ class Strength:
         alive = self._alive()
         if alive >= self._expected:
             self._complete, self._missed = True, 0
-        elif self._complete:
+        else:
             self._missed += 1
-            if self._missed == _PATIENCE:
+            if self._missed == (_PATIENCE if self._complete else _START_PATIENCE):
                 _log.error("workers died and nobody starts them again: stopping", alive=alive, expected=self._expected)
                 self._end()
 
     def _run(self) -> None:
+        self.look()
         while not self._ending.wait(_LOOK_EVERY_S):
             self.look()
 

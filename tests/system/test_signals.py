@@ -91,5 +91,5 @@ def test_in_a_container_a_service_that_lost_a_worker_stops_so_that_it_is_started
     with Server(tmp_path, WORKERS=2, ACCESS_LOG=0, BENTOML_CONTAINERIZED="true", BIND_HOST="127.0.0.1") as server:
         wait_for(lambda: alive(server) == 2)
         os.kill(workers(server)[0].pid, signal.SIGKILL)
-        server.popen.wait(40)
+        server.popen.wait(60)
         assert "nobody starts them again" in server.log.read_text()

@@ -22,6 +22,12 @@ def test_lost_workers_end_the_service_once_after_some_patience() -> None:
     assert service.ended == 1
 
 
+def test_a_worker_that_never_comes_ends_the_service_too() -> None:
+    service = Service(*[3] * 20)
+    service.look()
+    assert service.ended == 1
+
+
 def test_a_worker_that_is_only_late_ends_nothing() -> None:
     for alive in ((0, 1, 2, 2, 2, 3, 4), (4, 3, 3, 4, 3, 3, 4), (4, 4, 5)):
         service = Service(*alive)
