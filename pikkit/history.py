@@ -6,62 +6,32 @@ it, in training (`as_of`) as in serving (`History.lookup`, built from bets of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pikkit.asof import as_of
 from pikkit.bets import BetColumns
-from pikkit.categories import group_key
 from pikkit.errors import ModelError
-from pikkit.odds import implied_probability
+from pikkit.groups import (
+    COUNT,
+    GROUPS,
+    IMPLIED,
+    RECENT,
+    RECENT_GROUP,
+    ROI,
+    SEPARATOR,
+    WINS,
+    HistoryColumns,
+    SettledBets,
+    group_keys,
+    group_values,
+)
 
-__all__ = ["GROUPS", "RECENT", "History", "HistoryColumns", "SettledBets", "as_of"]
+__all__ = ["COUNT", "GROUPS", "IMPLIED", "RECENT", "ROI", "WINS", "History", "HistoryColumns", "SettledBets", "as_of"]
 
-Floats = npt.NDArray[np.float64]
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "sport": ("sport",),
-    "sport_market": ("sport", "market"),
-    "sport_league": ("sport", "league"),
-    "sport_league_market": ("sport", "league", "market"),
-    "institution_name": ("institution_name",),
-}
-RECENT = 10  # decided bets behind the recent win rate, per sport and market
-COUNT, WINS, IMPLIED, ROI = range(4)
-
-_RECENT_GROUP = tuple(GROUPS).index("sport_market")
-_SEPARATOR = "\x1f"
 _FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class SettledBets:
-    """n decided bets. `bets.placed_at` is when the result was known, as far as the source tells."""
-
-    bets: BetColumns
-    won: npt.NDArray[np.bool_]
-    roi_pct: Floats  # profit in percent of the stake
-
-    def __len__(self) -> int:
-        return len(self.won)
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryColumns:
-    """What is known of the past of n bets.
-
-    `sums`: shape (n, 5, 4), by GROUPS: decided bets, wins, sum of implied probabilities (fractions), sum of
-    ROI (percent). `recent`: shape (n, 2), decided bets and wins among the last ten of the sport and market.
-    `first_bet_at`: seconds since the epoch; NaN without history. `empty`: there is no history at all.
-    """
-
-    sums: Floats
-    recent: Floats
-    first_bet_at: float
-    empty: bool
 
 
 class History:
@@ -87,12 +57,13 @@ class History:
         for position, group in enumerate(groups):
             self._index.append({key: len(rows) + i for i, key in enumerate(group)})
             rows += group.values()
-            if position == _RECENT_GROUP:
+            if position == RECENT_GROUP:
                 lately += [(0.0, 0.0)] * (len(rows) - len(lately) - len(group))
                 lately += [(len(recent.get(key, "")), recent.get(key, "").count("1")) for key in group]
         lately += [(0.0, 0.0)] * (len(rows) - len(lately))
         self._sums = np.array(rows, dtype=np.float64)
         self._recent = np.array(lately, dtype=np.float64)
+        self._sums.flags.writeable = self._recent.flags.writeable = False
 
     @classmethod
     def empty(cls) -> History:
@@ -106,15 +77,15 @@ class History:
             return cls.empty()
         times = settled.bets.placed_at
         order = np.argsort(times, kind="stable")
-        values = _values(settled)
+        values = group_values(settled)
         groups: list[dict[str, list[float]]] = []
         recent: dict[str, str] = {}
-        for position, keys in enumerate(_keys(settled.bets)):
+        for position, keys in enumerate(group_keys(settled.bets)):
             names, codes = np.unique(np.array(keys, dtype=object), return_inverse=True)
             sums = np.zeros((len(names), values.shape[1]))
             np.add.at(sums, codes, values)
             groups.append(dict(zip(names.tolist(), sums.tolist(), strict=True)))
-            if position == _RECENT_GROUP:
+            if position == RECENT_GROUP:
                 for i in order.tolist():
                     key = keys[i]
                     recent[key] = (recent.get(key, "") + "01"[int(settled.won[i])])[-RECENT:]
@@ -123,12 +94,12 @@ class History:
     def lookup(self, bets: BetColumns) -> HistoryColumns:
         """The past of each bet, which is placed after everything in this history."""
         index = np.array(
-            [[known.get(key, 0) for key in keys] for known, keys in zip(self._index, _keys(bets), strict=True)],
+            [[known.get(key, 0) for key in keys] for known, keys in zip(self._index, group_keys(bets), strict=True)],
             dtype=np.intp,
         ).reshape(len(GROUPS), len(bets))
         return HistoryColumns(
             sums=self._sums[index.T],
-            recent=self._recent[index[_RECENT_GROUP]],
+            recent=self._recent[index[RECENT_GROUP]],
             first_bet_at=self._first,
             empty=self.size == 0,
         )
@@ -138,8 +109,8 @@ class History:
         groups: dict[str, Any] = {}
         recent: dict[str, str] = {}
         for position, (name, known) in enumerate(zip(GROUPS, self._index, strict=True)):
-            groups[name] = [[*key.split(_SEPARATOR), *self._sums[row].tolist()] for key, row in sorted(known.items())]
-            if position == _RECENT_GROUP:
+            groups[name] = [[*key.split(SEPARATOR), *self._sums[row].tolist()] for key, row in sorted(known.items())]
+            if position == RECENT_GROUP:
                 recent = {key: _outcomes(*self._recent[row].astype(int).tolist()) for key, row in known.items()}
         return {
             "format": _FORMAT,
@@ -148,7 +119,7 @@ class History:
             "last_bet_at": None if self.size == 0 else self.last_bet_at,
             "columns": ["count", "wins", "implied_sum", "roi_sum_pct"],
             "groups": groups,
-            "recent": [[*key.split(_SEPARATOR), outcomes] for key, outcomes in sorted(recent.items())],
+            "recent": [[*key.split(SEPARATOR), outcomes] for key, outcomes in sorted(recent.items())],
         }
 
     @classmethod
@@ -181,13 +152,13 @@ class History:
                 sums = [float(number) for number in (count, wins, implied, roi)]
                 if len(keys) != len(columns) or not np.isfinite(sums).all() or not 0 <= sums[WINS] <= sums[COUNT]:
                     raise ValueError(f"{name} {row!r:.80}")
-                group[_SEPARATOR.join(keys)] = sums
+                group[SEPARATOR.join(keys)] = sums
             groups.append(group)
         recent = {}
         for *keys, outcomes in data["recent"]:
             if not isinstance(outcomes, str) or len(outcomes) > RECENT or set(outcomes) - {"0", "1"}:
                 raise ValueError(f"recent {outcomes!r:.40}")
-            recent[_SEPARATOR.join(keys)] = outcomes
+            recent[SEPARATOR.join(keys)] = outcomes
         return cls(
             groups,
             recent,
@@ -195,63 +166,6 @@ class History:
             first_bet_at=float(data["first_bet_at"]),
             last_bet_at=float(data["last_bet_at"]),
         )
-
-
-def as_of(settled: SettledBets) -> HistoryColumns:
-    """The past of each bet among all: only bets with a strictly earlier time count.
-
-    Sorted by group and time, the sum over earlier bets is a difference of cumulative sums between the start of the
-    group and the start of the run of bets with the same time.
-    """
-    n = len(settled)
-    values = _values(settled)
-    times = settled.bets.placed_at
-    sums = np.zeros((n, len(GROUPS), values.shape[1]))
-    recent = np.zeros((n, 2))
-    for position, keys in enumerate(_keys(settled.bets)):
-        _, codes = np.unique(np.array(keys, dtype=object), return_inverse=True)
-        order = np.lexsort((times, codes))
-        group_start = _run_starts(codes[order])
-        earlier_end = np.maximum(group_start, _run_starts(codes[order], times[order]))
-        total = np.vstack([np.zeros(values.shape[1]), np.cumsum(values[order], axis=0)])
-        sums[order, position] = total[earlier_end] - total[group_start]
-        if position == _RECENT_GROUP:
-            start = np.maximum(group_start, earlier_end - RECENT)
-            recent[order, 0] = earlier_end - start
-            recent[order, 1] = total[earlier_end, WINS] - total[start, WINS]
-    # A sum of counts is exact; of fractions it keeps a trace of what was subtracted.
-    unseen = sums[:, :, COUNT] == 0
-    sums[unseen] = 0.0
-    first = float(times.min()) if n else float("nan")
-    return HistoryColumns(sums=sums, recent=recent, first_bet_at=first, empty=n == 0)
-
-
-def _run_starts(*columns: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """For each position, where the run of equal values that it is in begins."""
-    n = len(columns[0])
-    new = np.ones(n, dtype=np.bool_)
-    if n:
-        new[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
-    return np.maximum.accumulate(np.where(new, np.arange(n), 0))
-
-
-def _values(settled: SettledBets) -> Floats:
-    ones = np.ones(len(settled))
-    return np.column_stack([ones, settled.won, implied_probability(settled.bets.odds), settled.roi_pct])
-
-
-def _keys(bets: BetColumns) -> Iterator[list[str]]:
-    """For each group the key of each bet."""
-    folded = {
-        column: [group_key(column, value) for value in values]
-        for column, values in bets.categorical()
-        if column != "bet_type"
-    }
-    for columns in GROUPS.values():
-        if len(columns) == 1:
-            yield folded[columns[0]]
-        else:
-            yield [_SEPARATOR.join(parts) for parts in zip(*(folded[column] for column in columns), strict=True)]
 
 
 def _outcomes(count: int, wins: int) -> str:
