@@ -10,7 +10,7 @@ export BENTOML_DO_NOT_TRACK := true
 export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
 
-.PHONY: help serve dev test unit lint format types lock clean starter
+.PHONY: help serve dev test unit lint format types lock clean starter validate test-n8n
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,15 @@ lint: $(STAMP) ## ruff: rules and format
 format: $(STAMP) ## ruff: mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+validate: $(STAMP) ## judge the models in MODEL_DIR by BETS=FILE, against those in AGAINST=DIR if given
+	@test -n "$(BETS)" || { echo "make validate BETS=FILE [AGAINST=DIR] [REPORT=FILE]"; exit 2; }
+	@$(BIN)/python -m training validate --models $(or $(MODEL_DIR),models) --bets $(BETS) \
+	  $(if $(AGAINST),--against $(AGAINST)) $(if $(REPORT),--report $(REPORT))
+
+test-n8n: $(STAMP) ## the workflow's test in a real n8n (installs it outside the checkout: 1.8 GB)
+	@tests/support/install_n8n.sh
+	@$(BIN)/python -m pytest -q -m n8n
 
 types: $(STAMP) ## mypy --strict
 	@$(BIN)/mypy

@@ -21,12 +21,12 @@ pytestmark = pytest.mark.system
 # The starter models grade these two A.
 A_BET: dict[str, Any] = {
     "sport": "Basketball",
-    "league": "WNBA",
-    "market": "Total Points",
+    "league": "NBA",
+    "market": "1st Half Spread",
     "institution_name": "FanDuel",
-    "odds": -110,
+    "odds": 150,
 }
-OTHER_A_BET = {**A_BET, "sport": "American Football", "league": "NCAAF", "market": "Spread"}
+OTHER_A_BET = {**A_BET, "sport": "Ice Hockey", "league": "NHL", "market": "Puck Line"}
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -95,7 +95,7 @@ def test_nothing_is_lost_when_receiver_and_service_go_down_and_come_back(tmp_pat
         until(lambda: len(down.calls) >= 1, 30)
         time.sleep(1)
         assert len(down.calls) == 1
-        assert down.calls[0].json["bet"]["market"] == "Total Points"
+        assert down.calls[0].json["bet"]["market"] == "1st Half Spread"
 
 
 def test_a_service_killed_between_send_and_mark_sends_again_with_the_same_key(tmp_path: Path) -> None:
@@ -131,6 +131,6 @@ def test_a_slow_receiver_delays_no_prediction(tmp_path: Path) -> None:
         times = []
         for i in range(100):
             begin = time.perf_counter()
-            assert http.post("/api/v1/predict", json={**A_BET, "odds": 101 + 10 * i}).status_code == 200
+            assert http.post("/api/v1/predict", json={**A_BET, "odds": 151 + 10 * i}).status_code == 200
             times.append(time.perf_counter() - begin)
         assert sorted(times)[50] < 0.1

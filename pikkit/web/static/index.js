@@ -2,8 +2,8 @@
 
 const EXAMPLE = `sport,league,market,institution_name,odds
 Basketball,NBA,Moneyline,DraftKings,-110
-Basketball,WNBA,Total Points,FanDuel,-110
-Ice Hockey,NHL,Total Points,BetMGM,+150`;
+Basketball,NBA,1st Half Spread,FanDuel,+150
+Ice Hockey,NHL,Puck Line,BetMGM,-110`;
 const LIMIT = 100;
 const NAMES = { american_odds: "odds", sportsbook: "institution_name", book: "institution_name" };
 
