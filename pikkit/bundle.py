@@ -18,7 +18,7 @@ from pikkit.history import History
 from pikkit.odds import expected_roi_pct
 from pikkit.reasons import Contributions, sigmoid
 
-__all__ = ["MANIFEST", "ModelSet", "file_sha256", "load_engine", "load_set"]
+__all__ = ["MANIFEST", "ModelSet", "check_files", "file_sha256", "is_sound", "load_engine", "load_set"]
 
 Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
@@ -51,6 +51,7 @@ class ModelSet:
         prior = metadata.get("prior")
         self._prior = (float(prior["intercept"]), float(prior["slope"])) if prior else None
         self._implied = self.spec.names.index("implied_prob") if prior else -1
+        self._boosters: dict[str, Any] = {}
 
     @property
     def version(self) -> str:
@@ -112,12 +113,41 @@ class ModelSet:
         return np.asarray(intercept + slope * np.log(implied / (1 - implied)))
 
     def _contributed(self, name: str, matrix: Matrix, base: Floats | None) -> Floats | None:
-        if not (self.folder / name).is_file():
+        if name not in self.manifest["files"]:
             return None
         import xgboost  # noqa: PLC0415 - only explanations need it
 
+        if name not in self._boosters:
+            self._boosters[name] = load_booster(self.folder / name)
         rows = xgboost.DMatrix(matrix, base_margin=base, nthread=1)
-        return np.asarray(load_booster(self.folder / name).predict(rows, pred_contribs=True), dtype=np.float64)
+        return np.asarray(self._boosters[name].predict(rows, pred_contribs=True), dtype=np.float64)
+
+
+def check_files(folder: Path) -> dict[str, Any]:
+    """The manifest of the set in `folder`, whose files are those that it names.
+
+    Raises:
+        ModelError: a file is missing or not the one that was written, or the set is of another format.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
+            raise ModelError(f"{folder} is of format {manifest['format']!r}, not {FORMAT}: import the models again")
+        for name, sha256 in manifest["files"].items():
+            if file_sha256(folder / name) != sha256:
+                raise ModelError(f"{folder / name} is not the file that was imported: import the models again")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise ModelError(f"{folder} holds no whole model set ({cause}): import the models again") from cause
+    return manifest
+
+
+def is_sound(folder: Path) -> bool:
+    """Whether `folder` holds a whole set of today's format."""
+    try:
+        check_files(folder)
+    except ModelError:
+        return False
+    return True
 
 
 def load_set(folder: Path, *, tag: str | None = None) -> ModelSet:
@@ -126,13 +156,8 @@ def load_set(folder: Path, *, tag: str | None = None) -> ModelSet:
     Raises:
         ModelError: a file is missing or not the one that was written.
     """
+    manifest = check_files(folder)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT:
-            raise ModelError(f"{folder} is of format {manifest['format']!r}, not {FORMAT}: import the models again")
-        for name, sha256 in manifest["files"].items():
-            if file_sha256(folder / name) != sha256:
-                raise ModelError(f"{folder / name} is not the file that was imported: import the models again")
         metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
         history = History.from_json(json.loads((folder / "history.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as cause:

@@ -6,7 +6,9 @@ of JSON: `{"ok": true}` or `{"error": message, "code": code}`. The parent's side
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import resource
 import subprocess
@@ -27,7 +29,8 @@ __all__ = ["STORE_NAME", "convert"]
 STORE_NAME = "pikkit_bet_models"
 TOLERANCE = 1e-6  # by which a prediction may differ after the conversion: absolute, of percents relative above 1
 
-_MEMORY_BYTES = 6 * 1024**3
+_MEMORY_BYTES = 4 * 1024**3
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONUTF8")
 _CPU_S = 120
 _WALL_S = 180.0
 _PROBES = 512
@@ -44,8 +47,9 @@ def convert(copy: UserFiles, into: Path) -> None:
         UnsafePickle: a pickle asks for what is not allowed.
         ModelError: the set can't be served; the message says why.
     """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p or "." for p in sys.path)}
-    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    # No secret of the service is in the environment of what reads foreign files.
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p or "." for p in sys.path)}
     command = [sys.executable, "-m", "pikkit.convert", str(copy.folder), str(into), copy.sha256]
     try:
         done = subprocess.run(
@@ -62,7 +66,8 @@ def convert(copy: UserFiles, into: Path) -> None:
         return
     if "error" in answer:
         raise (UnsafePickle if answer["code"] == UnsafePickle.code else ModelError)(answer["error"])
-    reason = "needed too much memory or time" if done.returncode < 0 else (done.stderr or "no message").strip()[-300:]
+    said = (done.stderr.strip() or "no message").splitlines()[-1][-300:]
+    reason = "needed too much memory or time" if done.returncode < 0 else said
     raise ModelError(f"the model files could not be read (status {done.returncode}: {reason}): train them again")
 
 
@@ -71,6 +76,8 @@ def main(copy: Path, into: Path, source_sha256: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):  # where memory runs out all the same, this process is to go, and no worker
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     answer: dict[str, Any] = {"ok": True}
     try:
         _write(copy, into, source_sha256)
@@ -79,6 +86,12 @@ def main(copy: Path, into: Path, source_sha256: str) -> None:
     except MemoryError:
         answer = {
             "error": "the model files need more memory than models may: train them again",
+            "code": "invalid_model",
+        }
+    except Exception as cause:  # noqa: BLE001 - a foreign model may raise anything when it is asked
+        said = " ".join(str(cause).split())[:300]
+        answer = {
+            "error": f"the models can't be used ({type(cause).__name__}: {said}): train them again",
             "code": "invalid_model",
         }
     print(json.dumps(answer))  # noqa: T201 - the answer to the parent
@@ -93,8 +106,7 @@ def _write(copy: Path, into: Path, source_sha256: str) -> None:
     spec = FeatureSpec.from_metadata(metadata)
     version = metadata["timestamp"]
     history = History.from_json(_json(copy / HISTORY_FILE)) if (copy / HISTORY_FILE).is_file() else History.empty()
-    if metadata.get("prior") and "implied_prob" not in spec.names:
-        raise ModelError(f"{METADATA_FILE} has a market prior but no feature implied_prob, which the prior needs")
+    _check_contract(metadata, spec.names)
     models = {"win": _model(copy / WIN_FILE, spec.names), "roi": _model(copy / ROI_FILE, spec.names)}
     into.mkdir()
     engines = {name: _save(model, into, name) for name, model in models.items()}
@@ -137,8 +149,17 @@ def _json(path: Path) -> Any:
         raise ModelError(f"{path.name} is not JSON ({str(cause)[:120]}): write it again") from cause
 
 
+def _finite(value: Any) -> Any:
+    """The same with null for NaN and Infinity, which some trainers write and which are no JSON."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _metadata(path: Path) -> dict[str, Any]:
-    metadata = _json(path)
+    metadata = _finite(_json(path))
     if not isinstance(metadata, dict):
         raise ModelError(f"{path.name} is not an object with timestamp, features and encoders: write it again")
     version = metadata.get("timestamp")
@@ -150,12 +171,30 @@ def _metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
+def _check_contract(metadata: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    """Refuse what a set asks for beyond the plain models, if it is not known here."""
+    prior, roi = metadata.get("prior"), metadata.get("roi")
+    if prior:
+        numbers = [prior.get(name) for name in ("intercept", "slope")] if isinstance(prior, dict) else []
+        if not numbers or prior.get("type") != "market_logit" or not all(isinstance(n, int | float) for n in numbers):
+            raise ModelError(
+                f"{METADATA_FILE} has prior {str(prior)[:120]}: known is "
+                '{"type": "market_logit", "intercept": number, "slope": number}'
+            )
+        if "implied_prob" not in names:
+            raise ModelError(f"{METADATA_FILE} has a market prior but no feature implied_prob, which the prior needs")
+    if isinstance(roi, dict) and "type" in roi and roi["type"] != "from_probability":
+        raise ModelError(f"{METADATA_FILE} has roi of type {roi['type']!r}: known is 'from_probability'")
+
+
 def _model(path: Path, names: tuple[str, ...]) -> Any:
     from pikkit.pickles import load_pickle  # noqa: PLC0415
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of other versions; what matters is checked on probe rows
         model: Any = load_pickle(path)
+    if type(model).__name__ == "Booster":  # pickled without its wrapper
+        model = _wrapped(model, classifier=path.name == WIN_FILE)
     wants, role = ("predict_proba", "a classifier") if path.name == WIN_FILE else ("predict", "a regressor")
     kind = f"{type(model).__module__}.{type(model).__name__}"
     is_classifier = hasattr(type(model), "predict_proba")
@@ -174,6 +213,19 @@ def _model(path: Path, names: tuple[str, ...]) -> Any:
     if own is not None and list(own) != list(names):
         different = next((a, b) for a, b in zip(own, names, strict=True) if a != b)
         raise ModelError(f"{path.name} was trained on column {different[0]!r} where the metadata says {different[1]!r}")
+    return model
+
+
+def _wrapped(booster: Any, *, classifier: bool) -> Any:
+    import xgboost  # noqa: PLC0415
+
+    from pikkit.trees import objective_of  # noqa: PLC0415
+
+    if classifier != (objective_of(booster) == "binary:logistic"):
+        role = "a classifier (binary:logistic)" if classifier else "a regressor"
+        raise ModelError(f"a Booster of {objective_of(booster)} lies where {role} belongs: are the two files swapped?")
+    model = xgboost.XGBClassifier(n_jobs=1) if classifier else xgboost.XGBRegressor(n_jobs=1)
+    model.load_model(bytearray(booster.save_raw("ubj")))
     return model
 
 

@@ -46,8 +46,8 @@ def import_models(source: Path, *, history: History | None = None, tag: str | No
         copy = take_copy(source, work / "copy")
         if history is not None:
             copy = with_history(copy, history.to_json())
-        known = store.find(copy.sha256)
-        if known and tag in (None, known.tag):
+        known = store.find(copy.sha256, tag)
+        if known:
             return known, known.load()
         convert(copy, work / "set")
         stored = store.save(work / "set", load_set(work / "set"), tag)

@@ -61,6 +61,7 @@ ALLOWED = frozenset(
         ("builtins", "set"),
         ("collections", "OrderedDict"),
         ("copyreg", "_reconstructor"),
+        ("xgboost.callback", "EarlyStopping"),
         ("xgboost.core", "Booster"),
         ("xgboost.sklearn", "XGBClassifier"),
         ("xgboost.sklearn", "XGBRegressor"),

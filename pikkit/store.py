@@ -15,7 +15,7 @@ import bentoml
 from bentoml.exceptions import BentoMLException
 from bentoml.models import ModelContext
 
-from pikkit.bundle import ModelSet, load_set
+from pikkit.bundle import ModelSet, is_sound, load_set
 from pikkit.convert import STORE_NAME
 from pikkit.errors import ModelError
 
@@ -41,15 +41,21 @@ class Stored:
         return load_set(self.folder, tag=self.tag)
 
 
-def find(sha256: str) -> Stored | None:
-    """The set that was made of user files with this digest."""
-    return next((_stored(model) for model in _all() if model.info.labels.get(_DIGEST) == sha256), None)
+def find(sha256: str, tag: str | None = None) -> Stored | None:
+    """The set that was made of user files with this digest, if it is whole and of today's format.
+
+    Args:
+        sha256: digest over the user files.
+        tag: the tag that it must have; default: any of pikkit_bet_models.
+    """
+    found = map(_stored, _made_of(sha256, tag))
+    return next((stored for stored in found if tag in (None, stored.tag) and is_sound(stored.folder)), None)
 
 
 def newest() -> Stored | None:
-    """The set that was stored last; inside a built Bento, the one it carries."""
+    """The sound set that was stored last; inside a built Bento, the one it carries."""
     found = sorted(_all(), key=lambda model: model.info.creation_time, reverse=True)
-    return _stored(found[0]) if found else None
+    return next((stored for stored in map(_stored, found) if is_sound(stored.folder)), None)
 
 
 def save(folder: Path, models: ModelSet, tag: str | None = None) -> Stored:
@@ -63,11 +69,14 @@ def save(folder: Path, models: ModelSet, tag: str | None = None) -> Stored:
     Raises:
         ModelError: the tag is taken by another set, or can't be a tag.
     """
-    known = find(models.sha256)
-    if known and tag in (None, known.tag):
-        return known
     if tag and not _TAG.fullmatch(tag):
         raise ModelError(f"{tag!r} is not a tag: give NAME:VERSION of lower-case letters, digits, '.', '_' and '-'")
+    known = find(models.sha256, tag)
+    if known:
+        return known
+    for damaged in _made_of(models.sha256, tag):
+        if not is_sound(Path(damaged.path)):  # of another format, or broken: of no use, and its tag may be wanted
+            shutil.rmtree(damaged.path)
     wanted = tag or f"{STORE_NAME}:{models.version.lower()}"
     if wanted in {str(model.tag) for model in _all(wanted.partition(":")[0])}:
         if tag:
@@ -86,6 +95,11 @@ def save(folder: Path, models: ModelSet, tag: str | None = None) -> Stored:
 
 def _all(name: str = STORE_NAME) -> list[Any]:
     return [model for model in bentoml.models.list() if model.tag.name == name]
+
+
+def _made_of(sha256: str, tag: str | None) -> list[Any]:
+    name = (tag or STORE_NAME).partition(":")[0]
+    return [model for model in _all(name) if model.info.labels.get(_DIGEST) == sha256]
 
 
 def _stored(model: Any) -> Stored:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pikkit.errors import ModelError
 __all__ = [
     "HISTORY_FILE",
     "METADATA_FILE",
+    "REQUIRED",
     "ROI_FILE",
     "WIN_FILE",
     "Changing",
@@ -33,6 +35,7 @@ HISTORY_FILE = "history_latest.json"
 REQUIRED = (WIN_FILE, ROI_FILE, METADATA_FILE)
 
 _CHUNK = 1024 * 1024
+_MAX_BYTES = 256 * 1024 * 1024
 
 Signature = tuple[tuple[str, int, int, int], ...]
 
@@ -88,6 +91,11 @@ def take_copy(folder: Path, into: Path) -> UserFiles:
     files = {}
     for name in there:
         try:
+            about = (folder / name).stat()
+            if not stat.S_ISREG(about.st_mode) or about.st_size > _MAX_BYTES:
+                raise ModelError(
+                    f"{folder / name} is no file of up to {_MAX_BYTES:,} bytes: put the model itself there"
+                )
             files[name] = _copy(folder / name, into / name)
         except FileNotFoundError as cause:
             raise Changing(f"{name} vanished while it was read: looking again") from cause

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xgboost
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from pikkit.bundle import ModelSet, load_set
@@ -94,6 +95,11 @@ def test_the_command_prints_what_it_imported_and_a_second_run_changes_nothing(tm
     again = run(home, "--from", folder)
     assert again.returncode == 0
     assert len(stored(home)) == 1
+    (home / "models/pikkit_bet_models/20260102_030405/win.ubj").unlink()  # a damaged set is made again in its place
+    mended = run(home, "--from", folder)
+    assert mended.returncode == 0, mended.stderr
+    assert stored(home) == ["models/pikkit_bet_models/20260102_030405"]
+    assert (home / "models/pikkit_bet_models/20260102_030405/win.ubj").exists()
 
 
 def test_history_comes_from_a_file_or_is_made_of_bets(tmp_path: Path, home: Path) -> None:
@@ -103,6 +109,7 @@ def test_history_comes_from_a_file_or_is_made_of_bets(tmp_path: Path, home: Path
     given = run(home, "--from", folder, "--history", history, "--tag", "mine:1")
     assert given.returncode == 0, given.stderr
     assert "2 settled bets" in given.stdout
+    assert run(home, "--from", folder, "--history", history, "--tag", "mine:1").returncode == 0
     made = run(home, "--from", folder, "--bets", real_dir() / "bets.csv.gz", "--tag", "mine:2")
     assert "21,256 settled bets" in made.stdout
     assert stored(home) == ["models/mine/1", "models/mine/2"]
@@ -138,6 +145,11 @@ def _swap(folder: Path) -> None:
     (folder / ROI_FILE).write_bytes(win)
 
 
+def _pipe(folder: Path) -> None:
+    (folder / WIN_FILE).unlink()
+    os.mkfifo(folder / WIN_FILE)
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing file": (lambda folder: (folder / ROI_FILE).unlink(), ROI_FILE),
     "truncated": (_truncate(WIN_FILE, 0.7), WIN_FILE),
@@ -153,6 +165,13 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no timestamp": (_metadata(timestamp=None), "timestamp"),
     "a timestamp that is no tag": (_metadata(timestamp="today!"), "today!"),
     "an unknown feature": (_metadata(features=["moon_phase", *FEATURES[1:]]), "moon_phase"),
+    "an unknown prior": (_metadata(prior={"type": "probit", "intercept": 0, "slope": 1}), "prior"),
+    "an unknown way to the ROI": (_metadata(roi={"type": "guess"}), "guess"),
+    "no file but a pipe": (_pipe, WIN_FILE),
+    "a booster where the other belongs": (
+        _write(WIN_FILE, pickle.dumps(train(1)[1].get_booster())),
+        "swapped",
+    ),
     "a broken history": (_write(HISTORY_FILE, "{}"), "history"),
 }
 
@@ -214,3 +233,40 @@ def test_a_changed_file_of_a_stored_set_is_noticed(tmp_path: Path) -> None:
     (models.folder / "metadata.json").write_text(json.dumps({"timestamp": "1", "encoders": ENCODERS}))
     with pytest.raises(ModelError, match=r"metadata\.json"):
         load_set(models.folder)
+
+
+def test_boosters_without_their_wrapper_and_callbacks_are_accepted(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set", "1", accuracy=float("nan"))
+    random = np.random.default_rng(0)
+    rows = random.random((200, len(FEATURES))).astype(np.float32)
+    won = (rows[:, 0] > random.random(200)).astype(int)
+    stop = xgboost.callback.EarlyStopping(rounds=2)
+    win = xgboost.XGBClassifier(n_estimators=40, max_depth=2, callbacks=[stop], n_jobs=1)
+    win.fit(rows, won, eval_set=[(rows[::3], 1 - won[::3])], verbose=False)
+    _, roi = train(1)
+    (folder / WIN_FILE).write_bytes(pickle.dumps(win))
+    (folder / ROI_FILE).write_bytes(pickle.dumps(roi.get_booster()))
+    models = converted(folder, tmp_path / "work")
+    none = np.zeros(200)
+    np.testing.assert_allclose(models.win_probability(rows), win.predict_proba(rows)[:, 1], atol=TOLERANCE)
+    np.testing.assert_allclose(models.roi(rows, none, none), roi.predict(rows), rtol=TOLERANCE, atol=TOLERANCE)
+    assert models.manifest["engines"]["win"]["rounds"] < models.manifest["engines"]["win"]["rounds_pickled"]
+    assert models.metadata["accuracy"] is None
+    (folder / WIN_FILE).write_bytes(pickle.dumps(win.get_booster()))
+    bare = converted(folder, tmp_path / "bare")
+    np.testing.assert_allclose(bare.win_probability(rows), win.predict_proba(rows)[:, 1], atol=TOLERANCE)
+
+
+def test_what_reads_foreign_files_has_no_secret_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADMIN_TOKEN", "a-secret")
+    seen: list[dict[str, str]] = []
+    run_child = subprocess.run
+
+    def watch(*arguments: Any, **options: Any) -> Any:
+        seen.append(options["env"])
+        return run_child(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "run", watch)
+    converted(write_set(tmp_path / "set", "1"), tmp_path / "work")
+    assert "PATH" in seen[0]
+    assert "a-secret" not in seen[0].values()

@@ -2,6 +2,8 @@ import asyncio
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pikkit import store
 from pikkit.errors import ModelError
+from pikkit.importing import import_models
 from pikkit.reload import ModelHub
 from pikkit.settings import Settings
 from pikkit.userfiles import METADATA_FILE, ROI_FILE, WIN_FILE
 from tests.support.hostile import corpus
 from tests.support.model_files import FEATURES, train, write_set
+from tests.support.need import root
 
 
 class Bench:
@@ -202,3 +207,135 @@ def test_a_folder_that_can_only_be_read_is_enough(bench: Bench) -> None:
         assert {path.name for path in bench.models.iterdir()} == {WIN_FILE, ROI_FILE, METADATA_FILE}
     finally:
         bench.models.chmod(0o755)
+
+
+def test_models_under_old_metadata_count_once_the_metadata_is_touched(bench: Bench) -> None:
+    hub = bench.hub()
+    hub.load_initial()
+    _half_written(bench)
+    shutil.copy(bench.sets["v2"] / ROI_FILE, bench.models / ROI_FILE)
+    with pytest.raises(ModelError, match="touch it"):
+        bench.reload(hub)
+    (bench.models / METADATA_FILE).touch()
+    assert asyncio.run(hub.reload_now()).changed
+
+
+def test_a_set_whose_files_come_slowly_is_not_mixed_with_the_one_before(bench: Bench) -> None:
+    hub = bench.hub()
+    hub.load_initial()
+    seen: list[str] = []
+    hub.start(lambda models: seen.append(models.sha256))
+    for name in (METADATA_FILE, ROI_FILE, WIN_FILE):  # the wrong way round, as `cp -r` does
+        shutil.copy(bench.sets["v2"] / name, bench.models / name)
+        time.sleep(1.6)
+    until(lambda: bool(seen))
+    time.sleep(1)
+    assert len(seen) == 1
+    assert hub.current is not None
+    assert hub.current.version == "v2"
+    assert hub.status().failures_total == 0
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[store.Stored]:
+    made, _ = import_models(write_set(tmp_path / "stored", "in_store", seed=7))
+    yield made
+    shutil.rmtree(made.folder)
+
+
+def test_bad_files_at_the_start_leave_the_set_of_the_store_serving_and_are_reported(
+    bench: Bench, stored: store.Stored
+) -> None:
+    _text(bench)
+    hub, other = bench.hub(), bench.hub()
+    for one in (hub, other):
+        one.load_initial()
+        assert version(one) == "in_store"
+        assert WIN_FILE in (one.status().reload_error or "")
+    assert hub.status().failures_total == 1
+    bench.put("v1")
+    assert bench.reload(hub) == "v1"
+    assert hub.status().reload_error is None
+
+
+def test_without_files_the_newest_set_of_the_store_serves_and_a_newer_one_follows(
+    bench: Bench, stored: store.Stored, tmp_path: Path
+) -> None:
+    shutil.rmtree(bench.models)
+    hub = bench.hub()
+    hub.load_initial()
+    assert version(hub) == "in_store"
+    assert hub.status().reload_error is None
+    hub.start(lambda _models: None)
+    newer, _ = import_models(bench.sets["v2"])
+    try:
+        until(lambda: version(hub) == "v2")
+    finally:
+        shutil.rmtree(newer.folder)
+
+
+def test_a_converted_set_that_was_swept_away_is_made_again(bench: Bench) -> None:
+    bench.hub().load_initial()
+    for path in (bench.runtime / "models/sets").iterdir():
+        (path / "win.ubj").unlink()
+    hub = bench.hub()
+    hub.load_initial()
+    assert version(hub) == "v1"
+
+
+def test_a_set_that_fails_in_the_worker_is_reported_once_and_the_old_one_serves(bench: Bench) -> None:
+    hub = bench.hub()
+    hub.load_initial()
+
+    def refuse(_models: object) -> None:
+        raise ModelError("it predicts nonsense")
+
+    hub.start(refuse)
+    bench.put("v2")
+    with pytest.raises(ModelError, match="nonsense"):
+        bench.reload(hub)
+    time.sleep(1.2)
+    assert version(hub) == "v1"
+    assert bench.failures == ["invalid_model"]
+    assert hub.status().reload_error == "it predicts nonsense"
+
+
+_WORKER = """
+import sys, time
+from pathlib import Path
+from pikkit.reload import ModelHub
+from pikkit.settings import Settings
+hub = ModelHub(Settings(_env_file=None, model_dir=Path(sys.argv[1]), reload_interval=0.5), Path(sys.argv[2]))
+hub.load_initial()
+print(hub.current.version, flush=True)
+hub.start(lambda models: None)
+end = time.time() + 40
+while hub.current.version != "v2" and time.time() < end:
+    time.sleep(0.02)
+print(hub.current.version, time.time(), flush=True)
+"""
+
+
+def test_processes_that_start_at_once_convert_once_and_change_together(bench: Bench) -> None:
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WORKER, bench.models, bench.runtime],
+            cwd=root(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    try:
+        outputs = [worker.stdout for worker in workers if worker.stdout]
+        assert {output.readline().strip() for output in outputs} == {"v1"}
+        assert len(list((bench.runtime / "models/sets").iterdir())) == 1
+        bench.put("v2")
+        ends = [output.readline().split() for output in outputs]
+        assert {version for version, _ in ends} == {"v2"}
+        times = [float(moment) for _, moment in ends]
+        assert max(times) - min(times) < 2
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.communicate()
