@@ -202,17 +202,22 @@ class ModelHub:
         return ReloadResult(changed, self._current.version, message)
 
     def _watch(self) -> None:
+        told = ""
         while not self._ending.wait(_POLL_S):
             try:
+                self._adopt()  # before a look of its own, which takes a while
                 if time.time() - self._read().checked >= self._interval:
                     with self._lock.acquire(timeout=0):
                         if time.time() - self._read().checked >= self._interval:
                             self._look(settle=True)
-                self._adopt()
+                    self._adopt()
+                told = ""
             except Timeout:
                 continue  # another worker looks
             except Exception as cause:  # noqa: BLE001 - the watch must outlive a full disk
-                _log.error("looking for models failed", exc_info=cause)
+                if repr(cause) != told:
+                    told = repr(cause)
+                    _log.error("looking for models failed", exc_info=cause)
 
     def _look(self, *, settle: bool, again: bool = False) -> bool:
         """Look at MODEL_DIR and make what is new the current set of all workers. Needs the lock.
