@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.need import root
 from tests.support.real import real_dir
-from training.simulate import simulate
+from tests.support.simulated import write_bets
 
 pytestmark = pytest.mark.system
 
@@ -42,26 +42,6 @@ def training(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[
 
 def digests(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*_latest.*")}
-
-
-def write_bets(path: Path, bets: int, seed: int, **columns: pl.Expr) -> Path:
-    """Simulated bets as an export has them."""
-    settled = simulate(bets, seed)
-    frame = pl.DataFrame(
-        {
-            **dict(settled.bets.categorical()),
-            "american_odds": settled.bets.odds,
-            "is_live": settled.bets.is_live,
-            "is_win": settled.won,
-            "roi": settled.roi_pct,
-            "created_at": pl.Series(settled.bets.placed_at * 1e6).cast(pl.Datetime("us", "UTC")),
-        }
-    ).with_columns(**columns)
-    if path.suffix == ".parquet":
-        frame.write_parquet(path)
-    else:
-        frame.write_csv(path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -171,54 +151,6 @@ def test_a_set_that_fails_validation_does_not_become_the_latest(tmp_path: Path) 
     assert "FAIL" in done.stdout
     assert "as they were" in done.stdout
     assert digests(out) == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("train", "--out", "{out}"), "without bets"),
-        (("train", "--out", "{out}", "--bets", "{out}/none.csv"), "is not a file"),
-        (("train", "--out", "{out}", "--bets", "{few}"), "too few"),
-        (("train", "--out", "{out}", "--supabase"), "SUPABASE_URL"),
-        (("train", "--out", "{out}", "--supabase", "--bets", "{few}"), "one of them"),
-        (("validate", "--models", "{out}", "--bets", "{few}"), "win_probability_model_latest.pkl"),
-        (("score", "{out}/none.csv"), "is not a file"),
-    ],
-)
-def test_what_can_not_be_done_is_said_in_one_line_and_leaves_nothing(
-    arguments: tuple[str, ...], said: str, tmp_path: Path
-) -> None:
-    few, out = write_bets(tmp_path / "few.csv", 300, 1), tmp_path / "out"
-    done = training(
-        *(argument.format(out=out, few=few) for argument in arguments), SUPABASE_URL="", SUPABASE_SERVICE_KEY=""
-    )
-    assert done.returncode != 0
-    assert said in done.stdout.splitlines()[-1]
-    assert "Traceback" not in done.stdout
-    assert not list(out.glob("*"))
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_file_of_bets_is_graded_row_by_row(kind: str, tmp_path: Path) -> None:
-    source = write_bets(
-        tmp_path / f"bets.{kind}",
-        6000,
-        2,
-        american_odds=pl.when(pl.int_range(pl.len()) == 4321).then(50.0).otherwise(pl.col("american_odds")),
-    )
-    done = training("score", source, "--models", root() / "models")
-    assert done.returncode == 0, done.stdout
-    assert "5,999 bets graded, 1 with an error" in done.stdout
-    target = tmp_path / f"bets.graded.{kind}"
-    graded = pl.read_csv(target) if kind == "csv" else pl.read_parquet(target)
-    asked = pl.read_csv(source) if kind == "csv" else pl.read_parquet(source)
-    assert graded["sport"].to_list() == asked["sport"].to_list()
-    bad = graded.filter(pl.col("error").is_not_null())
-    assert len(bad) == 1
-    assert "50" in bad["error"][0]
-    assert bad["bet_grade"].to_list() == [None]
-    assert set(graded["bet_grade"].drop_nulls()) == set("ABCDF")
-    assert {path.name for path in tmp_path.iterdir()} == {source.name, target.name}
 
 
 def peak_megabytes(source: Path, target: Path) -> float:

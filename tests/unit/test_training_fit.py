@@ -1,8 +1,10 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
 from pikkit.reasons import sigmoid
-from training.fit import choose, fit, fit_prior, logit
+from training.fit import Choice, Fitted, choose, fit, fit_prior, logit
 from training.measures import log_losses
 
 RANDOM = np.random.default_rng(3)
@@ -10,8 +12,17 @@ IMPLIED = RANDOM.uniform(0.2, 0.8, 6000)
 SIGNAL = RANDOM.normal(0, 1, 6000)
 MATRIX = np.column_stack([IMPLIED, SIGNAL]).astype(np.float32)
 RISING = (False, True)
+FIRST = slice(0, 4500)
 FAIR = RANDOM.random(6000) < IMPLIED
 MISPRICED = RANDOM.random(6000) < sigmoid(logit(IMPLIED) + 0.5 * np.sign(SIGNAL))
+
+
+@cache
+def learned(*, mispriced: bool) -> tuple[Choice, Fitted]:
+    """What is chosen and fitted on the first 4,500 bets."""
+    won = (MISPRICED if mispriced else FAIR)[FIRST]
+    choice = choose(MATRIX[FIRST], IMPLIED[FIRST], won, rising=RISING, seed=0)
+    return choice, fit(MATRIX[FIRST], IMPLIED[FIRST], won, choice, rising=RISING, seed=0)
 
 
 def test_few_results_do_not_move_the_prior_from_the_price() -> None:
@@ -37,25 +48,22 @@ def test_fitted_in_two_parts_the_prior_is_about_the_same_as_in_one() -> None:
 
 
 def test_without_evidence_the_model_is_the_price() -> None:
-    choice = choose(MATRIX, IMPLIED, FAIR, rising=RISING, seed=0)
-    fitted = fit(MATRIX, IMPLIED, FAIR, choice, rising=RISING, seed=0)
+    choice, fitted = learned(mispriced=False)
     assert choice.rounds == 0
     assert np.abs(fitted.trees(MATRIX)).max() < 1e-6
     assert np.abs(fitted.predict(MATRIX, IMPLIED) - IMPLIED).max() < 0.02
 
 
 def test_a_mispriced_market_is_found_and_beaten_on_later_bets() -> None:
-    first, later = slice(0, 4500), slice(4500, None)
-    choice = choose(MATRIX[first], IMPLIED[first], MISPRICED[first], rising=RISING, seed=0)
-    fitted = fit(MATRIX[first], IMPLIED[first], MISPRICED[first], choice, rising=RISING, seed=0)
+    choice, fitted = learned(mispriced=True)
+    later = slice(FIRST.stop, None)
     own = log_losses(fitted.predict(MATRIX[later], IMPLIED[later]), MISPRICED[later]).mean()
     assert choice.gain > choice.noise
     assert own < log_losses(IMPLIED[later], MISPRICED[later]).mean() - 0.01
 
 
 def test_what_may_only_raise_the_probability_never_lowers_it() -> None:
-    choice = choose(MATRIX, IMPLIED, MISPRICED, rising=RISING, seed=0)
-    fitted = fit(MATRIX, IMPLIED, MISPRICED, choice, rising=RISING, seed=0)
+    _, fitted = learned(mispriced=True)
     rows = np.column_stack([np.full(50, 0.5), np.linspace(-3, 3, 50)]).astype(np.float32)
     assert (np.diff(fitted.predict(rows, np.full(50, 0.5))) >= 0).all()
 

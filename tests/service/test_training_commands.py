@@ -1,0 +1,95 @@
+"""The commands of `python -m training` in this process; tests/system runs them as their users do."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.support.need import root
+from tests.support.simulated import write_bets
+from training.__main__ import main
+
+Run = Callable[..., tuple[object, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command; gives its exit code, or the text it exits with, and its output with single blanks."""
+    for name in ("SUPABASE_URL", "SUPABASE_SERVICE_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: object) -> tuple[object, str]:
+        monkeypatch.setattr(sys, "argv", ["training", *map(str, arguments)])
+        with pytest.raises(SystemExit) as done:
+            main()
+        return done.value.code, " ".join(capsys.readouterr().out.split())
+
+    return call
+
+
+def test_a_mispriced_market_is_learned_judged_and_reported(tmp_path: Path, run: Run) -> None:
+    bets, out, report = write_bets(tmp_path / "bets.csv", 8000, 4), tmp_path / "models", tmp_path / "report.html"
+    code, output = run("train", "--bets", bets, "--out", out, "--report", report)
+    assert not code, output
+    metadata = json.loads((out / "model_metadata_latest.json").read_text())
+    assert metadata["rounds"] > 0
+    assert f"{metadata['timestamp']} is the latest set in" in output
+    assert "starter" not in metadata
+    versioned = {path.name for path in out.iterdir() if metadata["timestamp"] in path.name}
+    assert len(versioned) == 4
+    assert report.read_text().count("data:image/svg+xml;base64,") == 2
+    code, output = run("validate", "--models", out, "--bets", bets, "--against", root() / "models")
+    assert "not worse than production" in output
+    # Bets after all that the set knows are judged as they would be served.
+    later = write_bets(tmp_path / "later.csv", 3000, 5, created_at=pl.col("created_at").dt.offset_by("1y"))
+    code, output = run("validate", "--models", out, "--bets", later)
+    assert "on 3,000 bets: all bets, which came after the set's history" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("train", "--out", "{out}"), "without bets"),
+        (("train", "--out", "{out}", "--bets", "{out}/none.csv"), "is not a file"),
+        (("train", "--out", "{out}", "--bets", "{few}"), "too few"),
+        (("train", "--out", "{out}", "--supabase"), "SUPABASE_URL"),
+        (("train", "--out", "{out}", "--supabase", "--bets", "{few}"), "one of them"),
+        (("validate", "--models", "{out}", "--bets", "{few}"), "win_probability_model_latest.pkl"),
+        (("score", "{out}/none.csv"), "is not a file"),
+    ],
+)
+def test_what_can_not_be_done_is_said_in_one_line_and_leaves_nothing(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, run: Run
+) -> None:
+    few, out = write_bets(tmp_path / "few.csv", 300, 1), tmp_path / "out"
+    code, _ = run(*(argument.format(out=out, few=few) for argument in arguments))
+    assert isinstance(code, str)
+    assert said in code
+    assert "\n" not in code
+    assert not list(out.glob("*"))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_of_bets_is_graded_row_by_row(kind: str, tmp_path: Path, run: Run) -> None:
+    source = write_bets(
+        tmp_path / f"bets.{kind}",
+        6000,
+        2,
+        american_odds=pl.when(pl.int_range(pl.len()) == 4321).then(50.0).otherwise(pl.col("american_odds")),
+    )
+    code, output = run("score", source, "--models", root() / "models")
+    assert not code
+    assert "5,999 bets graded, 1 with an error" in output
+    target = tmp_path / f"bets.graded.{kind}"
+    graded = pl.read_csv(target) if kind == "csv" else pl.read_parquet(target)
+    asked = pl.read_csv(source) if kind == "csv" else pl.read_parquet(source)
+    assert graded["sport"].to_list() == asked["sport"].to_list()
+    bad = graded.filter(pl.col("error").is_not_null())
+    assert len(bad) == 1
+    assert "50" in bad["error"][0]
+    assert bad["bet_grade"].to_list() == [None]
+    assert set(graded["bet_grade"].drop_nulls()) == set("ABCDF")
+    assert {path.name for path in tmp_path.iterdir()} == {source.name, target.name}
