@@ -30,6 +30,7 @@ ANSWERS: Mapping[str, type[pl.DataType]] = {
 }
 _RENAMED = {"american_odds": "odds", "created_at": "placed_at"}
 _FIELDS = frozenset(Bet.model_fields)
+_NO_LEAGUE = "None"  # exports leave it empty where there is none: parlays, small tours
 
 
 def count_rows(source: Path) -> int:
@@ -105,7 +106,8 @@ def _answers(
 
 def _as_bet(row: Mapping[str, Any]) -> dict[str, Any]:
     bet = {_RENAMED.get(name, name): value for name, value in row.items()}
-    return {name: value for name, value in bet.items() if name in _FIELDS and value not in (None, "")}
+    given = {name: value for name, value in bet.items() if name in _FIELDS and value not in (None, "")}
+    return {"league": _NO_LEAGUE, **given}
 
 
 def _scan(source: Path) -> pl.LazyFrame:

@@ -79,6 +79,7 @@ def test_a_file_of_bets_is_graded_row_by_row(kind: str, tmp_path: Path, run: Run
         6000,
         2,
         american_odds=pl.when(pl.int_range(pl.len()) == 4321).then(50.0).otherwise(pl.col("american_odds")),
+        league=pl.when(pl.col("bet_type") == "parlay").then(None).otherwise(pl.col("league")),
     )
     code, output = run("score", source, "--models", root() / "models")
     assert not code
