@@ -197,8 +197,8 @@ def _model(path: Path, names: tuple[str, ...]) -> Any:
         model = _wrapped(model, classifier=path.name == WIN_FILE)
     wants, role = ("predict_proba", "a classifier") if path.name == WIN_FILE else ("predict", "a regressor")
     kind = f"{type(model).__module__}.{type(model).__name__}"
-    is_classifier = hasattr(type(model), "predict_proba")
-    if not hasattr(type(model), wants) or is_classifier != (path.name == WIN_FILE):
+    is_classifier = hasattr(model, "predict_proba")
+    if not hasattr(model, wants) or is_classifier != (path.name == WIN_FILE):
         raise ModelError(f"{path.name} holds {kind}, and {role} belongs there: are the two files swapped?")
     try:
         given = int(model.n_features_in_)
@@ -230,7 +230,7 @@ def _wrapped(booster: Any, *, classifier: bool) -> Any:
 
 
 def _save(model: Any, into: Path, name: str) -> dict[str, Any]:
-    from pikkit.trees import Untranslatable, base_margin, objective_of, to_onnx  # noqa: PLC0415
+    from pikkit.trees import Untranslatable, base_margin, objective_of, to_onnx, trees_of  # noqa: PLC0415
 
     if not hasattr(model, "get_booster"):
         import skops.io  # noqa: PLC0415
@@ -238,6 +238,8 @@ def _save(model: Any, into: Path, name: str) -> dict[str, Any]:
         skops.io.dump(model, into / f"{name}.skops")
         return {"type": "sklearn", "model": type(model).__name__}
     booster = model.get_booster()
+    if getattr(model, "booster", None) == "gblinear" or not trees_of(booster):
+        raise ModelError(f"the {name} model has no trees: train it with booster gbtree or dart")
     trees = booster.num_boosted_rounds()
     best = getattr(model, "best_iteration", None) if _stopped_early(booster) else None
     if best is not None:
@@ -275,14 +277,14 @@ def _stopped_early(booster: Any) -> bool:
 
 def _probes(models: Mapping[str, Any], names: tuple[str, ...]) -> Matrix:
     """Rows around the models' own thresholds, a tenth of the values missing: every branch is a chance to differ."""
+    from pikkit.trees import trees_of  # noqa: PLC0415
+
     random = np.random.default_rng(0)
     rows = np.empty((_PROBES, len(names)))
     thresholds: dict[int, list[float]] = {}
     for model in models.values():
         if hasattr(model, "get_booster"):
-            for tree in json.loads(bytes(model.get_booster().save_raw("json")))["learner"]["gradient_booster"]["model"][
-                "trees"
-            ]:
+            for tree in trees_of(model.get_booster()):
                 for column, value, left in zip(
                     tree["split_indices"], tree["split_conditions"], tree["left_children"], strict=True
                 ):

@@ -10,7 +10,7 @@ import json
 import math
 from typing import Any
 
-__all__ = ["Untranslatable", "base_margin", "objective_of", "to_onnx"]
+__all__ = ["Untranslatable", "base_margin", "objective_of", "to_onnx", "trees_of"]
 
 _OPSET, _ML_OPSET, _IR = 17, 3, 8
 
@@ -32,6 +32,13 @@ def base_margin(booster: Any) -> float:
 
 
 _LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
+
+
+def trees_of(booster: Any) -> list[dict[str, Any]]:
+    """The trees as XGBoost's JSON has them; none of a linear booster."""
+    gradient = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]
+    model: dict[str, Any] = gradient.get("gbtree", gradient)["model"]  # dart wraps its trees
+    return list(model.get("trees", []))
 
 
 def to_onnx(booster: Any, features: int) -> bytes:

@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import xgboost
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from pikkit.bundle import ModelSet, load_set
 from pikkit.convert import TOLERANCE, convert
@@ -172,6 +176,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         _write(WIN_FILE, pickle.dumps(train(1)[1].get_booster())),
         "swapped",
     ),
+    "a linear booster": (
+        _write(ROI_FILE, pickle.dumps(xgboost.XGBRegressor(booster="gblinear").fit(np.eye(6), np.arange(6.0)))),
+        "no trees",
+    ),
     "a broken history": (_write(HISTORY_FILE, "{}"), "history"),
 }
 
@@ -270,3 +278,24 @@ def test_what_reads_foreign_files_has_no_secret_of_the_service(tmp_path: Path, m
     converted(write_set(tmp_path / "set", "1"), tmp_path / "work")
     assert "PATH" in seen[0]
     assert "a-secret" not in seen[0].values()
+
+
+@pytest.mark.parametrize("kind", ["dart", "forest in a pipeline"])
+def test_what_has_no_graph_is_served_by_its_own_library(tmp_path: Path, kind: str) -> None:
+    folder = write_set(tmp_path / "set", "1")
+    random = np.random.default_rng(0)
+    rows = random.random((200, len(FEATURES))).astype(np.float32)
+    won = (rows[:, 0] > random.random(200)).astype(int)
+    win = (
+        xgboost.XGBClassifier(booster="dart", n_estimators=10, rate_drop=0.3, n_jobs=1)
+        if kind == "dart"
+        else make_pipeline(SimpleImputer(), StandardScaler(), RandomForestClassifier(10, random_state=0))
+    )
+    (folder / WIN_FILE).write_bytes(pickle.dumps(win.fit(rows, won)))
+    roi = ExtraTreesRegressor(5, random_state=0).fit(rows, random.normal(size=200))
+    (folder / ROI_FILE).write_bytes(pickle.dumps(roi))
+    models = converted(folder, tmp_path / "work")
+    none = np.zeros(200)
+    assert models.manifest["engines"]["win"]["type"] == ("xgboost" if kind == "dart" else "sklearn")
+    np.testing.assert_allclose(models.win_probability(rows), win.predict_proba(rows)[:, 1], atol=TOLERANCE)
+    np.testing.assert_allclose(models.roi(rows, none, none), roi.predict(rows), rtol=TOLERANCE, atol=TOLERANCE)
