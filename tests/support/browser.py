@@ -1,0 +1,70 @@
+"""A real Chromium with the example extension loaded, and a static file server for odds pages."""
+
+import functools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Worker, sync_playwright
+
+from tests.support.need import need, root
+
+EXTENSION = root() / "examples/chrome-extension"
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def chromium(profile: Path, *, extension: Path | None = None) -> Iterator[BrowserContext]:
+    """A browser with a new profile."""
+    flags = list(_FLAGS)
+    if extension:
+        flags += [f"--disable-extensions-except={extension}", f"--load-extension={extension}"]
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(profile),
+            executable_path=need("chromium"),
+            headless=False,  # the flag above does it: Playwright's own headless mode loads no extension
+            args=flags,
+            ignore_default_args=["--disable-extensions"],
+            viewport={"width": 1000, "height": 800},
+        )
+        context.set_default_timeout(20_000)
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+def service_worker(context: BrowserContext) -> Worker:
+    """The extension's service worker."""
+    return context.service_workers[0] if context.service_workers else context.wait_for_event("serviceworker")
+
+
+@contextmanager
+def files(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
+    """Serves a folder; yields its address."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    server = ThreadingHTTPServer((host, 0), functools.partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{host}:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
