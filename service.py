@@ -63,7 +63,7 @@ class PikkitMlApi:
     )
     async def batch_predict(self, requests: list[Any]) -> list[Any]:
         """Grade the batches that arrived meanwhile, together; a request is never split."""
-        return APPLICATION.get().grade_batches(requests)
+        return await APPLICATION.get().grade_batches(requests)
 
 
 PikkitMlApi.add_asgi_middleware(APPLICATION.gateway)  # type: ignore[attr-defined]

@@ -114,10 +114,6 @@ class Grader:
             raise InvalidRequest(f"{len(raw)} bets in one batch: send 1 to {MAX_BETS}", field="bets")
         return BatchJob(models, raw, [self._read(item) for item in raw], options)
 
-    def grade_batch(self, job: BatchJob) -> BatchAnswer:
-        """Grade one batch."""
-        return self.grade_batches([job])[0]
-
     def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
         """Grade several batches at once: those with the same model set and options share one prediction."""
         shared: dict[tuple[int, Options], list[BatchJob]] = {}

@@ -49,6 +49,9 @@
       const reasons = [...(answer?.reasons ?? []), ...(prediction.warnings ?? [])];
       tip.textContent = [words(prediction), ...reasons].join("\n");
     };
+    const place = () => tip.classList.toggle(`${BADGE}-tip-end`, badge.getBoundingClientRect().left > innerWidth / 2);
+    badge.addEventListener("pointerenter", place);
+    badge.addEventListener("focus", place);
     badge.addEventListener("pointerenter", explain, { once: true });
     badge.addEventListener("focus", explain, { once: true });
     return badge;

@@ -28,7 +28,7 @@ from pikkit.strength import Strength, in_container
 from pikkit.web.config import BATCH_PATH
 from pikkit.web.gateway import Gateway
 from pikkit.web.openapi import EXAMPLE_BET
-from pikkit.web.routes import Routes
+from pikkit.web.routes import Routes, grade_batches
 from pikkit.web.status import Status
 
 __all__ = ["Application"]
@@ -80,10 +80,10 @@ class Application:
         prepare = {BATCH_PATH: self._routes.prepare_batch}
         return Gateway(app, settings=self._settings, metrics=self._metrics, prepare=prepare)
 
-    def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
+    async def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
         """Grade the batch requests that BentoML merged."""
         self._metrics.merged(len(jobs))
-        return self._grader.grade_batches(jobs)
+        return await grade_batches(self._grader, jobs)
 
     def load(self) -> None:
         """Join the workers and load a model set. Without one the service starts, says so, and keeps looking."""

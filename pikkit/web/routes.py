@@ -15,15 +15,16 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Scope
 
+from pikkit.bets import BatchAnswer, Prediction
 from pikkit.errors import Forbidden, NotFound, Unauthorized
-from pikkit.grader import Grader, Options, flag
+from pikkit.grader import BatchJob, Grader, Options, flag
 from pikkit.legacy import legacy_bet
 from pikkit.settings import Settings
 from pikkit.web.openapi import document
 from pikkit.web.responses import json_response, read_json
 from pikkit.web.status import Status
 
-__all__ = ["Routes"]
+__all__ = ["Routes", "grade_batches"]
 
 _PAGES = Path(__file__).parent / "static"
 _ASSETS = frozenset({".css", ".js", ".svg", ".png", ".ico"})
@@ -35,6 +36,13 @@ _PAGE_HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
+
+
+async def grade_batches(grader: Grader, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
+    """Grade batches; explained ones in a thread, as the first in a worker takes a second."""
+    if any(job.options.explain for job in jobs):
+        return await run_in_threadpool(grader.grade_batches, jobs)
+    return grader.grade_batches(jobs)
 
 
 class Routes:
@@ -79,17 +87,17 @@ class Routes:
 
     async def predict_post(self, request: Request) -> Response:
         """One bet in the body."""
-        return json_response(self._grader.grade(read_json(_body(request)), _options(request)))
+        return json_response(await self._graded(read_json(_body(request)), _options(request)))
 
     async def predict_get(self, request: Request) -> Response:
         """One bet as query parameters; raises no alert."""
         bet = {name: value for name, value in request.query_params.items() if name not in ("explain", "dry_run")}
-        return json_response(self._grader.grade(bet, _options(request, raises_alerts=False)))
+        return json_response(await self._graded(bet, _options(request, raises_alerts=False)))
 
     async def legacy_predict(self, request: Request) -> Response:
         """The extension's first call, kept: a flat prediction from query parameters."""
         bet, warnings = legacy_bet(dict(request.query_params))
-        prediction = self._grader.grade(bet, _options(request, names_unknown_fields=False))
+        prediction = await self._graded(bet, _options(request, names_unknown_fields=False))
         prediction["warnings"] += warnings
         return json_response(prediction)
 
@@ -102,7 +110,7 @@ class Routes:
         )
         bets = {"bets": [bet for bet, _ in warned]} if isinstance(raw, list) else data
         job = self._grader.read_batch(bets, _options(request, names_unknown_fields=False))
-        answer = self._grader.grade_batch(job)
+        [answer] = await grade_batches(self._grader, [job])
         results: list[Any] = [None] * len(job.bets)
         for item in answer["predictions"]:
             item["prediction"]["warnings"] += warned[item["index"]][1]
@@ -166,6 +174,12 @@ class Routes:
         if path.parent != _PAGES or path.suffix not in _ASSETS or not path.is_file():
             raise NotFound(f"no asset {request.path_params['name'][:100]!r}")
         return FileResponse(path, headers=_PAGE_HEADERS)
+
+    async def _graded(self, bet: object, options: Options) -> Prediction:
+        """The prediction; explained ones in a thread, as the first in a worker takes a second."""
+        if options.explain:
+            return await run_in_threadpool(self._grader.grade, bet, options)
+        return self._grader.grade(bet, options)
 
     def _check_admin(self, request: Request) -> None:
         token = self._settings.admin_token

@@ -1,0 +1,176 @@
+"""The product itself as Bentos: deployed under load, with its golden bets, and carried to an empty machine."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.browser import EXTENSION, chromium, files, service_worker
+from tests.support.deploy_load import Tally, load
+from tests.support.deploy_rig import free_block
+from tests.support.model_files import write_set
+from tests.support.need import root
+from tests.support.ports import free_port
+from tests.support.processes import Process
+from tests.support.server import Server
+
+pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
+
+
+class Stack:
+    """`python -m deploy` with a run folder, store and ports of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_block()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **os.environ,
+            "BENTOML_HOME": str(folder / "bentoml"),
+            "DATA_DIR": str(folder / "data"),
+            "DEPLOY_RUN_DIR": str(folder / "run"),
+            "DEPLOY_BASE_PORT": str(self.port),
+            "DEPLOY_RATE_LIMIT": "0",
+            "DEPLOY_CONNECTION_LIMIT": "0",
+            "ALERTS_ENABLED": "false",
+            "ACCESS_LOG": "0",
+        }
+        self.environment.pop("MODEL_DIR", None)
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy", *arguments],
+            cwd=root(),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{output}"
+        return output
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.run("status", "--json"))  # type: ignore[no-any-return]
+
+    @contextmanager
+    def traffic(self) -> Iterator[Tally]:
+        tally = Tally()
+        loop = asyncio.new_event_loop()
+        stop = asyncio.Event()
+        work = load(self.port, tally, stop, clients=12, pause=0.01, kinds=("post", "get", "batch"))
+        thread = threading.Thread(target=lambda: loop.run_until_complete(work))
+        thread.start()
+        try:
+            yield tally
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join(60)
+            loop.close()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("product"))
+    try:
+        told = made.run("deploy", "--version", "1.0.0")
+        assert "golden bets agree" in told
+        yield made
+    finally:
+        made.environment["DEPLOY_STOP_GRACE_S"] = "5"
+        made.run("stop", "--force")
+
+
+def test_the_deployed_product_keeps_its_contract_under_verify(stack: Stack) -> None:
+    told = stack.run("verify", "--version", "1.0.0", "--requests", "200", "--p95-ms", "2000")
+    assert "FAIL" not in told
+    stack.run("verify", "--version", "9.9.9", "--requests", "0", code=8)
+
+
+def test_what_is_for_operators_is_closed_from_outside(stack: Stack) -> None:
+    for path in ("/metrics", "/api/v1/reload-models"):
+        method = "POST" if "reload" in path else "GET"
+        assert httpx.request(method, stack.url + path).status_code in (403, 404)
+
+
+def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients_nor_by_the_extension(
+    stack: Stack, tmp_path: Path
+) -> None:
+    models = write_set(tmp_path / "models", "20260301_000000")
+    with (
+        files(EXTENSION / "sample") as pages,
+        chromium(tmp_path / "profile", extension=EXTENSION) as context,
+        stack.traffic() as tally,
+    ):
+        worker = service_worker(context)
+        worker.evaluate("url => chrome.storage.local.set({url})", stack.url)
+        page = context.new_page()
+        page.goto(f"{pages}/odds.html")
+        page.wait_for_function("document.querySelectorAll('.pikkit-badge').length === 4")
+        stack.run("deploy", "--version", "1.1.0", "--models", str(models))
+        worker.evaluate("chrome.storage.session.clear()")
+        page.reload()
+        page.wait_for_function("document.querySelectorAll('.pikkit-badge').length === 4")
+        assert httpx.get(f"{stack.url}/health").json()["model_timestamp"] == "20260301_000000"
+        stack.run("canary", "--version", "1.2.0", "--weight", "50", "--models", str(models))
+        stack.run("promote", "--force")
+        assert httpx.get(f"{stack.url}/health").json()["version"] == "1.2.0"
+        stack.run("rollback")
+        assert httpx.get(f"{stack.url}/health").json()["version"] == "1.1.0"
+        page.reload()
+        page.wait_for_function("document.querySelectorAll('.pikkit-badge').length === 4")
+        page.close()
+    assert tally.failures == {}
+    assert tally.requests > 500
+
+
+def test_a_bento_serves_the_same_answers_from_an_empty_folder_with_an_empty_store(tmp_path: Path) -> None:
+    bets = [{**BET, "odds": odds, "placed_at": "2026-01-26T12:00:00Z"} for odds in (-110, 150, 100)]
+
+    def answers(url: str) -> list[Any]:
+        found = httpx.post(f"{url}/api/v1/batch-predict", json={"bets": bets}).json()["predictions"]
+        return [{**item["prediction"], "timestamp": None} for item in found]
+
+    (tmp_path / "direct").mkdir()
+    with Server(tmp_path / "direct", ACCESS_LOG=0) as server:
+        expected = answers(server.url)
+
+    def bentoml(home: str, *arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "bentoml", *arguments],
+            cwd=root(),
+            env={**os.environ, "BENTOML_HOME": str(tmp_path / home)},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=True,
+        ).stdout
+
+    bentoml("here", "build", "--version", "test", "--output", "tag", ".")
+    bentoml("here", "export", "pikkit_ml_api:test", str(tmp_path / "pikkit.bento"))
+    bentoml("there", "import", str(tmp_path / "pikkit.bento"))
+    port = free_port()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    environment = {
+        "BENTOML_HOME": str(tmp_path / "there"),
+        "DATA_DIR": str(empty / "data"),
+        "PYTHONPATH": "",
+        "ACCESS_LOG": "0",
+    }
+    serve = ["serve", "pikkit_ml_api:test", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "bentoml", *serve]
+    with Process(command, log=tmp_path / "bento.log", env=environment, cwd=empty) as process:
+        process.wait_until_http(f"http://127.0.0.1:{port}/ready")
+        assert answers(f"http://127.0.0.1:{port}") == expected
