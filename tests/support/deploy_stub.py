@@ -1,7 +1,7 @@
 """A small service that speaks the HTTP contract, with faults by order: `python -m tests.support.deploy_stub`.
 
 Environment: PORT, DEPLOYMENT, APP_VERSION, STUB (JSON): version, models, models_loaded, ready, boot_delay, crash,
-p (win probability), delay, error_rate, grade. The header X-Delay (seconds) delays one answer.
+real_metrics, p (win probability), delay, error_rate, grade. The header X-Delay (seconds) delays one answer.
 """
 
 import asyncio
@@ -21,6 +21,11 @@ SLOT = os.environ.get("DEPLOYMENT", "local")
 VERSION = CONFIG.get("version", os.environ.get("APP_VERSION", "0"))
 MODELS = CONFIG.get("models", "a" * 64)
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+WATCHED = None
+if CONFIG.get("real_metrics"):  # the service's own metrics in place of the few below
+    from tests.support.watched import Watched
+
+    WATCHED = Watched(VERSION, SLOT)
 STARTED = time.time()
 RANDOM = random.Random(7)  # noqa: S311 - faults, not secrets
 
@@ -47,6 +52,8 @@ def prediction() -> dict[str, Any]:
 
 
 def metrics() -> bytes:
+    if WATCHED is not None:
+        return WATCHED.metrics.render()
     lines = [f"pikkit_active_requests {Counts.active}"]
     lines += [
         f'pikkit_predictions_total{{sport="Basketball",market="Moneyline",grade="{grade}"}} {n}'
@@ -93,6 +100,12 @@ async def answer(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, by
 
 
 async def predict(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:
+    if WATCHED is not None:
+        return await WATCHED.request(path, answer_prediction(path, scope, body), json.loads(body or b"{}"))
+    return await answer_prediction(path, scope, body)
+
+
+async def answer_prediction(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:
     began = time.perf_counter()
     Counts.active += 1
     try:

@@ -33,6 +33,7 @@ class Spec:
             "bet_type": Vocabulary(("straight",)),
         }
     )
+    names: tuple[str, ...] = ()
 
 
 @dataclass
@@ -48,6 +49,7 @@ class ModelSet:
     starter: bool = False
     spec: Spec = field(default_factory=Spec)
     history: Past = field(default_factory=Past)
+    baseline: dict[str, Any] | None = None
 
 
 def a_model_set(**changes: Any) -> ModelSet:
