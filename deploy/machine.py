@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from deploy.audit import AuditLog
@@ -22,9 +23,11 @@ from deploy.runtimes.base import Runtime
 from deploy.sample import Sample, active_requests
 from deploy.settings import DeploySettings
 from deploy.state import State, StateFile
+from deploy.validation import validate_models
 
 __all__ = ["Machine"]
 
+ROOT = Path(__file__).resolve().parent.parent
 _QUIET_READS = 3
 _DRAIN_POLL_S = 0.1
 
@@ -66,6 +69,19 @@ class Machine:
         if seen.kept and self.gates.fit(other, seen.version) is None:
             return State(previous=other, previous_version=seen.version)
         return State()
+
+    def validated(self, release: Release) -> str:
+        """Judge the release's models on settled bets, where DEPLOY_VALIDATE_BETS names some.
+
+        Raises:
+            GateFailed: they did not pass.
+        """
+        if self.settings.validate_bets is None:
+            return ""
+        route = self.router.get()
+        version = self.runtime.observe(route.production).version if route else None
+        production = self.releases.get(version) if version else None
+        return f", {validate_models(release, self.settings.validate_bets, production, ROOT)}"
 
     def drain(self, slot: Slot) -> str:
         """Wait until the slot's own gauge says that nothing is in progress.

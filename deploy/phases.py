@@ -67,6 +67,8 @@ def _build(machine: Machine, job: Job) -> str:
     if job.command in ("deploy", "canary") and not job.older_models:
         machine.check_models(job.release)
     words = "reused" if existing else "built"
+    if job.command in ("deploy", "canary"):
+        words += machine.validated(job.release)
     return f"{job.release.tag} {words}, code {job.release.tree[:12]}, models {job.release.models_version}"
 
 

@@ -65,7 +65,7 @@ class Sample:
                     buckets[bound] = buckets.get(bound, 0) + value
                 elif name == "pikkit_prediction_latency_seconds_count" and predicts:
                     sums["requests"] += value
-                elif name == "pikkit_win_probability_sum_total":
+                elif name == "pikkit_win_probability_sum":
                     sums["probability_sum"] += value
                     seen_probability = True
         if seen_probability:

@@ -28,6 +28,9 @@ class DeploySettings(BaseSettings):
     base_port: int = Field(8000, ge=1024, le=_HIGHEST_BASE, description="Nginx; slots follow at +1, +2 and +3")
     status_port: int | None = Field(None, description="Loopback port of stub_status; default base port + 9")
     workers: int = Field(1, ge=1, le=64, description="Worker processes of a slot")
+    validate_bets: Path | None = Field(
+        None, description="Settled bets (CSV, Parquet): models must pass `python -m training validate` on them"
+    )
     keep_releases: int = Field(5, ge=1, description="Releases kept beside those in use and the rollback target")
 
     nginx_bin: Path | None = Field(
@@ -70,7 +73,7 @@ class DeploySettings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("run_dir", "nginx_bin", "tls_certificate", "tls_key")
+    @field_validator("run_dir", "validate_bets", "nginx_bin", "tls_certificate", "tls_key")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.absolute() if value else None

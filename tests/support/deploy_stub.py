@@ -60,7 +60,7 @@ def metrics() -> bytes:
         for grade, n in Counts.grades.items()
     ]
     lines += [f'pikkit_prediction_errors_total{{code="{code}"}} {n}' for code, n in Counts.errors.items()]
-    lines.append(f"pikkit_win_probability_sum_total {CONFIG.get('p', 0.55) * sum(Counts.grades.values())}")
+    lines.append(f"pikkit_win_probability_sum {CONFIG.get('p', 0.55) * sum(Counts.grades.values())}")
     lines.append(f"pikkit_unknown_categories_total {Counts.unknown}")
     label = 'endpoint="/api/v1/predict"'
     total = 0
@@ -75,7 +75,6 @@ def metrics() -> bytes:
         "pikkit_predictions_total": "counter",
         "pikkit_prediction_errors_total": "counter",
         "pikkit_unknown_categories_total": "counter",
-        "pikkit_win_probability_sum_total": "counter",
         "pikkit_prediction_latency_seconds": "histogram",
     }
     return "\n".join([*(f"# TYPE {name} {kind}" for name, kind in types.items()), *lines, ""]).encode()

@@ -22,6 +22,7 @@ from tests.support.need import root
 from tests.support.ports import free_port
 from tests.support.processes import Process
 from tests.support.server import Server
+from tests.support.simulated import write_bets
 
 pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -174,3 +175,17 @@ def test_a_bento_serves_the_same_answers_from_an_empty_folder_with_an_empty_stor
     with Process(command, log=tmp_path / "bento.log", env=environment, cwd=empty) as process:
         process.wait_until_http(f"http://127.0.0.1:{port}/ready")
         assert answers(f"http://127.0.0.1:{port}") == expected
+
+
+def test_models_that_do_not_pass_validation_are_not_deployed(stack: Stack, tmp_path: Path) -> None:
+    bets = write_bets(tmp_path / "bets.csv", 4000, 5)
+    untrained = write_set(tmp_path / "models", "20260401_000000", seed=3)  # knows nothing of these bets
+    before = httpx.get(f"{stack.url}/health").json()["version"]
+    stack.environment["DEPLOY_VALIDATE_BETS"] = str(bets)
+    try:
+        told = stack.run("canary", "--version", "2.0.0", "--models", str(untrained), code=3)
+    finally:
+        del stack.environment["DEPLOY_VALIDATE_BETS"]
+    assert "did not pass" in told
+    assert "FAIL" in told
+    assert httpx.get(f"{stack.url}/health").json()["version"] == before

@@ -117,8 +117,10 @@ pikkit_prediction_errors_total{code="internal_error"} 4
 pikkit_prediction_errors_total{code="invalid_bet"} 40
 # TYPE pikkit_unknown_categories_total counter
 pikkit_unknown_categories_total{column="league"} 6
-# TYPE pikkit_win_probability_sum_total counter
-pikkit_win_probability_sum_total 5
+# TYPE pikkit_win_probability histogram
+pikkit_win_probability_bucket{le="+Inf"} 10
+pikkit_win_probability_sum 5
+pikkit_win_probability_count 10
 # TYPE pikkit_prediction_latency_seconds histogram
 pikkit_prediction_latency_seconds_bucket{endpoint="/api/v1/predict",le="0.1"} 7
 pikkit_prediction_latency_seconds_bucket{endpoint="/api/v1/predict",le="+Inf"} 8
