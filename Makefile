@@ -10,7 +10,7 @@ export BENTOML_DO_NOT_TRACK := true
 export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
 
-.PHONY: help serve dev test unit lint format types lock clean starter client-types validate test-n8n
+.PHONY: help serve dev test unit lint format types lock clean starter bench client-types validate test-n8n
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lint: $(STAMP) ## ruff: rules and format
 format: $(STAMP) ## ruff: mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## load one worker with wrk: requests/s, latency, memory
+	@$(BIN)/python -m benchmarks.serve
 
 client-types: $(STAMP) ## TypeScript types of the API for the example extension
 	@$(BIN)/python -m pikkit.web.types > examples/chrome-extension/api.d.ts
