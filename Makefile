@@ -10,7 +10,7 @@ export BENTOML_DO_NOT_TRACK := true
 export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
 
-.PHONY: help serve dev test unit lint format types lock clean starter bench client-types validate test-n8n
+.PHONY: help serve dev test unit lint format types lock clean starter bench yaml unit-all audit build ship client-types validate test-n8n
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,27 @@ unit: $(STAMP) ## the fast tests only
 lint: $(STAMP) ## ruff: rules and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+yaml: $(STAMP) ## yamllint, and zizmor on the workflows
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/zizmor --offline --quiet .github
+
+unit-all: $(STAMP) ## the fast tests on every Python from 3.11 to 3.13 (uv fetches what is missing)
+	@for version in 3.11 3.12 3.13; do \
+	  $(BIN)/uv run --quiet --no-project --isolated --python $$version --with-requirements requirements/dev.txt \
+	    python -m pytest -q tests/unit || exit 1; \
+	done
+
+audit: $(STAMP) ## known vulnerabilities of what the service is locked to, and the hostile pickles
+	@$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/serve.txt
+	@$(BIN)/python -m pytest -q tests/unit/test_pickles.py
+
+build: $(STAMP) ## the release VERSION as a Bento
+	@test -n "$(VERSION)" || { echo "make build VERSION=1.2.0"; exit 2; }
+	@$(BIN)/python -m deploy build --version $(VERSION)
+
+ship: $(STAMP) ## the pipeline's last stage: ACTION on the host, verify, go back on failure (see deploy/ship.sh)
+	@deploy/ship.sh
 
 format: $(STAMP) ## ruff: mend what can be mended
 	@$(BIN)/ruff check --fix .

@@ -109,9 +109,8 @@ def main() -> None:
                     time.sleep(0.5)
             peak = memory.stop()
     print(f"ready after {ready:.1f} s, peak memory of the worker {peak:.0f} MiB\n")
-    print(
-        "| case | clients | requests/s | bets/s | p50 ms | p95 ms | p99 ms | failed |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("| case | clients | requests/s | bets/s | p50 ms | p95 ms | p99 ms | failed |")
+    print("|---|---|---|---|---|---|---|---|")
     size = {title: bets for title, _, _, bets, _ in CASES}
     for r in results:
         figures = [f"{r.per_second:,.0f}", f"{r.per_second * size[r.name]:,.0f}", f"{r.p50:.2f}", f"{r.p95:.2f}"]

@@ -1,0 +1,140 @@
+"""The pipeline's last stage for real: SSH to a host on loopback, deploy under load, verify, roll back, tell."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.deploy_rig import free_block
+from tests.support.need import need, root
+from tests.support.ports import free_port
+from tests.support.processes import Process
+from tests.support.receiver import StandIn
+
+pytestmark = pytest.mark.system
+
+
+class Host:
+    """An sshd with a throw-away key, and a clone of this repository that it deploys from."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        sshd = need("sshd")
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+        (folder / "authorized_keys").write_text((folder / "user.pub").read_text())
+        self.ssh_port = free_port()
+        (folder / "sshd_config").write_text(
+            f"Port {self.ssh_port}\nListenAddress 127.0.0.1\nHostKey {folder / 'host'}\nPidFile {folder / 'sshd.pid'}\n"
+            f"AuthorizedKeysFile {folder / 'authorized_keys'}\nPasswordAuthentication no\nStrictModes no\n"
+            "UsePAM no\nPermitRootLogin prohibit-password\n"
+        )
+        Path("/run/sshd").mkdir(exist_ok=True)
+        self.sshd = Process([sshd, "-D", "-e", "-f", folder / "sshd_config"], log=folder / "sshd.log")
+        self.clone = folder / "clone"
+        subprocess.run(["git", "clone", "-q", root(), self.clone], check=True)
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root(), capture_output=True, text=True, check=True)
+        self.commit = commit.stdout.strip()
+        (self.clone / ".venv").symlink_to(root() / ".venv")  # the host's environment is made already
+        base = free_block()
+        self.url = f"http://127.0.0.1:{base}"
+        profile = {
+            "DEPLOY_BASE_PORT": base,
+            "DEPLOY_RATE_LIMIT": 0,
+            "BENTOML_HOME": folder / "bentoml",
+            "DATA_DIR": folder / "data",
+            "ALERTS_ENABLED": "false",
+            "PATH": os.environ["PATH"],
+        }
+        # What an operator puts into the login environment of the deploying user.
+        exports = "\n".join(f"export {name}={value}" for name, value in profile.items())
+        (folder / "environment").write_text(exports + "\n")
+        key = (folder / "authorized_keys").read_text()
+        wrapper = f'command="bash -c \'. {folder}/environment; eval \\"$SSH_ORIGINAL_COMMAND\\"\'" '
+        (folder / "authorized_keys").write_text(wrapper + key)
+
+    def environment(self, telegram: str, **more: str) -> dict[str, str]:
+        host_key = " ".join((self.folder / "host.pub").read_text().split()[:2])
+        return {
+            **os.environ,
+            "REMOTE": f"{os.environ.get('USER') or 'root'}@127.0.0.1",
+            "REMOTE_PORT": str(self.ssh_port),
+            "REMOTE_DIR": str(self.clone),
+            "REMOTE_KNOWN_HOSTS": f"[127.0.0.1]:{self.ssh_port} {host_key}",
+            "TOOLS_VM_SSH_KEY": (self.folder / "user").read_text(),
+            "LIVE_URL": self.url,
+            "COMMIT": self.commit,
+            "TELEGRAM_BOT_TOKEN": "123:abc",
+            "TELEGRAM_CHAT_ID": "42",
+            "TELEGRAM_API_URL": telegram,
+            **more,
+        }
+
+    def ship(self, telegram: str, *, code: int, **more: str) -> str:
+        done = subprocess.run(
+            [root() / "deploy/ship.sh"],
+            env=self.environment(telegram, **more),
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == code, output + self.sshd.tail()
+        return output
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    made = Host(tmp_path_factory.mktemp("host"))
+    try:
+        yield made
+    finally:
+        if (made.clone / ".run").exists():
+            subprocess.run(
+                [
+                    "bash",
+                    "-c",
+                    f". {made.folder}/environment; cd {made.clone}; .venv/bin/python -m deploy stop --force",
+                ],
+                capture_output=True,
+                timeout=120,
+                check=False,
+            )
+        made.sshd.stop()
+        shutil.rmtree(made.folder, ignore_errors=True)
+
+
+def test_a_release_is_shipped_verified_and_announced_and_a_broken_one_goes_back(host: Host) -> None:
+    with StandIn() as telegram:
+        host.ship(telegram.url, code=0, ACTION="deploy", VERSION="1.0.0")
+        assert httpx.get(f"{host.url}/health").json()["version"] == "1.0.0"
+        host.ship(telegram.url, code=0, ACTION="deploy", VERSION="1.1.0")
+        assert httpx.get(f"{host.url}/health").json()["version"] == "1.1.0"
+        # Verification looks at an address that does not serve the new version: the release is taken back.
+        told = host.ship(telegram.url, code=1, ACTION="deploy", VERSION="1.2.0", LIVE_URL="http://127.0.0.1:9")
+        assert "checks failed" in told
+        assert httpx.get(f"{host.url}/health").json()["version"] == "1.1.0"
+        texts = [call.json["text"] for call in telegram.calls]
+    assert texts == [
+        "Pikkit ML API: deploy 1.0.0 is live and verified",
+        "Pikkit ML API: deploy 1.1.0 is live and verified",
+        "Pikkit ML API: deploy 1.2.0 did not pass verification and was rolled back",
+    ]
+
+
+def test_another_host_key_a_strange_commit_and_a_missing_setting_are_refused(host: Host) -> None:
+    with StandIn() as telegram:
+        other = (host.folder / "user.pub").read_text().split()[1]
+        known = f"[127.0.0.1]:{host.ssh_port} ssh-ed25519 {other}"
+        told = host.ship(telegram.url, code=1, ACTION="rollback", REMOTE_KNOWN_HOSTS=known)
+        assert "Host key verification failed" in told
+        assert "40 hex digits" in host.ship(telegram.url, code=1, ACTION="rollback", COMMIT="main; touch /tmp/x")
+        assert "version of the release" in host.ship(telegram.url, code=1, ACTION="deploy", VERSION="")
+        assert [call.json["text"] for call in telegram.calls][:1] == [
+            "Pikkit ML API: rollback  failed; production is as the host's `status` says"
+        ]
