@@ -294,3 +294,18 @@ def test_n8n_goes_first_and_without_any_receiver_there_is_no_sink(tmp_path: Path
     assert channels() == []
     made = Settings(_env_file=None, data_dir=tmp_path)
     assert build_sink(made, counted=lambda *_: None, dropped=lambda _: None) is None
+
+
+def test_ten_thousand_alerts_through_a_failing_receiver_are_neither_lost_nor_repeated(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    alerts = [alert(NOON + i / 1000, market=f"m{i}") for i in range(10_000)]
+    for start in range(0, len(alerts), 100):
+        outbox.put(alerts[start : start + 100], ["n8n"], 60)
+    receiver = Fake(*(Later("503", 0.0) for _ in range(200)))
+    first, second = consumer(outbox, receiver, lambda: NOON + 100), consumer(outbox, receiver, lambda: NOON + 100)
+    while outbox.figures(NOON + 100).depth:
+        for worker in (first, second):  # as two processes, one after the other holding the lock
+            for _ in range(50):
+                worker.run_once()
+    assert len(receiver.taken) == 10_000
+    assert set(receiver.taken) == {one.alert_id for one in alerts}
