@@ -106,7 +106,8 @@ def nginx(upstream: str, folder: Path) -> Iterator[tuple[str, int]]:
         f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/logs/error.log;\n"
         "events {} http { access_log off; "
         f"upstream service {{ server {address} max_fails=0; keepalive 64; }}\n"
-        f"server {{ listen 127.0.0.1:{port}; client_max_body_size 1m; client_body_buffer_size 1m; location / {{ proxy_pass http://service; "
+        f"server {{ listen 127.0.0.1:{port}; client_max_body_size 1m; client_body_buffer_size 1m; "
+        "location / { proxy_pass http://service; "
         'proxy_http_version 1.1; proxy_set_header Connection ""; } } }\n'
     )
     command: list[str] = ["taskset", "-c", "0", *find_nginx(DeploySettings(), folder).start(file)]
