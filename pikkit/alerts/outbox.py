@@ -63,6 +63,13 @@ class OutboxFigures:
     parked: int
 
 
+class _Connection(sqlite3.Connection):
+    """Closed when its thread is gone, by whichever thread collects it."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Outbox:
     """The queue. Threads of a process may share it; each has a connection of its own."""
 
@@ -236,7 +243,9 @@ class Outbox:
         """This thread's connection; after a fork the parent's is left alone."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None or self._local.pid != os.getpid():
-            connection = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None)
+            connection = sqlite3.connect(
+                self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=_Connection
+            )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
