@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.support.browser import EXTENSION, chromium, files, service_worker
+from tests.support.deploy_rig import Rig
 from tests.support.ports import free_port
 from tests.support.receiver import StandIn
 from tests.support.server import Server
@@ -213,6 +214,27 @@ def test_errors_can_be_read_by_a_page_that_is_allowed(tmp_path: Path, stage: Sta
             got = page.evaluate(script, [server.url + path, options])
             assert got[:2] == [status, code]
             assert got[2]
+    page.close()
+
+
+def test_what_the_load_balancer_answers_itself_can_be_read_too(tmp_path: Path, stage: Stage) -> None:
+    page = stage.context.new_page()
+    page.goto(f"{stage.pages}/odds.html")
+    # The slot behind is a stub that sends no CORS headers: what can be read here is Nginx's own.
+    script = """async (url) => { try {
+      const answer = await fetch(url);
+      return [answer.status, (await answer.json()).error.code, answer.headers.get("X-Served-By")];
+    } catch { return null; } }"""
+    limits = {"DEPLOY_RATE_LIMIT": "1", "DEPLOY_RATE_BURST": "2"}
+    with Rig(tmp_path, CORS_ORIGINS=stage.pages, **limits) as rig:
+        rig.release("1")
+        rig.do(lambda operations: operations.deploy("1"))
+        answers = [page.evaluate(script, f"{rig.url}/api/v1/predict") for _ in range(12)]
+        assert [429, "rate_limited", "nginx"] in answers
+        machine = rig.machine()
+        machine.runtime.stop(machine.production(), grace_s=1)
+        time.sleep(4)  # the limit lets a few more through
+        assert page.evaluate(script, f"{rig.url}/api/v1/predict") == [502, "unavailable", "nginx"]
     page.close()
 
 
