@@ -22,7 +22,7 @@ from pikkit.errors import InvalidBet, InvalidRequest, ModelsNotLoaded
 from pikkit.grading import GRADES
 from pikkit.predictor import Models, Predictor
 
-__all__ = ["MAX_BETS", "BatchJob", "Grader", "Observer", "Options", "flag"]
+__all__ = ["MAX_BETS", "BatchJob", "Grader", "Observer", "Options", "options_of"]
 
 MAX_BETS = 100
 
@@ -181,7 +181,23 @@ def _mean(values: Sequence[float]) -> float | None:
     return round(sum(values) / len(values), 6) if values else None
 
 
-def flag(parameters: Mapping[str, str], name: str) -> bool:
+def options_of(
+    parameters: Mapping[str, str], *, raises_alerts: bool = True, names_unknown_fields: bool = True
+) -> Options:
+    """Options from query parameters.
+
+    Raises:
+        InvalidRequest: `explain` or `dry_run` is neither true nor false.
+    """
+    return Options(
+        explain=_flag(parameters, "explain"),
+        dry_run=_flag(parameters, "dry_run"),
+        raises_alerts=raises_alerts,
+        names_unknown_fields=names_unknown_fields,
+    )
+
+
+def _flag(parameters: Mapping[str, str], name: str) -> bool:
     """A yes/no query parameter; absent means no.
 
     Raises:

@@ -27,6 +27,7 @@ from pikkit.settings import Settings
 from pikkit.strength import Strength, in_container
 from pikkit.web.config import BATCH_PATH
 from pikkit.web.gateway import Gateway
+from pikkit.web.hot import hot_routes
 from pikkit.web.openapi import EXAMPLE_BET
 from pikkit.web.routes import Routes, grade_batches
 from pikkit.web.status import Status
@@ -78,7 +79,9 @@ class Application:
     def gateway(self, app: ASGIApp) -> Gateway:
         """What every request to `app` goes through first."""
         prepare = {BATCH_PATH: self._routes.prepare_batch}
-        return Gateway(app, settings=self._settings, metrics=self._metrics, prepare=prepare)
+        # Traces are made by the layers in between: where they are asked for, every request goes through them.
+        hot = {} if self._settings.otlp_endpoint else hot_routes(self._grader, merged=self._metrics.merged)
+        return Gateway(app, settings=self._settings, metrics=self._metrics, prepare=prepare, hot=hot)
 
     async def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
         """Grade the batch requests that BentoML merged."""

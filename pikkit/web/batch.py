@@ -1,4 +1,4 @@
-"""How a batch goes through BentoML's adaptive batching: one request is one element, read by the gateway before.
+"""How a batch goes through BentoML's adaptive batching, where traces are on: one request is one element, read before.
 
 BentoML merges the elements of requests that wait at the same time and splits what is too long; as one element a
 request stays whole, and with it the model set that it is graded by.

@@ -6,8 +6,9 @@ from typing import Any
 
 from pikkit.settings import Settings
 
-__all__ = ["BATCH_PATH", "service_config"]
+__all__ = ["BATCH_PATH", "PREDICT_PATH", "service_config"]
 
+PREDICT_PATH = "/api/v1/predict"
 BATCH_PATH = "/api/v1/batch-predict"
 
 

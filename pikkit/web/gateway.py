@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from pydantic_core import to_json
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,6 +34,7 @@ from pikkit.logs import access, get_logger
 from pikkit.metrics import PROBES, Metrics
 from pikkit.settings import Settings
 from pikkit.web.cors import Cors, RawHeaders
+from pikkit.web.hot import Answer
 
 __all__ = ["MAX_BODY", "Gateway"]
 
@@ -41,6 +43,7 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 _RETRY_AFTER_S = b"1"
 _SHOWN_PATH = 100
 _OWN_BODIES = frozenset({"/health", "/ready"})  # a 503 of theirs is an answer, not an error
+_JSON = (b"content-type", b"application/json")
 _DROPPED = frozenset({b"server", b"x-bentoml-request-id"})
 
 # Endpoints by path: the label of the metrics, so that a scanner's paths make no series.
@@ -76,15 +79,23 @@ class Gateway:
     """ASGI middleware around the whole service."""
 
     def __init__(
-        self, app: ASGIApp, *, settings: Settings, metrics: Metrics, prepare: Mapping[str, Callable[[Scope], None]]
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        prepare: Mapping[str, Callable[[Scope], None]],
+        hot: Mapping[str, Answer],
     ) -> None:
         """Wrap `app`.
 
         `prepare` checks requests of a path before the application sees them: BentoML would answer what its APIs
-        raise in its own way, with a traceback in the log.
+        raise in its own way, with a traceback in the log. POST requests of the paths in `hot` are answered by it,
+        without the application.
         """
         self._app = app
         self._prepare = prepare
+        self._hot = hot
         self._metrics = metrics
         self._cors = Cors(settings.cors_origins)
         self._keys = tuple(key.get_secret_value().encode() for key in settings.api_keys)
@@ -95,6 +106,8 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
+            if scope["type"] == "lifespan" and self._hot and isinstance(scope.get("app"), Starlette):
+                self._come_first(scope["app"])
             await self._app(scope, receive, send)
             return
         begin = time.perf_counter()
@@ -128,6 +141,23 @@ class Gateway:
                 error=exchange.error_code,
             )
 
+    def _come_first(self, outermost: Starlette) -> None:
+        """Take the hot routes before the layers that BentoML puts around its middlewares.
+
+        Among them is its time-out: a task for each request, and a timer that outlives it by the whole time.
+        """
+        layers = outermost.middleware_stack
+        assert layers is not None  # noqa: S101 - they are calling
+        hot = self._hot
+
+        async def first(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and scope["path"] in hot and scope["method"] == "POST":
+                await self(scope, receive, send)
+            else:
+                await layers(scope, receive, send)
+
+        outermost.middleware_stack = first
+
     async def _serve(
         self, scope: Scope, receive: Receive, exchange: _Exchange, headers: Headers, endpoint: str
     ) -> None:
@@ -141,6 +171,9 @@ class Gateway:
             if scope["method"] in ("POST", "PUT", "PATCH"):
                 async with asyncio.timeout(None if endpoint in _SLOW else self._timeout):
                     body = await _read(receive, headers)
+                    if scope["method"] == "POST" and scope["path"] in self._hot:
+                        await exchange.answer(await self._hot[scope["path"]](body, scope["query_string"]))
+                        return
                     scope["state"]["body"] = body
                     if scope["path"] in self._prepare:
                         self._prepare[scope["path"]](scope)
@@ -199,10 +232,14 @@ class _Exchange:
             return
         self.error_code = error.code
         body = to_json({"error": error.body(self.identifier)})
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *(more or [])]
+        headers = [_JSON, (b"content-length", b"%d" % len(body)), *(more or [])]
         if error.status == Overloaded.status:
             headers.append((b"retry-after", _RETRY_AFTER_S))
         await self._answer(error.status, headers, body)
+
+    async def answer(self, body: bytes) -> None:
+        """Answer with JSON."""
+        await self._answer(200, [_JSON, (b"content-length", b"%d" % len(body))], body)
 
     async def preflight(self, headers: RawHeaders) -> None:
         """Answer a CORS preflight."""

@@ -17,9 +17,10 @@ from starlette.types import Scope
 
 from pikkit.bets import BatchAnswer, Prediction
 from pikkit.errors import Forbidden, NotFound, Unauthorized
-from pikkit.grader import BatchJob, Grader, Options, flag
+from pikkit.grader import BatchJob, Grader, Options, options_of
 from pikkit.legacy import legacy_bet
 from pikkit.settings import Settings
+from pikkit.web.config import PREDICT_PATH
 from pikkit.web.openapi import document
 from pikkit.web.responses import json_response, read_json
 from pikkit.web.status import Status
@@ -60,14 +61,14 @@ class Routes:
     def prepare_batch(self, scope: Scope) -> None:
         """Read a batch before BentoML does, so that its errors are ours; leaves a BatchJob in the scope's state."""
         request = Request(scope)
-        scope["state"]["batch"] = self._grader.read_batch(read_json(_body(request)), _options(request))
+        scope["state"]["batch"] = self._grader.read_batch(read_json(_body(request)), options_of(request.query_params))
 
     def router(self) -> Router:
         """The ASGI application."""
         return Router(
             [
-                Route("/api/v1/predict", self.predict_post, methods=["POST"]),
-                Route("/api/v1/predict", self.predict_get, methods=["GET"]),
+                Route(PREDICT_PATH, self.predict_post, methods=["POST"]),
+                Route(PREDICT_PATH, self.predict_get, methods=["GET"]),
                 Route("/api/v1/model-info", self.model_info, methods=["GET"]),
                 Route("/api/v1/reload-models", self.reload_models, methods=["POST"]),
                 Route("/api/v1/drift-report", self.drift_report, methods=["GET"]),
@@ -87,17 +88,17 @@ class Routes:
 
     async def predict_post(self, request: Request) -> Response:
         """One bet in the body."""
-        return json_response(await self._graded(read_json(_body(request)), _options(request)))
+        return json_response(await self._graded(read_json(_body(request)), options_of(request.query_params)))
 
     async def predict_get(self, request: Request) -> Response:
         """One bet as query parameters; raises no alert."""
         bet = {name: value for name, value in request.query_params.items() if name not in ("explain", "dry_run")}
-        return json_response(await self._graded(bet, _options(request, raises_alerts=False)))
+        return json_response(await self._graded(bet, options_of(request.query_params, raises_alerts=False)))
 
     async def legacy_predict(self, request: Request) -> Response:
         """The extension's first call, kept: a flat prediction from query parameters."""
         bet, warnings = legacy_bet(dict(request.query_params))
-        prediction = await self._graded(bet, _options(request, names_unknown_fields=False))
+        prediction = await self._graded(bet, options_of(request.query_params, names_unknown_fields=False))
         prediction["warnings"] += warnings
         return json_response(prediction)
 
@@ -109,7 +110,7 @@ class Routes:
             [legacy_bet(bet) if isinstance(bet, dict) else (bet, []) for bet in raw] if isinstance(raw, list) else []
         )
         bets = {"bets": [bet for bet, _ in warned]} if isinstance(raw, list) else data
-        job = self._grader.read_batch(bets, _options(request, names_unknown_fields=False))
+        job = self._grader.read_batch(bets, options_of(request.query_params, names_unknown_fields=False))
         [answer] = await grade_batches(self._grader, [job])
         results: list[Any] = [None] * len(job.bets)
         for item in answer["predictions"]:
@@ -199,13 +200,3 @@ class Routes:
 def _body(request: Request) -> bytes:
     body: bytes = request.scope["state"]["body"]
     return body
-
-
-def _options(request: Request, *, raises_alerts: bool = True, names_unknown_fields: bool = True) -> Options:
-    parameters = request.query_params
-    return Options(
-        explain=flag(parameters, "explain"),
-        dry_run=flag(parameters, "dry_run"),
-        raises_alerts=raises_alerts,
-        names_unknown_fields=names_unknown_fields,
-    )

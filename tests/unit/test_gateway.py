@@ -4,15 +4,18 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, Router
-from starlette.types import Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pikkit.errors import InvalidRequest
 from pikkit.metrics import Metrics
 from pikkit.settings import Settings
 from pikkit.web.gateway import MAX_BODY, Gateway
+from pikkit.web.hot import Answer
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 ORIGIN = "https://book.example"
@@ -49,10 +52,12 @@ ROUTES = [
 ]
 
 
-def client(prepare: dict[str, Callable[[Scope], None]] | None = None, **settings: Any) -> httpx.AsyncClient:
+def client(
+    prepare: dict[str, Callable[[Scope], None]] | None = None, hot: dict[str, Answer] | None = None, **settings: Any
+) -> httpx.AsyncClient:
     values = {"cors_origins": (ORIGIN,), "access_log": 0, **settings}
     made = Settings(_env_file=None, **values)
-    app = Gateway(Router(ROUTES), settings=made, metrics=Metrics(made), prepare=prepare or {})
+    app = Gateway(Router(ROUTES), settings=made, metrics=Metrics(made), prepare=prepare or {}, hot=hot or {})
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers={"origin": ORIGIN})
 
 
@@ -171,3 +176,91 @@ def test_what_prepare_raises_is_answered_before_the_application_is_asked() -> No
             return await http.post("/api/v1/predict", json={})
 
     assert check_shape(run(scenario()), 400, "invalid_request")["field"] == "bets"
+
+
+def test_a_hot_path_is_answered_without_the_application_and_with_the_common_headers() -> None:
+    async def answer(body: bytes, query: bytes) -> bytes:
+        return body + query
+
+    async def scenario() -> tuple[httpx.Response, httpx.Response]:
+        async with client(hot={"/api/v1/predict": answer, "/health": answer}) as http:
+            return await http.post("/api/v1/predict?a=1", json={}), await http.get("/health?status=200")
+
+    hot, other = run(scenario())
+    assert (hot.status_code, hot.content) == (200, b"{}a=1")
+    assert hot.headers["content-type"] == "application/json"
+    assert hot.headers["access-control-allow-origin"] == ORIGIN
+    assert hot.headers["x-request-id"]
+    assert other.json() == [{"detail": "not ours"}]  # only POST is answered so
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "code"),
+    [(InvalidRequest("no"), 400, "invalid_request"), (RuntimeError("secret detail"), 500, "internal_error")],
+)
+def test_what_a_hot_path_raises_is_answered_in_the_one_shape(raised: Exception, status: int, code: str) -> None:
+    async def answer(_body: bytes, _query: bytes) -> bytes:
+        raise raised
+
+    async def scenario() -> httpx.Response:
+        async with client(hot={"/api/v1/predict": answer}) as http:
+            return await http.post("/api/v1/predict", json={})
+
+    check_shape(run(scenario()), status, code)
+
+
+def test_hot_paths_pass_by_the_layers_around_the_gateway_and_everything_else_goes_through_them() -> None:
+    passed: list[str] = []
+
+    class Layer:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            passed.append(scope.get("path", scope["type"]))
+            await self.app(scope, receive, send)
+
+    async def answer(body: bytes, _query: bytes) -> bytes:
+        return body
+
+    made = Settings(_env_file=None, access_log=0)
+    options: dict[str, Any] = {
+        "settings": made,
+        "metrics": Metrics(made),
+        "prepare": {},
+        "hot": {"/api/v1/predict": answer},
+    }
+    layers = [Middleware(Layer), Middleware(Gateway, **options)]
+    app = Starlette(routes=ROUTES, middleware=layers)
+
+    async def scenario() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with LifespanOf(app), httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            posts = [await http.post(path, json={}) for path in ("/api/v1/predict", "/slow")]
+            return [answered.status_code for answered in (*posts, await http.get("/api/v1/predict"))]
+
+    assert run(scenario()) == [200, 200, 405]
+    assert passed == ["lifespan", "/slow", "/api/v1/predict"]
+
+
+class LifespanOf:
+    """Runs an application's lifespan around a block, as a server does."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __aenter__(self) -> None:
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        started = asyncio.Event()
+
+        async def send(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                started.set()
+
+        self._task = asyncio.ensure_future(self._app({"type": "lifespan"}, self._inbox.get, send))
+        await self._inbox.put({"type": "lifespan.startup"})
+        await started.wait()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._inbox.put({"type": "lifespan.shutdown"})
+        await self._task
