@@ -13,6 +13,7 @@ __all__ = ["ALIASES", "Encoder", "fold", "group_key"]
 # Entries with which an encoder itself stands for "no such value", the better one first.
 _UNKNOWN = ("unknown", "none")
 _REMEMBERED = 16_384  # spellings; callers can send any
+_REMEMBERED_PER_ENCODER = 4096
 
 
 @lru_cache(_REMEMBERED)
@@ -58,6 +59,11 @@ class Encoder:
         self._codes |= {other: self._codes[fold(name)] for other, name in aliases.items() if fold(name) in self._codes}
         unknown = next((self._codes[name] for name in _UNKNOWN if name in self._codes), None)
         self._unknown = float("nan") if unknown is None else float(unknown)
+        self.find = lru_cache(_REMEMBERED_PER_ENCODER)(self._find)
+
+    def _find(self, value: str) -> tuple[float, bool]:
+        """Code and knowledge of a value at once; `find` remembers spellings."""
+        return self.code(value), self.knows(value)
 
     def code(self, value: str) -> float:
         """The value's code; the class for unknown values where there is one, else NaN (missing)."""

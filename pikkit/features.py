@@ -15,11 +15,11 @@ from pikkit.errors import ModelError
 from pikkit.history import COUNT, GROUPS, IMPLIED, ROI, WINS, HistoryColumns
 from pikkit.odds import implied_probability
 
-__all__ = ["FEATURES", "PRIOR_BETS", "FeatureRows", "FeatureSpec", "build_matrix"]
+__all__ = ["DAY_S", "EPOCH_WEEKDAY", "FEATURES", "PRIOR_BETS", "FeatureRows", "FeatureSpec", "build_matrix"]
 
 PRIOR_BETS = 25.0  # bets at the price's own chance that are added to every group's record: shrinks small samples
-_DAY_S = 86_400.0
-_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
+DAY_S = 86_400.0
+EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 
 _PER_GROUP: Mapping[str, str] = {
     "win_rate": "wins over decided bets (fraction), shrunk to the bet's implied probability",
@@ -110,8 +110,9 @@ def build_matrix(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, n
         if encoder is None:
             full[:, i] = np.nan
         else:
-            full[:, i] = [encoder.code(value) for value in values]
-            unknown[:, i] = [not encoder.knows(value) for value in values]
+            codes, known = zip(*map(encoder.find, values), strict=True) if n else ((), ())
+            full[:, i] = codes
+            unknown[:, i] = np.logical_not(known)
     has_clv = np.isfinite(bets.clv_percentage)
     clv = np.where(has_clv, bets.clv_percentage, 0.0)
     full[:, 5] = implied
@@ -131,13 +132,13 @@ def build_matrix(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, n
     recent_count, recent_wins = past.recent[:, 0], past.recent[:, 1]
     # Unshrunk, ten results are noise that a model takes for form: served so, real models lose to having no history.
     full[:, 30] = (recent_wins + PRIOR_BETS * implied) / (recent_count + PRIOR_BETS)
-    days = np.floor(bets.placed_at / _DAY_S)
-    full[:, 31] = (days + _EPOCH_WEEKDAY) % 7
-    full[:, 32] = np.floor(bets.placed_at % _DAY_S / 3600)
+    days = np.floor(bets.placed_at / DAY_S)
+    full[:, 31] = (days + EPOCH_WEEKDAY) % 7
+    full[:, 32] = np.floor(bets.placed_at % DAY_S / 3600)
     if past.empty:
         full[:, 33] = 0
     else:
-        full[:, 33] = np.maximum(0, np.floor((bets.placed_at - past.first_bet_at) / _DAY_S))
+        full[:, 33] = np.maximum(0, np.floor((bets.placed_at - past.first_bet_at) / DAY_S))
     return FeatureRows(
         matrix=full[:, spec.positions].astype(np.float32),
         unknown=unknown,

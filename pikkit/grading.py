@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from pikkit.bets import CATEGORICAL, Grade
 
-__all__ = ["GRADES", "Grading", "Rules", "confidence", "grade", "stake_pct"]
+__all__ = ["GRADES", "Grading", "Rules", "confidence", "confidence_of_one", "grade", "grade_one", "stake_pct"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,7 +19,8 @@ _A, _B, _C, _D, _F = range(5)
 
 HALF_SAMPLE = 100.0  # settled bets at which half of the confidence that a sample can add is reached
 _UNKNOWN_COST = {"sport": 0.4, "league": 0.1, "market": 0.3, "institution_name": 0.1, "bet_type": 0.3}
-_KEPT_WHEN_UNKNOWN = np.array([1 - _UNKNOWN_COST[name] for name in CATEGORICAL])
+_KEPT_OF_ONE = [1 - _UNKNOWN_COST[name] for name in CATEGORICAL]
+_KEPT_WHEN_UNKNOWN = np.array(_KEPT_OF_ONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,14 @@ def confidence(sample_size: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_
     return np.asarray(evidence * np.where(unknown, _KEPT_WHEN_UNKNOWN, 1.0).prod(axis=1), dtype=np.float64)
 
 
+def confidence_of_one(sample_size: int, unknown: Sequence[int]) -> float:
+    """`confidence` of a single bet in plain numbers; `unknown`: positions in CATEGORICAL."""
+    kept = 1.0
+    for column in unknown:
+        kept *= _KEPT_OF_ONE[column]
+    return (0.5 + 0.5 * sample_size / (sample_size + HALF_SAMPLE)) * kept
+
+
 def stake_pct(kelly: Floats, rules: Rules) -> Floats:
     """Recommended stake in percent of the bankroll: fractional Kelly, capped."""
     return np.minimum(100 * rules.kelly_multiplier * kelly, rules.max_stake_pct)
@@ -87,3 +97,18 @@ def grade(roi_pct: Floats, trust: Floats, kelly: Floats, rules: Rules) -> Gradin
         default=_F,
     )
     return Grading(np.where(disagree, np.maximum(best, _C), best), disagree)
+
+
+def grade_one(roi_pct: float, trust: float, kelly: float, rules: Rules) -> tuple[int, bool]:
+    """`grade` of a single bet in plain numbers: index into GRADES, and whether the models disagree."""
+    staked = kelly > 0
+    disagree = staked != (roi_pct > 0)
+    if roi_pct > rules.a_roi and trust > rules.a_confidence and staked:
+        best = _A
+    elif roi_pct > rules.b_roi and trust > rules.b_confidence and staked:
+        best = _B
+    elif roi_pct > rules.c_roi and trust > rules.c_confidence:
+        best = _C
+    else:
+        best = _D if roi_pct > rules.d_roi else _F
+    return (max(best, _C) if disagree else best), disagree

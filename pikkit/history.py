@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from pikkit.asof import as_of
-from pikkit.bets import BetColumns
+from pikkit.bets import Bet, BetColumns
+from pikkit.categories import group_key
 from pikkit.errors import ModelError
 from pikkit.groups import (
     COUNT,
@@ -37,7 +38,7 @@ _FORMAT = 1
 class History:
     """Immutable sums per group."""
 
-    __slots__ = ("_first", "_index", "_recent", "_sums", "last_bet_at", "size")
+    __slots__ = ("_index", "_recent", "_sums", "first_bet_at", "last_bet_at", "size")
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class History:
     ) -> None:
         self.size = size
         self.last_bet_at = last_bet_at
-        self._first = first_bet_at
+        self.first_bet_at = first_bet_at
         self._index: list[dict[str, int]] = []
         rows: list[Sequence[float]] = [(0.0, 0.0, 0.0, 0.0)]  # row 0: a group that was never seen
         lately: list[tuple[float, float]] = [(0.0, 0.0)]
@@ -100,9 +101,24 @@ class History:
         return HistoryColumns(
             sums=self._sums[index.T],
             recent=self._recent[index[RECENT_GROUP]],
-            first_bet_at=self._first,
+            first_bet_at=self.first_bet_at,
             empty=self.size == 0,
         )
+
+    def of_one(self, bet: Bet) -> tuple[list[list[float]], list[float]]:
+        """The past of a single bet: a row of sums per group, and decided bets and wins of late."""
+        sport = group_key("sport", bet.sport)
+        league = group_key("league", bet.league)
+        market = group_key("market", bet.market)
+        by_sport, by_market, by_league, by_both, by_institution = self._index
+        rows = [
+            by_sport.get(sport, 0),
+            by_market.get(f"{sport}{SEPARATOR}{market}", 0),
+            by_league.get(f"{sport}{SEPARATOR}{league}", 0),
+            by_both.get(f"{sport}{SEPARATOR}{league}{SEPARATOR}{market}", 0),
+            by_institution.get(group_key("institution_name", bet.institution_name), 0),
+        ]
+        return self._sums[rows].tolist(), self._recent[rows[RECENT_GROUP]].tolist()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` gives the same history back."""
@@ -115,7 +131,7 @@ class History:
         return {
             "format": _FORMAT,
             "size": self.size,
-            "first_bet_at": None if self.size == 0 else self._first,
+            "first_bet_at": None if self.size == 0 else self.first_bet_at,
             "last_bet_at": None if self.size == 0 else self.last_bet_at,
             "columns": ["count", "wins", "implied_sum", "roi_sum_pct"],
             "groups": groups,

@@ -73,6 +73,10 @@ def parse_fractional(value: float | str) -> float:
 
 def american_to_decimal(american: Numbers) -> Numbers:
     """D = 1 + A/100 for A > 0, else 1 + 100/|A|."""
+    if isinstance(american, float):  # NumPy takes ten times as long for a single number
+        if american > 0:
+            return 1 + american / 100
+        return 1 + 100 / -american if american else math.inf
     with np.errstate(divide="ignore"):
         return cast("Numbers", np.where(np.greater(american, 0), 1 + american / 100, 1 + 100 / np.abs(american))[()])
 
@@ -102,6 +106,9 @@ def kelly_fraction(probability: Numbers, american: Numbers) -> Numbers:
     Kelly (1956), "A New Interpretation of Information Rate". Without an edge the share is 0.
     """
     decimal = american_to_decimal(american)
+    if isinstance(probability, float):
+        share = (probability * decimal - 1) / (decimal - 1)
+        return 0.0 if share <= 0 else share
     return cast("Numbers", np.maximum(0.0, (probability * decimal - 1) / (decimal - 1)))
 
 

@@ -1,10 +1,11 @@
-"""From validated bets to predictions: one vectorised path for one bet and for a hundred."""
+"""From validated bets to predictions: columns for many bets, plain numbers for one, and the same answer."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,10 @@ import numpy.typing as npt
 from pikkit.bets import CATEGORICAL, Bet, BetColumns, Prediction
 from pikkit.errors import ModelError
 from pikkit.features import FeatureRows, FeatureSpec, build_matrix
-from pikkit.grading import GRADES, Rules, confidence, grade, stake_pct
+from pikkit.grading import GRADES, Rules, confidence, confidence_of_one, grade, grade_one, stake_pct
 from pikkit.history import History
 from pikkit.odds import implied_probability, kelly_fraction
+from pikkit.onerow import feature_row
 from pikkit.reasons import Contributions, reasons
 from pikkit.settings import Settings
 
@@ -23,6 +25,7 @@ __all__ = ["Models", "Predictor", "rules_of"]
 Floats = npt.NDArray[np.float64]
 
 _DIGITS = 6
+_SCALE = 10.0**_DIGITS
 _NO_HISTORY = "no betting history in this model set: past rates are neutral and confidence is at most 0.5"
 _UNLISTED_LEGS = ("parlay", "round robin", "round_robin", "teaser")
 
@@ -105,17 +108,7 @@ class Predictor:
         """
         if not bets:
             return []
-        rows = self.rows(models, bets, now)
-        odds = np.array([bet.odds for bet in bets])
-        probability = np.clip(models.win_probability(rows.matrix), 0.0, 1.0).round(_DIGITS)
-        roi = models.roi(rows.matrix, probability, odds)
-        if not (np.isfinite(probability).all() and np.isfinite(roi).all()):
-            raise ModelError(f"model set {models.version} predicts values that are no numbers: import a sound set")
-        implied = implied_probability(odds)
-        kelly = kelly_fraction(probability, odds)
-        trust = confidence(rows.sample_size, rows.unknown)
-        grading = grade(roi, trust, kelly, self._rules)  # before rounding, which could hide a small edge of one model
-        roi, kelly = roi.round(_DIGITS), kelly.round(_DIGITS)
+        figures = self._figures_of_one(models, bets[0], now) if len(bets) == 1 else self._figures(models, bets, now)
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         version = models.version
         no_history = models.history.size == 0
@@ -136,39 +129,108 @@ class Predictor:
                 "warnings": [_NO_HISTORY] if no_history else [],
                 "ttl_s": self._ttl_s,
             }
-            for p, r, k, stake, c, g, q, e, n in zip(
-                probability.tolist(),
-                roi.tolist(),
-                kelly.tolist(),
-                stake_pct(kelly, self._rules).round(_DIGITS).tolist(),
-                trust.round(_DIGITS).tolist(),
-                grading.grade.tolist(),
-                implied.round(_DIGITS).tolist(),
-                (probability - implied).round(_DIGITS).tolist(),
-                rows.sample_size.tolist(),
-                strict=True,
-            )
+            for p, r, k, stake, c, g, q, e, n in zip(*figures.columns, strict=True)
         ]
         for i, bet in enumerate(bets):
             if bet.client_ref is not None:
                 predictions[i]["client_ref"] = bet.client_ref
             if bet.bet_type.casefold().startswith(_UNLISTED_LEGS):
                 predictions[i]["warnings"].append(f"{bet.bet_type}: scored as given, its legs are not known")
-        for i, column in np.argwhere(rows.unknown).tolist():
+        for i, column in figures.unknown:
             name = CATEGORICAL[column]
             predictions[i]["warnings"].append(
                 f"{name} {getattr(bets[i], name)!r} is unknown to this model set: confidence is lower"
             )
-        for i in np.flatnonzero(grading.disagree).tolist():
-            predictions[i]["warnings"].append(_disagreement(roi[i], kelly[i]))
+        for i in figures.disagree:
+            one = predictions[i]
+            one["warnings"].append(_disagreement(one["expected_roi"], one["kelly_fraction"]))
         if explain:
             for prediction, words in zip(
                 predictions,
-                reasons(models.contributions(rows.matrix), rows.matrix, models.spec.names),
+                reasons(models.contributions(figures.matrix), figures.matrix, models.spec.names),
                 strict=True,
             ):
                 prediction["reasons"] = words
         return predictions
+
+    def _figures(self, models: Models, bets: Sequence[Bet], now: float) -> _Figures:
+        rows = self.rows(models, bets, now)
+        odds = np.array([bet.odds for bet in bets])
+        probability = np.clip(models.win_probability(rows.matrix), 0.0, 1.0).round(_DIGITS)
+        roi = models.roi(rows.matrix, probability, odds)
+        if not (np.isfinite(probability).all() and np.isfinite(roi).all()):
+            raise _no_numbers(models)
+        implied = implied_probability(odds)
+        kelly = kelly_fraction(probability, odds)
+        trust = confidence(rows.sample_size, rows.unknown)
+        grading = grade(roi, trust, kelly, self._rules)  # before rounding, which could hide a small edge of one model
+        kelly = kelly.round(_DIGITS)
+        stake = stake_pct(kelly, self._rules)
+        rounded = [column.round(_DIGITS) + 0.0 for column in (roi, stake, trust, implied, probability - implied)]
+        roi, stake, trust, shown, edge = (column.tolist() for column in rounded)
+        return _Figures(
+            columns=(
+                probability.tolist(),
+                roi,
+                kelly.tolist(),
+                stake,
+                trust,
+                grading.grade.tolist(),
+                shown,
+                edge,
+                rows.sample_size.tolist(),
+            ),
+            unknown=np.argwhere(rows.unknown).tolist() if rows.unknown.any() else (),
+            disagree=np.flatnonzero(grading.disagree).tolist(),
+            matrix=rows.matrix,
+        )
+
+    def _figures_of_one(self, models: Models, bet: Bet, now: float) -> _Figures:
+        """The same for a single bet in plain numbers; a property test holds the two together."""
+        row = feature_row(bet, now, models.history, models.spec, neutral_count=self._neutral_count)
+        odds = bet.odds
+        chance = models.win_probability(row.matrix).item()
+        if math.isnan(chance):
+            raise _no_numbers(models)
+        probability = _rounded(min(max(chance, 0.0), 1.0))
+        roi = models.roi(row.matrix, np.array([probability]), np.array([odds])).item()
+        if not math.isfinite(roi):
+            raise _no_numbers(models)
+        implied = implied_probability(odds)
+        kelly = kelly_fraction(probability, odds)
+        trust = confidence_of_one(row.sample_size, row.unknown)
+        letter, disagree = grade_one(roi, trust, kelly, self._rules)
+        kelly = _rounded(kelly)
+        stake = min(100 * self._rules.kelly_multiplier * kelly, self._rules.max_stake_pct)
+        rounded = [[_rounded(figure)] for figure in (stake, trust, implied, probability - implied)]
+        stakes, trusts, shown, edges = rounded
+        return _Figures(
+            columns=(
+                [probability], [_rounded(roi)], [kelly], stakes, trusts, [letter], shown, edges,
+                [row.sample_size],
+            ),
+            unknown=[(0, column) for column in row.unknown],
+            disagree=[0] if disagree else (),
+            matrix=row.matrix,
+        )  # fmt: skip
+
+
+class _Figures(NamedTuple):
+    """Predictions by column, in the order of the answer's fields; (bet, column) of unknowns; bets with disagreement."""
+
+    columns: tuple[list[Any], ...]
+    unknown: Sequence[Sequence[int]]
+    disagree: Sequence[int]
+    matrix: npt.NDArray[np.float32]
+
+
+def _rounded(value: float) -> float:
+    """As NumPy rounds, but never to -0."""
+    return round(value * _SCALE) / _SCALE
+
+
+def _no_numbers(models: Models) -> ModelError:
+    return ModelError(f"model set {models.version} predicts values that are no numbers: import a sound set")
 
 
 def _disagreement(roi_pct: float, kelly: float) -> str:
