@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -33,6 +32,7 @@ class Labels:
     def __init__(self, encoders: Mapping[str, Vocabulary]) -> None:
         self._encoders = encoders
         self._known: dict[str, dict[str, str | None]] = {column: {} for column in CATEGORICAL}
+        self._found: dict[tuple[str, ...], tuple[str, str, tuple[str, ...]]] = {}
 
     def of(self, column: str, value: str) -> str | None:
         """The label of one value of a column."""
@@ -48,20 +48,28 @@ class Labels:
 
     def count(
         self, bets: Sequence[Bet], predictions: Sequence[Prediction]
-    ) -> tuple[Tally[tuple[str, str, str]], Tally[str]]:
+    ) -> tuple[dict[tuple[str, str, str], int], dict[str, int]]:
         """How many bets per (sport, market, grade), and how many unknown values per column."""
-        series: Tally[tuple[str, str, str]] = Tally()
-        unknown: Tally[str] = Tally()
-        of = self.of
+        series: dict[tuple[str, str, str], int] = {}
+        unknown: dict[str, int] = {}
         for bet, prediction in zip(bets, predictions, strict=True):
-            found = {
-                "sport": of("sport", bet.sport),
-                "market": of("market", bet.market),
-                "league": of("league", bet.league),
-                "institution_name": of("institution_name", bet.institution_name),
-                "bet_type": of("bet_type", bet.bet_type),
-            }
-            series[found["sport"] or _OTHER, found["market"] or _OTHER, prediction["bet_grade"]] += 1
-            if None in found.values():
-                unknown.update(column for column, label in found.items() if label is None)
+            values = (bet.sport, bet.league, bet.market, bet.institution_name, bet.bet_type)
+            found = self._found.get(values) or self._find(values)
+            key = (found[0], found[1], prediction["bet_grade"])
+            series[key] = series.get(key, 0) + 1
+            for column in found[2]:
+                unknown[column] = unknown.get(column, 0) + 1
         return series, unknown
+
+    def _find(self, values: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
+        """Labels of sport and market, and the columns that the model set does not know; `values` by CATEGORICAL."""
+        labels = dict(zip(CATEGORICAL, map(self.of, CATEGORICAL, values), strict=True))
+        found = (
+            labels["sport"] or _OTHER,
+            labels["market"] or _OTHER,
+            tuple(column for column, label in labels.items() if label is None),
+        )
+        if len(self._found) >= _MAX_SPELLINGS:
+            self._found.clear()
+        self._found[values] = found
+        return found

@@ -10,9 +10,9 @@ only observes while they are on. `pikkit_merged_requests` counts the same: reque
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from pikkit.errors import PikkitError
 from pikkit.labels import Labels
 from pikkit.settings import Settings
 from pikkit.snapshot import OutboxState, Snapshot
+from pikkit.tally import Tally
 from pikkit.workers import Workers
 
 __all__ = ["ENDPOINTS", "PROBES", "Metrics", "trained_at"]
@@ -87,6 +88,8 @@ class Metrics:
         self._state: dict[str, Any] = {"started": time.time()}
         self._outbox: Callable[[], OutboxState] | None = None
         self._collectors: list[Collector] = []
+        self._tally = Tally()
+        self._in_progress = 0
         self._vocabulary = Labels({})
         self._vocabulary_of: object = None
         self._children: dict[tuple[str, str, str], Counter] = {}
@@ -147,7 +150,8 @@ class Metrics:
 
     def begin(self) -> None:
         """A request has come in that is no probe."""
-        self._active.inc()
+        self._in_progress += 1
+        self._tally.set(self._active, self._in_progress)
 
     def end(self, endpoint: str, status: int, seconds: float) -> None:
         """A request was answered; call exactly once for each `begin`, and for each probe.
@@ -158,17 +162,18 @@ class Metrics:
             seconds: time from request to answer.
         """
         if endpoint not in PROBES:
-            self._active.dec()
+            self._in_progress -= 1
+            self._tally.set(self._active, self._in_progress)
         if endpoint not in self._latency:
             endpoint = "other"
-        self._latency[endpoint].observe(seconds)
+        self._tally.observe(self._latency[endpoint], (seconds,))
         child = self._answered.get((endpoint, status))
         if child is None:
             label = str(status) if status in _STATUSES else f"{status // 100}xx"
             child = self._requests.labels(endpoint, label)
             if status in _STATUSES:
                 self._answered[endpoint, status] = child
-        child.inc()
+        self._tally.count(child)
 
     def predictions(self, bets: Sequence[Bet], predictions: Sequence[Prediction], model_set: Any) -> None:
         """These bets were graded in one call of `model_set` (needs `.spec.encoders`)."""
@@ -177,24 +182,21 @@ class Metrics:
         if self._vocabulary_of is not model_set:
             self._vocabulary = Labels(model_set.spec.encoders)
             self._vocabulary_of = model_set
-        self._batch.observe(len(bets))
+        tally = self._tally
+        tally.observe(self._batch, (len(bets),))
         series, unknown = self._vocabulary.count(bets, predictions)
-        grades: Tally[str] = Tally()
-        for key, count in series.items():
-            self._child(*key).inc(count)
-            grades[key[2]] += count
-        for letter, count in grades.items():
-            self._grades[letter].inc(count)
+        for (sport, market, letter), count in series.items():
+            tally.count(self._child(sport, market, letter), count)
+            tally.count(self._grades[letter], count)
             if letter in self._high:
-                self._high[letter].inc(count)
+                tally.count(self._high[letter], count)
         for column, count in unknown.items():
-            self._unknown[column].inc(count)
-        for prediction in predictions:
-            self._probability.observe(prediction["win_probability"])
+            tally.count(self._unknown[column], count)
+        tally.observe(self._probability, [prediction["win_probability"] for prediction in predictions])
 
     def merged(self, requests: int) -> None:
         """So many batch requests were graded in one call."""
-        self._merged.observe(requests)
+        self._tally.observe(self._merged, (requests,))
 
     def error(self, code: str) -> None:
         """A request or a bet was refused or failed with this error code."""
@@ -247,6 +249,15 @@ class Metrics:
     def watch(self, collector: Collector) -> None:
         """Ask `collector` for more series at each scrape."""
         self._collectors.append(collector)
+
+    def flush(self) -> None:
+        """Write what this worker's event loop holds back; call it there."""
+        self._tally.flush()
+
+    async def scrape(self) -> bytes:
+        """Prometheus text with everything that this worker counted until now."""
+        self.flush()
+        return await asyncio.to_thread(self.render)
 
     def render(self) -> bytes:
         """Prometheus text of the whole instance. Takes milliseconds and reads files: call it in a thread."""

@@ -70,7 +70,7 @@ class Application:
         )
         self._status = Status(settings, self._hub, drift=self._drift.report)
         self._strength = Strength(self._metrics.workers_alive, self._metrics.workers_expected)
-        self._routes = Routes(settings, self._grader, self._status, render_metrics=self._metrics.render)
+        self._routes = Routes(settings, self._grader, self._status, scrape=self._metrics.scrape)
 
     def router(self) -> Router:
         """The routes beside BentoML's."""
@@ -119,6 +119,7 @@ class Application:
         self._recorder.stop()
         if self._alerts:
             self._alerts.stop()
+        self._metrics.flush()
 
     def ready(self) -> bool:
         """Whether a model set is loaded and has predicted once."""
