@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from pikkit.engine import Engine, OnnxTrees, SklearnModel, XgboostTrees, load_bo
 from pikkit.errors import ModelError
 from pikkit.features import FeatureSpec
 from pikkit.history import History
-from pikkit.odds import expected_roi_pct
+from pikkit.odds import Numbers, expected_roi_pct
 from pikkit.reasons import Contributions, sigmoid
 
 __all__ = ["MANIFEST", "ModelSet", "check_files", "file_sha256", "is_sound", "load_engine", "load_set"]
@@ -83,9 +83,11 @@ class ModelSet:
         """Probability to win (fraction) for each row."""
         return sigmoid(self._win.score(matrix, self._base(matrix)))
 
-    def roi(self, matrix: Matrix, probability: Floats, odds: Floats) -> Floats:
+    def roi(self, matrix: Matrix, probability: Numbers, odds: Numbers) -> Numbers:
         """Expected ROI (percent) for each row; from probability and price where the set says so."""
-        return expected_roi_pct(probability, odds) if self._roi is None else self._roi.score(matrix, None)
+        if self._roi is None:
+            return expected_roi_pct(probability, odds)
+        return cast("Numbers", _as_asked(self._roi.score(matrix, None), probability))
 
     def contributions(self, matrix: Matrix) -> Contributions:
         """SHAP values of XGBoost's own (`pred_contribs`); None for a model that has no trees of it.
@@ -121,6 +123,11 @@ class ModelSet:
             self._boosters[name] = load_booster(self.folder / name)
         rows = xgboost.DMatrix(matrix, base_margin=base, nthread=1)
         return np.asarray(self._boosters[name].predict(rows, pred_contribs=True), dtype=np.float64)
+
+
+def _as_asked(scores: Floats, asked: object) -> Any:
+    """Plain numbers for who asks with plain numbers."""
+    return scores.item() if isinstance(asked, float) else scores
 
 
 def check_files(folder: Path) -> dict[str, Any]:

@@ -7,12 +7,13 @@ it, in training (`as_of`) as in serving (`History.lookup`, built from bets of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from pikkit.asof import as_of
-from pikkit.bets import Bet, BetColumns
+from pikkit.bets import BetColumns
 from pikkit.categories import group_key
 from pikkit.errors import ModelError
 from pikkit.groups import (
@@ -33,12 +34,20 @@ from pikkit.groups import (
 __all__ = ["COUNT", "GROUPS", "IMPLIED", "RECENT", "ROI", "WINS", "History", "HistoryColumns", "SettledBets", "as_of"]
 
 _FORMAT = 1
+_REMEMBERED = 2048
+
+
+OnePast = tuple[Sequence[Sequence[float]], Sequence[float]]
 
 
 class History:
-    """Immutable sums per group."""
+    """Immutable sums per group.
 
-    __slots__ = ("_index", "_recent", "_sums", "first_bet_at", "last_bet_at", "size")
+    `of_one` is `lookup` for a single bet: sport, league, market and sportsbook to a row of sums per group, and
+    decided bets and wins of late. It remembers what was asked.
+    """
+
+    __slots__ = ("_index", "_recent", "_sums", "first_bet_at", "last_bet_at", "of_one", "size")
 
     def __init__(
         self,
@@ -52,6 +61,7 @@ class History:
         self.size = size
         self.last_bet_at = last_bet_at
         self.first_bet_at = first_bet_at
+        self.of_one = lru_cache(_REMEMBERED)(self._of_one)
         self._index: list[dict[str, int]] = []
         rows: list[Sequence[float]] = [(0.0, 0.0, 0.0, 0.0)]  # row 0: a group that was never seen
         lately: list[tuple[float, float]] = [(0.0, 0.0)]
@@ -105,18 +115,17 @@ class History:
             empty=self.size == 0,
         )
 
-    def of_one(self, bet: Bet) -> tuple[list[list[float]], list[float]]:
-        """The past of a single bet: a row of sums per group, and decided bets and wins of late."""
-        sport = group_key("sport", bet.sport)
-        league = group_key("league", bet.league)
-        market = group_key("market", bet.market)
+    def _of_one(self, sport: str, league: str, market: str, institution_name: str) -> OnePast:
+        sport = group_key("sport", sport)
+        league = group_key("league", league)
+        market = group_key("market", market)
         by_sport, by_market, by_league, by_both, by_institution = self._index
         rows = [
             by_sport.get(sport, 0),
             by_market.get(f"{sport}{SEPARATOR}{market}", 0),
             by_league.get(f"{sport}{SEPARATOR}{league}", 0),
             by_both.get(f"{sport}{SEPARATOR}{league}{SEPARATOR}{market}", 0),
-            by_institution.get(group_key("institution_name", bet.institution_name), 0),
+            by_institution.get(group_key("institution_name", institution_name), 0),
         ]
         return self._sums[rows].tolist(), self._recent[rows[RECENT_GROUP]].tolist()
 

@@ -250,6 +250,10 @@ class Metrics:
         """Ask `collector` for more series at each scrape."""
         self._collectors.append(collector)
 
+    def defer(self) -> None:
+        """Hold back for an instant what the running event loop counts: see `pikkit.tally`."""
+        self._tally.defer()
+
     def flush(self) -> None:
         """Write what this worker's event loop holds back; call it there."""
         self._tally.flush()

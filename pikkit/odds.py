@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Numbers",
     "american_to_decimal",
     "decimal_to_american",
     "expected_roi_pct",

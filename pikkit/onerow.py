@@ -52,7 +52,7 @@ def feature_row(bet: Bet, now: float, history: History, spec: FeatureSpec, *, ne
     has_clv = bet.clv_percentage is not None
     clv = 0.0 if bet.clv_percentage is None else bet.clv_percentage
     row += (implied, bet.is_live, clv, clv * implied, has_clv)
-    groups, (recent_count, recent_wins) = history.of_one(bet)
+    groups, (recent_count, recent_wins) = history.of_one(bet.sport, bet.league, bet.market, bet.institution_name)
     empty = history.size == 0
     prior_wins = PRIOR_BETS * implied
     for count, wins, implied_sum, roi_sum in groups:

@@ -15,7 +15,7 @@ from pikkit.errors import ModelError
 from pikkit.features import FeatureRows, FeatureSpec, build_matrix
 from pikkit.grading import GRADES, Rules, confidence, confidence_of_one, grade, grade_one, stake_pct
 from pikkit.history import History
-from pikkit.odds import implied_probability, kelly_fraction
+from pikkit.odds import Numbers, implied_probability, kelly_fraction
 from pikkit.onerow import feature_row
 from pikkit.reasons import Contributions, reasons
 from pikkit.settings import Settings
@@ -52,8 +52,8 @@ class Models(Protocol):
         """Probability to win (fraction) for each row."""
         ...
 
-    def roi(self, matrix: npt.NDArray[np.float32], probability: Floats, odds: Floats) -> Floats:
-        """Expected ROI (percent) for each row, given its win probability and American odds."""
+    def roi(self, matrix: npt.NDArray[np.float32], probability: Numbers, odds: Numbers) -> Numbers:
+        """Expected ROI (percent) for each row, given its win probability and American odds; one row: also as floats."""
         ...
 
     def contributions(self, matrix: npt.NDArray[np.float32]) -> Contributions:
@@ -193,7 +193,7 @@ class Predictor:
         if math.isnan(chance):
             raise _no_numbers(models)
         probability = _rounded(min(max(chance, 0.0), 1.0))
-        roi = models.roi(row.matrix, np.array([probability]), np.array([odds])).item()
+        roi = models.roi(row.matrix, probability, odds)
         if not math.isfinite(roi):
             raise _no_numbers(models)
         implied = implied_probability(odds)

@@ -4,7 +4,7 @@ The Prometheus client's multiprocess mode takes a lock, asks for the process id 
 file for each of the eleven counts of a prediction: 20 us. Here a count is a dictionary entry; it reaches the file
 within `PAUSE_S`, or before the worker's own scrape. A worker that is killed takes that much of its counts along.
 
-Outside of an event loop (threads, tools, tests) everything is written at once.
+In other threads, and before `defer`, everything is written at once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 from bisect import bisect_left
 from collections import Counter as Tallied
 from collections.abc import Iterable, Sequence
+from threading import get_ident
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -28,7 +29,14 @@ class Tally:
         self._counts: dict[Counter, float] = {}
         self._observed: dict[Histogram, list[float]] = {}
         self._levels: dict[Gauge, float] = {}
-        self._due_in: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._due = False
+
+    def defer(self) -> None:
+        """Hold back what the running event loop counts from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
 
     def count(self, counter: Counter, amount: float = 1) -> None:
         """Add to a counter."""
@@ -53,7 +61,7 @@ class Tally:
 
     def flush(self) -> None:
         """Write what is held back; call it in the event loop's thread."""
-        self._due_in = None
+        self._due = False
         counts, self._counts = self._counts, {}
         observed, self._observed = self._observed, {}
         levels, self._levels = self._levels, {}
@@ -66,12 +74,11 @@ class Tally:
 
     def _later(self) -> bool:
         """Whether to hold back; if so, a flush is due."""
-        loop = asyncio._get_running_loop()  # noqa: SLF001 - documented; the other one raises
-        if loop is None:
+        if self._loop is None or get_ident() != self._thread:
             return False
-        if self._due_in is not loop:
-            self._due_in = loop
-            loop.call_later(PAUSE_S, self.flush)
+        if not self._due:
+            self._due = True
+            self._loop.call_later(PAUSE_S, self.flush)
         return True
 
 

@@ -105,6 +105,7 @@ class Application:
 
     async def start(self) -> None:
         """Begin to watch for new models, to record and to deliver alerts."""
+        self._metrics.defer()
         self._hub.start(self._serves)
         self._recorder.start()
         if self._alerts:

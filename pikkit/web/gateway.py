@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable, Mapping
 
@@ -72,6 +72,8 @@ _ALLOWED: Mapping[str, tuple[str, ...]] = {
 _KEYED = frozenset({"predict", "batch-predict", "ml-predict", "legacy-batch-predict", "model-info", "drift-report"})
 _SLOW = frozenset({"reload-models"})  # bounded by the importer's own time limit
 
+RawFields = Mapping[bytes, bytes]  # header fields by lower-case name
+
 _log = get_logger("pikkit.gateway")
 
 
@@ -111,19 +113,20 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         begin = time.perf_counter()
-        headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
-        identifier = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+        headers = dict(reversed(scope["headers"]))  # the first of a name counts
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        identifier = given if _SANE_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
         endpoint = _ENDPOINTS.get(scope["path"], "other")
-        exchange = _Exchange(scope, send, identifier, self._cors.headers(headers.get("origin")))
+        origin = headers[b"origin"].decode("latin-1") if b"origin" in headers else None
+        exchange = _Exchange(scope, send, identifier, self._cors.headers(origin))
         scope["state"] = {**scope.get("state", {}), "request_id": identifier, "body": b""}
         counted = endpoint not in PROBES
         if counted:
             self._metrics.begin()
             self._active += 1
         try:
-            if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-                await exchange.preflight(self._cors.preflight(headers))
+            if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+                await exchange.preflight(self._cors.preflight(Headers(scope=scope)))
             else:
                 await self._serve(scope, receive, exchange, headers, endpoint)
         finally:
@@ -159,7 +162,7 @@ class Gateway:
         outermost.middleware_stack = first
 
     async def _serve(
-        self, scope: Scope, receive: Receive, exchange: _Exchange, headers: Headers, endpoint: str
+        self, scope: Scope, receive: Receive, exchange: _Exchange, headers: RawFields, endpoint: str
     ) -> None:
         try:
             allowed = _ALLOWED.get(scope["path"])
@@ -188,12 +191,12 @@ class Gateway:
             _log.error("request failed", request_id=exchange.identifier, path=scope["path"], exc_info=cause)
             await exchange.fail(InternalError("the service failed on this request; the log has the cause"))
 
-    def _admit(self, headers: Headers, endpoint: str) -> None:
+    def _admit(self, headers: RawFields, endpoint: str) -> None:
         if endpoint not in PROBES and self._active > self._limit:
             raise Overloaded(f"{self._limit} requests are in progress already: try again after Retry-After")
         if not self._keys or endpoint not in _KEYED:
             return
-        given = headers.get("x-api-key", "").encode()
+        given = headers.get(b"x-api-key", b"")
         if not given:
             raise Unauthorized("no API key: send it in the header X-API-Key")
         if not any([hmac.compare_digest(given, key) for key in self._keys]):  # noqa: C419 - all, in constant time
@@ -265,20 +268,22 @@ def _foreign(status: int, scope: Scope) -> PikkitError:
     return InternalError("the service failed on this request; the log has the cause")
 
 
-async def _read(receive: Receive, headers: Headers) -> bytes:
+async def _read(receive: Receive, headers: RawFields) -> bytes:
     """The whole body.
 
     Raises:
         UnsupportedMedia: it is not JSON by its content type.
         BodyTooLarge: it has more than MAX_BODY bytes.
     """
-    media = headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    if media != "application/json" and not media.endswith("+json"):
-        raise UnsupportedMedia(f"a body of type {media[:80]!r} is not read here: send JSON as application/json")
-    too_large = BodyTooLarge(f"the body is over {MAX_BODY} bytes: send at most 100 bets a request")
-    declared = headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > MAX_BODY:
-        raise too_large
+    given = headers.get(b"content-type", b"application/json")
+    media = given if given == b"application/json" else given.split(b";")[0].strip().lower()
+    if media != b"application/json" and not media.endswith(b"+json"):
+        raise UnsupportedMedia(
+            f"a body of type {media[:80].decode('latin-1')!r} is not read here: send JSON as application/json"
+        )
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared[:20]) > MAX_BODY:
+        raise _too_large()
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -288,10 +293,14 @@ async def _read(receive: Receive, headers: Headers) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY:
-            raise too_large
+            raise _too_large()
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge(f"the body is over {MAX_BODY} bytes: send at most 100 bets a request")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import gzip
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,7 +194,12 @@ def test_the_log_has_one_line_per_request_with_its_id_and_no_traceback_for_bad_i
     server: Server, http: httpx.Client
 ) -> None:
     http.post("/api/v1/predict", json={**BET, "odds": 7}, headers={"x-request-id": "find-me-in-the-log"})
-    lines = [line for line in server.log.read_text().splitlines() if "find-me-in-the-log" in line]
+    lines: list[str] = []
+    for _ in range(50):  # the line is written once the answer is on its way
+        lines = [line for line in server.log.read_text().splitlines() if "find-me-in-the-log" in line]
+        if lines:
+            break
+        time.sleep(0.02)
     assert len(lines) == 1
     assert "invalid_bet" in lines[0]
     assert "Traceback" not in server.log.read_text()

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from pikkit.errors import ModelError
 from pikkit.features import FEATURES, FeatureSpec, build_matrix
 from pikkit.grading import Rules, confidence, confidence_of_one, grade, grade_one
 from pikkit.history import History
-from pikkit.odds import american_to_decimal, expected_roi_pct, implied_probability, kelly_fraction
+from pikkit.odds import Numbers, american_to_decimal, expected_roi_pct, implied_probability, kelly_fraction
 from pikkit.onerow import feature_row
 from pikkit.predictor import Predictor
 from tests.support.settled import settled
@@ -82,10 +82,13 @@ class Models:
     def win_probability(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         return np.asarray(0.5 + 0.7 * np.sin(np.nan_to_num(matrix[:, 4:12].astype(np.float64)).sum(axis=1)))
 
-    def roi(self, matrix: npt.NDArray[np.float32], probability: Any, odds: Any) -> npt.NDArray[np.float64]:
+    def roi(self, matrix: npt.NDArray[np.float32], probability: Numbers, odds: Numbers) -> Numbers:
         if self._roi == "price":
             return expected_roi_pct(probability, odds)
-        return np.asarray(30 * np.cos(np.nan_to_num(matrix[:, 3:9].astype(np.float64)).sum(axis=1)))
+        scores = 30 * np.cos(np.nan_to_num(matrix[:, 3:9].astype(np.float64)).sum(axis=1))
+        asked: object = probability
+        answer: Any = scores.item() if isinstance(asked, float) else scores
+        return cast("Numbers", answer)
 
     def contributions(self, matrix: npt.NDArray[np.float32]) -> Any:
         raise NotImplementedError
@@ -149,7 +152,7 @@ def test_a_model_that_answers_with_no_number_is_refused(answers: tuple[float, fl
         history=HISTORY,
         spec=FULL,
         win_probability=lambda matrix: np.full(len(matrix), answers[0]),
-        roi=lambda matrix, _probability, _odds: np.full(len(matrix), answers[1]),
+        roi=lambda _matrix, probability, _odds: answers[1] + 0 * probability,
     )
     bet = Bet(sport="Tennis", league="ATP", market="Spread", institution_name="DraftKings", odds=-110)
     if math.isinf(answers[0]):
