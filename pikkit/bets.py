@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from pydantic import (
     PlainValidator,
     StrictInt,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
 )
@@ -33,17 +34,20 @@ __all__ = [
     "BatchSummary",
     "Bet",
     "BetColumns",
+    "BetNumbers",
     "Grade",
     "OddsFormat",
     "OddsLimits",
     "Prediction",
     "read_bet",
+    "read_bets",
     "unknown_fields",
 ]
 
 CATEGORICAL = ("sport", "league", "market", "institution_name", "bet_type")
 MAX_TEXT = 200
 _MAX_CLV_PCT = 1000.0
+_EVEN, _PLAIN = 100, 10**9
 _FIRST_YEAR, _LAST_YEAR = 1971, 2100
 
 Grade = Literal["A", "B", "C", "D", "F"]
@@ -66,7 +70,10 @@ def _odds(value: object, info: ValidationInfo) -> float:
         raise ValueError(  # noqa: TRY004 - pydantic reports ValueError as the field's own
             f"{_shown(value)} is not a price: send American odds such as -110 or +150"
         )
-    return _PARSERS[info.data.get("odds_format", "american")](value)
+    parse = _PARSERS[info.data.get("odds_format", "american")]
+    if parse is parse_american and not isinstance(value, str) and _EVEN < abs(value) < _PLAIN:
+        return float(value)  # what nearly all send, without the parser's questions
+    return parse(value)
 
 
 def _truth(value: object) -> bool:
@@ -139,7 +146,8 @@ class Bet(BaseModel):
     )
 
 
-_FIELDS = frozenset(Bet.model_fields)
+_MANY = TypeAdapter(list[Bet])
+_FIELDS = Bet.model_fields.keys()
 _RULES: Mapping[str, str] = {
     **dict.fromkeys(CATEGORICAL, f"text of 1 to {MAX_TEXT} characters"),
     "odds": "American odds such as -110 or +150",
@@ -174,8 +182,28 @@ def read_bet(data: object, limits: OddsLimits = OddsLimits()) -> Bet:
     return bet
 
 
+def read_bets(data: list[object], limits: OddsLimits = OddsLimits()) -> list[Bet | InvalidBet]:
+    """Bets from decoded JSON, each valid or the error that `read_bet` raises for it."""
+    try:
+        bets = _MANY.validate_python(data)
+    except ValidationError:
+        bets = []
+    if bets and all(limits.smallest <= abs(bet.odds) <= limits.largest for bet in bets):
+        return list(bets)
+    return [_read(item, limits) for item in data]
+
+
+def _read(data: object, limits: OddsLimits) -> Bet | InvalidBet:
+    try:
+        return read_bet(data, limits)
+    except InvalidBet as error:
+        return error
+
+
 def unknown_fields(data: Mapping[str, object]) -> list[str]:
     """Names in `data` that a bet does not have, shortened, five at most."""
+    if data.keys() <= _FIELDS:
+        return []
     return [_clip(name) for name in sorted(data.keys() - _FIELDS)[:5]]
 
 
@@ -205,6 +233,27 @@ def _shown(value: object) -> str:
         return "(a number of thousands of digits)"
 
 
+class BetNumbers(NamedTuple):
+    """The numbers among the columns of n bets."""
+
+    odds: npt.NDArray[np.float64]  # American
+    is_live: npt.NDArray[np.bool_]
+    clv_percentage: npt.NDArray[np.float64]  # percent; NaN: unknown
+    placed_at: npt.NDArray[np.float64]  # seconds since the epoch, UTC
+
+    @classmethod
+    def of(cls, bets: Sequence[Bet], now: float) -> BetNumbers:
+        """Columns of validated bets; `now` (epoch seconds) stands in where placed_at is not given."""
+        nan = float("nan")
+        floats = partial(np.array, dtype=np.float64)
+        return cls(
+            odds=floats([bet.odds for bet in bets]),
+            is_live=np.array([bet.is_live for bet in bets], dtype=np.bool_),
+            clv_percentage=floats([nan if bet.clv_percentage is None else bet.clv_percentage for bet in bets]),
+            placed_at=floats([now if bet.placed_at is None else bet.placed_at.timestamp() for bet in bets]),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class BetColumns:
     """n bets, column by column: what features are computed from."""
@@ -229,18 +278,17 @@ class BetColumns:
     @classmethod
     def of(cls, bets: Sequence[Bet], now: float) -> BetColumns:
         """Columns of validated bets; `now` (epoch seconds) stands in where placed_at is not given."""
-        nan = float("nan")
-        floats = partial(np.array, dtype=np.float64)
+        numbers = BetNumbers.of(bets, now)
         return cls(
             sport=[bet.sport for bet in bets],
             league=[bet.league for bet in bets],
             market=[bet.market for bet in bets],
             institution_name=[bet.institution_name for bet in bets],
             bet_type=[bet.bet_type for bet in bets],
-            odds=floats([bet.odds for bet in bets]),
-            is_live=np.array([bet.is_live for bet in bets], dtype=np.bool_),
-            clv_percentage=floats([nan if bet.clv_percentage is None else bet.clv_percentage for bet in bets]),
-            placed_at=floats([now if bet.placed_at is None else bet.placed_at.timestamp() for bet in bets]),
+            odds=numbers.odds,
+            is_live=numbers.is_live,
+            clv_percentage=numbers.clv_percentage,
+            placed_at=numbers.placed_at,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,19 @@ from pikkit.errors import ModelError
 from pikkit.history import COUNT, GROUPS, IMPLIED, ROI, WINS, HistoryColumns
 from pikkit.odds import implied_probability
 
-__all__ = ["DAY_S", "EPOCH_WEEKDAY", "FEATURES", "PRIOR_BETS", "FeatureRows", "FeatureSpec", "build_matrix"]
+__all__ = [
+    "DAY_S",
+    "EPOCH_WEEKDAY",
+    "FEATURES",
+    "PRIOR_BETS",
+    "FeatureRows",
+    "FeatureSpec",
+    "Numeric",
+    "assemble",
+    "build_matrix",
+]
+
+Floats = npt.NDArray[np.float64]
 
 PRIOR_BETS = 25.0  # bets at the price's own chance that are added to every group's record: shrinks small samples
 DAY_S = 86_400.0
@@ -92,6 +104,30 @@ class FeatureSpec:
         )
 
 
+class Numeric(Protocol):
+    """The columns of BetColumns that are numbers."""
+
+    @property
+    def odds(self) -> Floats:
+        """American odds."""
+        ...
+
+    @property
+    def is_live(self) -> npt.NDArray[np.bool_]:
+        """Placed while the event runs."""
+        ...
+
+    @property
+    def clv_percentage(self) -> Floats:
+        """Percent; NaN: unknown."""
+        ...
+
+    @property
+    def placed_at(self) -> Floats:
+        """Seconds since the epoch."""
+        ...
+
+
 def build_matrix(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, neutral_count: int = 0) -> FeatureRows:
     """The feature rows of n bets.
 
@@ -102,17 +138,31 @@ def build_matrix(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, n
         neutral_count: sample size to assume where there is no history at all.
     """
     n = len(bets)
-    implied = implied_probability(bets.odds)
-    full = np.empty((n, len(_NAMES)))
+    codes = np.full((n, len(CATEGORICAL)), np.nan)
     unknown = np.zeros((n, len(CATEGORICAL)), dtype=np.bool_)
     for i, (column, values) in enumerate(bets.categorical()):
         encoder = spec.encoders.get(column)
-        if encoder is None:
-            full[:, i] = np.nan
-        else:
-            codes, known = zip(*map(encoder.find, values), strict=True) if n else ((), ())
-            full[:, i] = codes
-            unknown[:, i] = np.logical_not(known)
+        if encoder is not None:
+            found = [encoder.find(value) for value in values]
+            codes[:, i] = [code for code, _ in found]
+            unknown[:, i] = [not known for _, known in found]
+    return assemble(codes, unknown, bets, past, spec, neutral_count=neutral_count)
+
+
+def assemble(
+    codes: Floats,
+    unknown: npt.NDArray[np.bool_],
+    bets: Numeric,
+    past: HistoryColumns,
+    spec: FeatureSpec,
+    *,
+    neutral_count: int = 0,
+) -> FeatureRows:
+    """`build_matrix` of bets whose names are looked up already: `codes` and `unknown`, shape (n, 5)."""
+    n = len(codes)
+    implied = implied_probability(bets.odds)
+    full = np.empty((n, len(_NAMES)))
+    full[:, :5] = codes
     has_clv = np.isfinite(bets.clv_percentage)
     clv = np.where(has_clv, bets.clv_percentage, 0.0)
     full[:, 5] = implied

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,10 +12,10 @@ from pikkit.bets import (
     BatchError,
     BatchItem,
     Bet,
-    Grade,
     OddsLimits,
     Prediction,
     read_bet,
+    read_bets,
     unknown_fields,
 )
 from pikkit.errors import InvalidBet, InvalidRequest, ModelsNotLoaded
@@ -45,6 +45,10 @@ class BatchJob:
     raw: list[Any]
     bets: list[Bet | InvalidBet]
     options: Options
+
+    def pairs(self) -> Iterable[tuple[Bet | InvalidBet, Any]]:
+        """Each bet with what was sent."""
+        return zip(self.bets, self.raw, strict=True)
 
 
 class Observer(Protocol):
@@ -112,7 +116,12 @@ class Grader:
             raise InvalidRequest('the body is not a batch: send {"bets": [ … ]}', field="bets")
         if not 1 <= len(raw) <= MAX_BETS:
             raise InvalidRequest(f"{len(raw)} bets in one batch: send 1 to {MAX_BETS}", field="bets")
-        return BatchJob(models, raw, [self._read(item) for item in raw], options)
+        bets = read_bets(raw, self._limits)
+        for bet in bets:
+            if isinstance(bet, InvalidBet):
+                for observer in self._observers:
+                    observer.refused(bet)
+        return BatchJob(models, raw, bets, options)
 
     def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
         """Grade several batches at once: those with the same model set and options share one prediction."""
@@ -121,20 +130,12 @@ class Grader:
             shared.setdefault((id(job.models), job.options), []).append(job)
         answers: dict[int, BatchAnswer] = {}
         for (_, options), group in shared.items():
-            valid = [(bet, raw) for job in group for bet, raw in zip(job.bets, job.raw, strict=True) if _is_bet(bet)]
-            bets: list[Bet] = [bet for bet, _ in valid]  # type: ignore[misc]
-            graded = iter(self._predict(group[0].models, bets, [raw for _, raw in valid], options))
+            bets = [bet for job in group for bet in job.bets if not isinstance(bet, InvalidBet)]
+            raw = [data for job in group for bet, data in job.pairs() if not isinstance(bet, InvalidBet)]
+            graded = iter(self._predict(group[0].models, bets, raw, options))
             for job in group:
                 answers[id(job)] = _answer(job, graded)
         return [answers[id(job)] for job in jobs]
-
-    def _read(self, data: object) -> Bet | InvalidBet:
-        try:
-            return read_bet(data, self._limits)
-        except InvalidBet as error:
-            for observer in self._observers:
-                observer.refused(error)
-            return error
 
     def _predict(self, models: Models, bets: Sequence[Bet], raw: Sequence[Any], options: Options) -> list[Prediction]:
         predictions = self._predictor.predict(models, bets, self._clock(), explain=options.explain)
@@ -148,21 +149,16 @@ class Grader:
         return predictions
 
 
-def _is_bet(bet: Bet | InvalidBet) -> bool:
-    return isinstance(bet, Bet)
-
-
-def _answer(job: BatchJob, graded: Any) -> BatchAnswer:
+def _answer(job: BatchJob, graded: Iterator[Prediction]) -> BatchAnswer:
     items: list[BatchItem] = []
     errors: list[BatchError] = []
-    for index, (bet, raw) in enumerate(zip(job.bets, job.raw, strict=True)):
+    for index, (bet, raw) in enumerate(job.pairs()):
         if isinstance(bet, InvalidBet):
             errors.append({"index": index, "bet": raw, "error": bet.body()})
         else:
             items.append({"index": index, "bet": raw, "prediction": next(graded)})
-    grades: dict[Grade, int] = dict.fromkeys(GRADES, 0)
-    for item in items:
-        grades[item["prediction"]["bet_grade"]] += 1
+    predictions = [item["prediction"] for item in items]
+    letters = [prediction["bet_grade"] for prediction in predictions]
     return {
         "predictions": items,
         "errors": errors,
@@ -170,9 +166,9 @@ def _answer(job: BatchJob, graded: Any) -> BatchAnswer:
             "total": len(job.bets),
             "successful": len(items),
             "failed": len(errors),
-            "grade_distribution": grades,
-            "average_expected_roi": _mean([item["prediction"]["expected_roi"] for item in items]),
-            "average_win_probability": _mean([item["prediction"]["win_probability"] for item in items]),
+            "grade_distribution": {letter: letters.count(letter) for letter in GRADES},
+            "average_expected_roi": _mean([prediction["expected_roi"] for prediction in predictions]),
+            "average_win_probability": _mean([prediction["win_probability"] for prediction in predictions]),
         },
     }
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pikkit.asof import as_of
 from pikkit.bets import BetColumns
@@ -108,26 +109,34 @@ class History:
             [[known.get(key, 0) for key in keys] for known, keys in zip(self._index, group_keys(bets), strict=True)],
             dtype=np.intp,
         ).reshape(len(GROUPS), len(bets))
+        return self.columns(index.T)
+
+    def columns(self, rows: npt.NDArray[np.intp]) -> HistoryColumns:
+        """The past behind rows of groups, shape (n, 5)."""
         return HistoryColumns(
-            sums=self._sums[index.T],
-            recent=self._recent[index[RECENT_GROUP]],
+            sums=self._sums[rows],
+            recent=self._recent[rows[:, RECENT_GROUP]],
             first_bet_at=self.first_bet_at,
             empty=self.size == 0,
         )
 
-    def _of_one(self, sport: str, league: str, market: str, institution_name: str) -> OnePast:
+    def rows_of(self, sport: str, league: str, market: str, institution_name: str) -> tuple[int, ...]:
+        """The row of each group of a single bet."""
         sport = group_key("sport", sport)
         league = group_key("league", league)
         market = group_key("market", market)
         by_sport, by_market, by_league, by_both, by_institution = self._index
-        rows = [
+        return (
             by_sport.get(sport, 0),
             by_market.get(f"{sport}{SEPARATOR}{market}", 0),
             by_league.get(f"{sport}{SEPARATOR}{league}", 0),
             by_both.get(f"{sport}{SEPARATOR}{league}{SEPARATOR}{market}", 0),
             by_institution.get(group_key("institution_name", institution_name), 0),
-        ]
-        return self._sums[rows].tolist(), self._recent[rows[RECENT_GROUP]].tolist()
+        )
+
+    def _of_one(self, sport: str, league: str, market: str, institution_name: str) -> OnePast:
+        rows = self.rows_of(sport, league, market, institution_name)
+        return self._sums[list(rows)].tolist(), self._recent[rows[RECENT_GROUP]].tolist()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` gives the same history back."""

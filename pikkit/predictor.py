@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from pikkit.bets import CATEGORICAL, Bet, BetColumns, Prediction
+from pikkit.bets import CATEGORICAL, Bet, BetNumbers, Prediction
+from pikkit.combination import Combinations
 from pikkit.errors import ModelError
-from pikkit.features import FeatureRows, FeatureSpec, build_matrix
+from pikkit.features import FeatureRows, FeatureSpec, assemble
 from pikkit.grading import GRADES, Rules, confidence, confidence_of_one, grade, grade_one, stake_pct
 from pikkit.history import History
 from pikkit.odds import Numbers, implied_probability, kelly_fraction
@@ -77,12 +79,13 @@ def rules_of(settings: Settings) -> Rules:
 
 
 class Predictor:
-    """Grades bets with whatever model set it is handed; holds the rules, no state."""
+    """Grades bets with whatever model set it is handed; holds the rules, and remembers what the last set knew."""
 
     def __init__(self, rules: Rules = Rules(), *, neutral_count: int = 0, ttl_s: int = 60) -> None:  # noqa: B008 - frozen
         self._rules = rules
         self._neutral_count = neutral_count
         self._ttl_s = ttl_s
+        self._known: tuple[Models, Combinations] | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Predictor:
@@ -91,8 +94,12 @@ class Predictor:
 
     def rows(self, models: Models, bets: Sequence[Bet], now: float) -> FeatureRows:
         """The feature rows of the bets, as the models see them."""
-        columns = BetColumns.of(bets, now)
-        return build_matrix(columns, models.history.lookup(columns), models.spec, neutral_count=self._neutral_count)
+        known = self._known
+        if known is None or known[0] is not models:
+            known = self._known = (models, Combinations(models.spec, models.history))
+        codes, unknown, past = known[1].columns(bets)
+        numbers = BetNumbers.of(bets, now)
+        return assemble(codes, unknown, numbers, past, models.spec, neutral_count=self._neutral_count)
 
     def predict(self, models: Models, bets: Sequence[Bet], now: float, *, explain: bool = False) -> list[Prediction]:
         """Grade bets, in their order.
@@ -131,11 +138,11 @@ class Predictor:
             }
             for p, r, k, stake, c, g, q, e, n in zip(*figures.columns, strict=True)
         ]
-        for i, bet in enumerate(bets):
+        for bet, prediction in zip(bets, predictions, strict=True):
             if bet.client_ref is not None:
-                predictions[i]["client_ref"] = bet.client_ref
-            if bet.bet_type.casefold().startswith(_UNLISTED_LEGS):
-                predictions[i]["warnings"].append(f"{bet.bet_type}: scored as given, its legs are not known")
+                prediction["client_ref"] = bet.client_ref
+            if _has_unlisted_legs(bet.bet_type):
+                prediction["warnings"].append(f"{bet.bet_type}: scored as given, its legs are not known")
         for i, column in figures.unknown:
             name = CATEGORICAL[column]
             predictions[i]["warnings"].append(
@@ -222,6 +229,11 @@ class _Figures(NamedTuple):
     unknown: Sequence[Sequence[int]]
     disagree: Sequence[int]
     matrix: npt.NDArray[np.float32]
+
+
+@lru_cache(1024)
+def _has_unlisted_legs(bet_type: str) -> bool:
+    return bet_type.casefold().startswith(_UNLISTED_LEGS)
 
 
 def _rounded(value: float) -> float:
