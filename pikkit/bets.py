@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -10,11 +11,15 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
     BaseModel,
     ConfigDict,
+    FailFast,
     Field,
     PlainValidator,
+    Strict,
+    StrictBool,
     StrictInt,
     StringConstraints,
     TypeAdapter,
@@ -70,10 +75,7 @@ def _odds(value: object, info: ValidationInfo) -> float:
         raise ValueError(  # noqa: TRY004 - pydantic reports ValueError as the field's own
             f"{_shown(value)} is not a price: send American odds such as -110 or +150"
         )
-    parse = _PARSERS[info.data.get("odds_format", "american")]
-    if parse is parse_american and not isinstance(value, str) and _EVEN < abs(value) < _PLAIN:
-        return float(value)  # what nearly all send, without the parser's questions
-    return parse(value)
+    return _PARSERS[info.data.get("odds_format", "american")](value)
 
 
 def _truth(value: object) -> bool:
@@ -146,7 +148,18 @@ class Bet(BaseModel):
     )
 
 
-_MANY = TypeAdapter(list[Bet])
+class _PlainBet(Bet):
+    """A bet as nearly all are sent: each value in its own type, American odds. Checked without a call into Python."""
+
+    odds_format: Literal["american"] = "american"
+    odds: Annotated[float, Strict(), Gt(_EVEN), Lt(_PLAIN)] | Annotated[float, Strict(), Lt(-_EVEN), Gt(-_PLAIN)]
+    is_live: StrictBool = False
+    clv_percentage: Annotated[float, Strict(), Ge(-_MAX_CLV_PCT), Le(_MAX_CLV_PCT)] | None = None
+    placed_at: None = None
+
+
+_PLAIN_BETS = TypeAdapter(Annotated[list[_PlainBet], FailFast()])
+_BETS = TypeAdapter(Annotated[list[Bet], FailFast()])
 _FIELDS = Bet.model_fields.keys()
 _RULES: Mapping[str, str] = {
     **dict.fromkeys(CATEGORICAL, f"text of 1 to {MAX_TEXT} characters"),
@@ -183,11 +196,16 @@ def read_bet(data: object, limits: OddsLimits = OddsLimits()) -> Bet:
 
 
 def read_bets(data: list[object], limits: OddsLimits = OddsLimits()) -> list[Bet | InvalidBet]:
-    """Bets from decoded JSON, each valid or the error that `read_bet` raises for it."""
+    """Bets from decoded JSON, each valid or the error that `read_bet` raises for it.
+
+    They are checked together: as plain bets, else as any bets; only where one is refused, each is read for itself.
+    """
+    bets: Sequence[Bet] = ()
     try:
-        bets = _MANY.validate_python(data)
+        bets = _PLAIN_BETS.validate_python(data)
     except ValidationError:
-        bets = []
+        with suppress(ValidationError):
+            bets = _BETS.validate_python(data)
     if bets and all(limits.smallest <= abs(bet.odds) <= limits.largest for bet in bets):
         return list(bets)
     return [_read(item, limits) for item in data]

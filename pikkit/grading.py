@@ -59,6 +59,8 @@ def confidence(sample_size: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_
         unknown: which of CATEGORICAL the model set never saw, shape (n, 5).
     """
     evidence = 0.5 + 0.5 * sample_size / (sample_size + HALF_SAMPLE)
+    if not unknown.any():
+        return np.asarray(evidence, dtype=np.float64)
     return np.asarray(evidence * np.where(unknown, _KEPT_WHEN_UNKNOWN, 1.0).prod(axis=1), dtype=np.float64)
 
 
@@ -86,16 +88,10 @@ def grade(roi_pct: Floats, trust: Floats, kelly: Floats, rules: Rules) -> Gradin
     """
     staked = kelly > 0
     disagree = staked != (roi_pct > 0)
-    best = np.select(
-        [
-            (roi_pct > rules.a_roi) & (trust > rules.a_confidence) & staked,
-            (roi_pct > rules.b_roi) & (trust > rules.b_confidence) & staked,
-            (roi_pct > rules.c_roi) & (trust > rules.c_confidence),
-            roi_pct > rules.d_roi,
-        ],
-        [_A, _B, _C, _D],
-        default=_F,
-    )
+    best = np.where(roi_pct > rules.d_roi, _D, _F)
+    best[(roi_pct > rules.c_roi) & (trust > rules.c_confidence)] = _C
+    best[(roi_pct > rules.b_roi) & (trust > rules.b_confidence) & staked] = _B
+    best[(roi_pct > rules.a_roi) & (trust > rules.a_confidence) & staked] = _A
     return Grading(np.where(disagree, np.maximum(best, _C), best), disagree)
 
 
