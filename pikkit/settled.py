@@ -34,6 +34,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "live": ("is_live", "live"),
     "time": ("settled_at", "created_at", "placed_at", "time_settled"),
 }
+_PLACED = ("placed_at", "created_at", "settled_at", "time_settled")
 _OPTIONAL = frozenset({"league", "bet_type", "roi", "clv", "live"})
 _MIN_ODDS, _MAX_ODDS = 100.0, 100_000.0
 
@@ -54,8 +55,10 @@ class ReadReport:
                 yield f"{count:,} set aside: {reason}"
 
 
-def read_settled(path: Path) -> tuple[SettledBets, ReadReport]:
+def read_settled(path: Path, *, placed: bool = False) -> tuple[SettledBets, ReadReport]:
     """Settled bets of a CSV (also compressed) or Parquet file, oldest first.
+
+    `placed`: the time of a bet is when it was placed, where the file tells, rather than when it was settled.
 
     Raises:
         ModelError: the file is not there, is neither, or lacks a column.
@@ -66,15 +69,15 @@ def read_settled(path: Path) -> tuple[SettledBets, ReadReport]:
         frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError, ValueError) as cause:
         raise ModelError(f"{path} can't be read as bets ({cause}): give CSV or Parquet") from cause
-    return settled_from_frame(frame)
+    return settled_from_frame(frame, placed=placed)
 
 
-def settled_from_rows(rows: list[dict[str, Any]]) -> tuple[SettledBets, ReadReport]:
+def settled_from_rows(rows: list[dict[str, Any]], *, placed: bool = False) -> tuple[SettledBets, ReadReport]:
     """Settled bets from decoded JSON rows, as a database returns them."""
-    return settled_from_frame(pl.DataFrame(rows, infer_schema_length=None, strict=False))
+    return settled_from_frame(pl.DataFrame(rows, infer_schema_length=None, strict=False), placed=placed)
 
 
-def settled_from_frame(frame: pl.DataFrame) -> tuple[SettledBets, ReadReport]:
+def settled_from_frame(frame: pl.DataFrame, *, placed: bool = False) -> tuple[SettledBets, ReadReport]:
     """Settled bets of a table, oldest first; rows with the same `id` count once.
 
     A push is a bet that returned its stake (ROI 0); without an ROI column the return follows from price and result.
@@ -84,7 +87,7 @@ def settled_from_frame(frame: pl.DataFrame) -> tuple[SettledBets, ReadReport]:
     """
     given = {
         name: next((pl.col(known) for known in names if known in frame.columns), None)
-        for name, names in _COLUMNS.items()
+        for name, names in {**_COLUMNS, **({"time": _PLACED} if placed else {})}.items()
     }
     missing = [names[0] for name, names in _COLUMNS.items() if given[name] is None and name not in _OPTIONAL]
     if missing:

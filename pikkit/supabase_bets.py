@@ -23,8 +23,8 @@ PAGE = 1000
 _TIMEOUT_S = 30
 
 
-def fetch_settled(settings: Settings) -> tuple[SettledBets, ReadReport]:
-    """All settled bets of the table, oldest first.
+def fetch_settled(settings: Settings, *, placed: bool = False) -> tuple[SettledBets, ReadReport]:
+    """All settled bets of the table, oldest first; `placed` as for `read_settled`.
 
     Raises:
         ModelError: Supabase is not set up, a page failed for good, or the table lacks a column.
@@ -37,7 +37,7 @@ def fetch_settled(settings: Settings) -> tuple[SettledBets, ReadReport]:
         rows = fetch_rows(create_client(str(settings.supabase_url).rstrip("/"), key, options))
     if not rows:
         raise ModelError("the table bets is empty: nothing can be made of no bets")
-    return settled_from_rows(rows)
+    return settled_from_rows(rows, placed=placed)
 
 
 def fetch_rows(client: Client, *, page: int = PAGE) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`python -m training`: train, validate, score, starter."""
+"""`python -m training`: train, validate, score, live-report, starter."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ from pikkit.bundle import ModelSet, load_set
 from pikkit.convert import convert
 from pikkit.errors import ModelError
 from pikkit.history import SettledBets
+from pikkit.predictionlog import read_predictions
 from pikkit.predictor import Predictor
 from pikkit.settings import Settings
 from pikkit.settled import ReadReport, read_settled
 from pikkit.userfiles import take_copy
 from training.evaluate import Judged, Verdict, gates, judge, newest, slices
+from training.live import Live, join
+from training.measures import percent, scores
 from training.publish import promote, write_version
 from training.score import count_rows, score_file
 from training.simulate import simulate
@@ -35,6 +38,7 @@ from training.train import STEPS, train
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
 console = Console()
 
+_LIVE_WIDTH = 110
 STARTER_SEED = 20_260_101
 STARTER_BETS = 40_000
 STARTER_TIME = datetime(2026, 1, 1, tzinfo=UTC)  # names the set: made again, it is the same
@@ -101,6 +105,37 @@ def score_command(
     console.print(f"{graded:,} bets graded, {failed:,} with an error, in {target}")
 
 
+@app.command("live-report")
+def live_command(
+    bets: Bets = None,
+    supabase: Annotated[bool, typer.Option("--supabase", help="Read the table `bets` of SUPABASE_URL")] = False,
+    predictions: Annotated[
+        Path | None, typer.Option("--predictions", help="Default: DATA_DIR/predictions", metavar="DIR")
+    ] = None,
+    within: Annotated[
+        float, typer.Option(min=0.01, help="Hours that a prediction may be older than the bet's time")
+    ] = 48,
+    since: Annotated[
+        datetime | None, typer.Option(help="Leave earlier predictions out (UTC)", formats=["%Y-%m-%d"])
+    ] = None,
+    model_version: Annotated[str | None, typer.Option(help="Only predictions of this model version")] = None,
+    report: Report = None,
+) -> None:
+    """Judge what was served: the prediction log against the bets' results."""
+    folder = predictions or Settings.load().data_dir / "predictions"
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is not a folder: serve with PREDICTION_LOG=true, or name it by --predictions DIR")
+    settled = _read(bets, supabase=supabase, placed=True)
+    live = join(
+        settled,
+        read_predictions(folder),
+        within_s=within * 3600,
+        since=since.replace(tzinfo=UTC) if since else None,
+        version=model_version,
+    )
+    _show_live(live, report)
+
+
 @app.command("starter")
 def starter_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the model files", metavar="DIR")] = Path("models"),
@@ -135,15 +170,15 @@ def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path
     return str(trained.metadata["timestamp"])
 
 
-def _read(bets: Path | None, *, supabase: bool) -> SettledBets:
+def _read(bets: Path | None, *, supabase: bool, placed: bool = False) -> SettledBets:
     if (bets is None) == (not supabase):
         raise ModelError("name the bets: --bets FILE or --supabase (one of them); nothing is trained without bets")
     if bets is None:
         from pikkit.supabase_bets import fetch_settled  # noqa: PLC0415 - a second to import
 
-        settled, report = fetch_settled(Settings.load())
+        settled, report = fetch_settled(Settings.load(), placed=placed)
     else:
-        settled, report = read_settled(bets)
+        settled, report = read_settled(bets, placed=placed)
     _print(report)
     if not len(settled):
         raise ModelError("there is no usable bet: nothing is trained or judged without bets")
@@ -204,6 +239,36 @@ def _show(
         from training.report import html_report  # noqa: PLC0415 - matplotlib takes a second to import
 
         report.write_text(html_report(models, judged, verdict, which=which, production=production), encoding="utf-8")
+        console.print(f"report: {report}")
+
+
+def _show_live(live: Live, report: Path | None) -> None:
+    wide = Console(width=max(console.width, _LIVE_WIDTH))  # cut figures would be worse than broken lines
+    for line in live.coverage.words():
+        console.print(line)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("predictions", "n", "log loss", "of the odds", "better by", "from", "to", "Brier", "ECE", "AUC"):
+        table.add_column(name, justify="left" if name == "predictions" else "right", no_wrap=True)
+    for name, part in live.parts():
+        own, odds = (scores(p, part.judged.won) for p in (part.judged.probability, part.judged.implied))
+        gap = part.judged.losses_against(part.judged.implied)
+        losses = (own.log_loss, odds.log_loss)
+        figures = [f"{value:.4f}" for value in losses] + [f"{-value:+.4f}" for value in (gap.mean, gap.high, gap.low)]
+        table.add_row(name, f"{own.bets:,}", *figures, f"{own.brier:.4f}", f"{own.ece:.4f}", f"{own.auc:.3f}")
+    wide.print(table)
+    console.print("what came of each grade, percent (95 % bootstrap intervals); pushes are left out")
+    grades = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("grade", "bets", "expected", "one unit each", "by Kelly", "closing line value", "known"):
+        grades.add_column(name, justify="right", no_wrap=True)
+    for row in live.grades():
+        expected = f"{row.expected:+.1f}" if row.bets else ""
+        returns = (percent(row.returned), percent(row.kelly), percent(row.clv))
+        grades.add_row(row.grade, f"{row.bets:,}", expected, *returns, f"{row.clv_known:,}")
+    wide.print(grades)
+    if report:
+        from training.report import live_report  # noqa: PLC0415 - matplotlib takes a second to import
+
+        report.write_text(live_report(live), encoding="utf-8")
         console.print(f"report: {report}")
 
 

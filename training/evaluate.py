@@ -19,7 +19,7 @@ from pikkit.history import HistoryColumns, SettledBets, as_of
 from pikkit.odds import implied_probability, kelly_fraction
 from training.measures import Interval, Scores, bootstrap_mean, ece, log_losses, scores
 
-__all__ = ["Gate", "Judged", "Verdict", "gates", "judge", "newest", "slices"]
+__all__ = ["Gate", "Judged", "Verdict", "gates", "judge", "newest", "slices", "some"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -94,7 +94,7 @@ def newest(models: ModelSet, settled: SettledBets, share: float) -> tuple[Settle
         if after < len(times):
             start, words = after, f"bets after {until}, to which the set was trained"
     picked = np.arange(start, len(times))
-    return _some(settled, picked), _some_past(past, picked), words
+    return some(settled, picked), _some_past(past, picked), words
 
 
 def judge(models: ModelSet, settled: SettledBets, past: HistoryColumns, rules: Rules = Rules()) -> Judged:  # noqa: B008
@@ -113,7 +113,7 @@ def judge(models: ModelSet, settled: SettledBets, past: HistoryColumns, rules: R
         settled.won,
         settled.roi_pct,
         letters,
-        _batch_ms(models, _some(settled, first), _some_past(past, first)),
+        _batch_ms(models, some(settled, first), _some_past(past, first)),
     )
 
 
@@ -186,7 +186,8 @@ def _batch_ms(models: ModelSet, settled: SettledBets, past: HistoryColumns) -> f
     return 1000 * float(np.median(times))
 
 
-def _some(settled: SettledBets, picked: npt.NDArray[np.intp]) -> SettledBets:
+def some(settled: SettledBets, picked: npt.NDArray[np.intp]) -> SettledBets:
+    """The settled bets at these positions."""
     columns: dict[str, Any] = {name: [values[i] for i in picked] for name, values in settled.bets.categorical()}
     for name in ("odds", "is_live", "clv_percentage", "placed_at"):
         columns[name] = getattr(settled.bets, name)[picked]

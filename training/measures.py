@@ -8,7 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "Scores", "auc", "bootstrap_mean", "brier", "ece", "log_losses", "reliability", "scores"]
+__all__ = [
+    "Interval",
+    "Scores",
+    "auc",
+    "bootstrap_mean",
+    "brier",
+    "ece",
+    "log_losses",
+    "percent",
+    "reliability",
+    "scores",
+]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -97,3 +108,8 @@ def bootstrap_mean(values: Floats, *, seed: int = 0, statistic: Callable[[Floats
     )
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(measure(values[None, :])[0]), float(low), float(high))
+
+
+def percent(interval: Interval) -> str:
+    """The interval of percents in words; nothing where there is none."""
+    return "" if np.isnan(interval.mean) else f"{interval.mean:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 
 from pikkit.bundle import ModelSet
 from training.evaluate import Judged, Verdict, slices
-from training.measures import Scores, reliability
+from training.live import Live
+from training.measures import Scores, percent, reliability, scores
 
-__all__ = ["html_report"]
+__all__ = ["html_report", "live_report"]
 
 mpl.use("svg")
 
@@ -82,6 +83,55 @@ def html_report(
             "<h2>Return by grade</h2><p>One unit on each bet; the intervals are 95 % bootstrap intervals.</p>",
             _table(["grade", "bets", "mean return", "95 % interval"], returns),
             _figure(_returns(judged), "Mean return by grade with 95 % intervals"),
+            "</html>",
+        ]
+    )
+
+
+def live_report(live: Live) -> str:
+    """The report on served predictions whose bets are settled."""
+    judged = live.judged
+    measures = []
+    for name, part in live.parts():
+        found = [scores(p, part.judged.won) for p in (part.judged.probability, part.judged.implied)]
+        gap = part.judged.losses_against(part.judged.implied)
+        difference = f"{gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
+        columns = (" / ".join(_figures(found, measure)) for measure in _MEASURES)
+        measures.append([escape(name), f"{found[0].bets:,}", *columns, difference])
+    by_kind = [
+        [escape(name), f"{found[0].bets:,}", *(" / ".join(_figures(found, measure)) for measure in _MEASURES)]
+        for name, found in slices(judged)
+    ]
+    grades = [
+        [
+            row.grade,
+            f"{row.bets:,}",
+            f"{row.expected:+.1f}" if row.bets else "",
+            percent(row.returned),
+            percent(row.kelly),
+            f"{percent(row.clv)} ({row.clv_known:,})" if row.clv_known else "unknown" if row.bets else "",
+        ]
+        for row in live.grades()
+    ]
+    title = "Served predictions and what came of them"
+    return "\n".join(
+        [
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>',
+            f"<h1>{title}</h1>",
+            *(f"<p>{escape(line)}.</p>" for line in live.coverage.words()),
+            (
+                "<p>Figures are the served predictions' / those of the bookmaker's implied probability; the difference "
+                "of log losses is below 0 where the predictions are better. Intervals are 95 % bootstrap intervals.</p>"
+            ),
+            "<h2>Measures</h2>",
+            _table(["predictions", "n", *_MEASURES.values(), "difference of log losses"], measures),
+            "<h2>Reliability</h2>",
+            _figure(_reliability(judged, None), "Share of bets won against served probability, in ten bins"),
+            "<h2>By grade</h2><p>Percent. Pushes are left out. By Kelly: profit in percent of all full Kelly stakes.</p>",
+            _table(["grade", "bets", "expected ROI", "one unit each", "by Kelly", "closing line value (n)"], grades),
+            _figure(_returns(judged), "Mean return by grade with 95 % intervals"),
+            "<h2>By kind of bet</h2>",
+            _table(["bets", "n", *_MEASURES.values()], by_kind),
             "</html>",
         ]
     )

@@ -1,0 +1,89 @@
+"""The real service writes its prediction log; the bets are settled; `live-report` tells how it went."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.support.need import root
+from tests.support.real import real_dir
+from tests.support.server import Server
+from tests.support.simulated import write_bets
+
+pytestmark = pytest.mark.system
+SENT = ("sport", "league", "market", "institution_name", "bet_type", "is_live")
+
+
+def _serve(folder: Path, bets: pl.DataFrame) -> pl.DataFrame:
+    """Have the real service predict the bets, a hundred at a time; gives its answers in their order."""
+    answers = []
+    rows = bets.select(*SENT, odds="american_odds").to_dicts()
+    with Server(folder, PREDICTION_LOG="true") as server, httpx.Client(base_url=server.url, timeout=30) as client:
+        for start in range(0, len(rows), 100):
+            answer = client.post("/api/v1/batch-predict", json={"bets": rows[start : start + 100]}).json()
+            assert answer["errors"] == []
+            answers += [item["prediction"] for item in answer["predictions"]]
+    return pl.DataFrame(answers)
+
+
+def _report(folder: Path, bets: Path, *more: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "training", "live-report", "--bets", str(bets), *more],
+        cwd=root(),
+        env={**os.environ, "DATA_DIR": str(folder / "data"), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return " ".join(done.stdout.split())
+
+
+def _log_loss(p: pl.Series, won: pl.Series) -> float:
+    values, hits = p.to_numpy(), won.to_numpy()
+    return float(-np.where(hits, np.log(values), np.log1p(-values)).mean())
+
+
+def test_the_log_of_the_service_and_the_results_give_the_figures_of_its_own_answers(tmp_path: Path) -> None:
+    placed = datetime.now(UTC) + timedelta(minutes=5)
+    path = write_bets(tmp_path / "bets.csv", 600, 11, placed_at=pl.lit(placed))
+    bets = pl.read_csv(path)
+    answers = _serve(tmp_path, bets)
+    output = _report(tmp_path, path, "--report", str(tmp_path / "live.html"))
+    assert "600 of 600 settled bets were predicted" in output
+    # One model set: bets of one description have one answer, whichever line of the log is theirs.
+    assert f"all 600 {_log_loss(answers['win_probability'], bets['is_win']):.4f}" in output
+    for letter, count in answers["bet_grade"].value_counts().iter_rows():
+        assert f"{letter} {count:,} " in output
+    assert (tmp_path / "live.html").read_text().startswith("<!doctype html>")
+
+
+def test_real_bets_are_found_again_by_what_they_say(tmp_path: Path) -> None:
+    plain = (
+        pl.read_csv(real_dir() / "bets.csv.gz", infer_schema_length=None)
+        .filter(
+            pl.col("american_odds").is_not_null()
+            & pl.col("roi").is_not_null()
+            & (pl.col("roi") != 0)
+            & (pl.col("american_odds").abs() >= 100)
+        )
+        .tail(1000)
+    )
+    bets = plain.with_columns(
+        pl.col("league").fill_null("None"),
+        pl.col("is_live").fill_null(value=False),
+        placed_at=pl.lit(datetime.now(UTC) + timedelta(minutes=5)),
+    )
+    bets.write_csv(tmp_path / "bets.csv")
+    _serve(tmp_path, bets)
+    output = _report(tmp_path, tmp_path / "bets.csv")
+    used = int(output.split(" of 1,000 bets are used")[0].rsplit(" ", 1)[-1].replace(",", ""))
+    assert used > 900
+    assert f"{used:,} of {used:,} settled bets were predicted" in output
