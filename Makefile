@@ -10,7 +10,7 @@ export BENTOML_DO_NOT_TRACK := true
 export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
 
-.PHONY: help serve dev test unit lint format types lock clean starter bench compare yaml unit-all audit build ship client-types validate test-n8n
+.PHONY: help serve dev test unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build ship client-types validate test-n8n
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,11 +69,17 @@ format: $(STAMP) ## ruff: mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## load one worker with wrk: requests/s, latency, memory
+bench: $(STAMP) ## the service beside other ways to serve, loaded by wrk, into benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks.compare
+
+bench-quick: $(STAMP) ## load one worker with wrk: requests/s, latency, memory
 	@$(BIN)/python -m benchmarks.serve
 
-compare: $(STAMP) ## the same beside other ways to serve, into benchmarks/RESULTS.md
-	@$(BIN)/python -m benchmarks.compare
+bench-growth: $(STAMP) ## cost as names, history, trees, clients and workers grow, into benchmarks/GROWTH.md
+	@$(BIN)/python -m benchmarks.growth
+
+bench-check: $(STAMP) ## what a graded bet costs in calls, the same on every machine; fails where it grew
+	@$(BIN)/python -m benchmarks.check
 
 client-types: $(STAMP) ## TypeScript types of the API for the example extension
 	@$(BIN)/python -m pikkit.web.types > examples/chrome-extension/api.d.ts

@@ -49,6 +49,7 @@ def contestant(name: str, rates: list[float]) -> Contestant:
         for c in clients:
             made.rates[title, c] = list(rates)
             made.p50[title, c] = [1.0, 9.0, 2.0]
+            made.p95[title, c] = [2.5, 20.0, 3.5]
             made.p99[title, c] = [3.0, 30.0, 4.0]
             made.cpu_us_per_bet[title, c] = [10.0, 11.0, 500.0]
     return made
@@ -62,7 +63,7 @@ def rows(text: str, name: str) -> list[list[str]]:
 def test_the_table_tells_medians_so_one_disturbed_round_changes_nothing() -> None:
     text = table([contestant("limit", [4000, 10, 4100]), contestant("own", [2000, 2050, 1])])
     predict = rows(text, "own")[0]
-    assert predict == ["2,000", "50 %", "2,000", "2.00", "4.00", "11"]
+    assert predict == ["2,000", "50 %", "2,000", "2.00", "3.50", "4.00", "11"]
 
 
 def test_the_limit_is_the_whole_of_itself_and_a_batch_counts_a_hundred_bets_each() -> None:
