@@ -1,4 +1,4 @@
-"""From validated bets to predictions: columns for many bets, plain numbers for one, and the same answer."""
+"""From validated bets to predictions: columns for many bets, plain numbers for a few, and the same answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = ["Models", "Predictor", "rules_of"]
 
 Floats = npt.NDArray[np.float64]
 
+_ONE_BY_ONE = 4  # bets up to which plain numbers beat columns
 _DIGITS = 6
 _SCALE = 10.0**_DIGITS
 _NO_HISTORY = "no betting history in this model set: past rates are neutral and confidence is at most 0.5"
@@ -115,7 +117,10 @@ class Predictor:
         """
         if not bets:
             return []
-        figures = self._figures_of_one(models, bets[0], now) if len(bets) == 1 else self._figures(models, bets, now)
+        if len(bets) <= _ONE_BY_ONE:
+            figures = _joined([self._figures_of_one(models, bet, now) for bet in bets])
+        else:
+            figures = self._figures(models, bets, now)
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         version = models.version
         no_history = models.history.size == 0
@@ -234,6 +239,18 @@ class _Figures(NamedTuple):
 @lru_cache(1024)
 def _has_unlisted_legs(bet_type: str) -> bool:
     return bet_type.casefold().startswith(_UNLISTED_LEGS)
+
+
+def _joined(ones: Sequence[_Figures]) -> _Figures:
+    """Figures of single bets together."""
+    if len(ones) == 1:
+        return ones[0]
+    return _Figures(
+        columns=tuple(list(chain.from_iterable(column)) for column in zip(*(one.columns for one in ones), strict=True)),
+        unknown=[(i, column) for i, one in enumerate(ones) for _, column in one.unknown],
+        disagree=[i for i, one in enumerate(ones) if one.disagree],
+        matrix=np.concatenate([one.matrix for one in ones]),
+    )
 
 
 def _rounded(value: float) -> float:
