@@ -10,7 +10,7 @@ export BENTOML_DO_NOT_TRACK := true
 export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
 
-.PHONY: help serve dev test unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build ship client-types validate test-n8n
+.PHONY: help serve dev test unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship client-types validate test-n8n
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ audit: $(STAMP) ## known vulnerabilities of what the service is locked to, and t
 build: $(STAMP) ## the release VERSION as a Bento
 	@test -n "$(VERSION)" || { echo "make build VERSION=1.2.0"; exit 2; }
 	@$(BIN)/python -m deploy build --version $(VERSION)
+
+image: $(STAMP) ## the release VERSION as a container image on BASE_IMAGE, with dist/image.json and dist/sbom.json
+	@test -n "$(VERSION)" || { echo "make image VERSION=1.2.0"; exit 2; }
+	@$(BIN)/python -m deploy build --version $(VERSION) --image
 
 ship: $(STAMP) ## the pipeline's last stage: ACTION on the host, verify, go back on failure (see deploy/ship.sh)
 	@deploy/ship.sh

@@ -10,6 +10,7 @@ from pikkit.runtime import prepare_runtime_dir
 
 RUNTIME_DIR = prepare_runtime_dir()  # before anything makes a metric
 
+from pikkit.image import container_image
 from pikkit.logs import configure
 from pikkit.settings import Settings
 from pikkit.web.batch import BatchInput, BatchOutput
@@ -32,7 +33,7 @@ def _build() -> Application:
 APPLICATION = LazyApplication(_build)
 
 
-@bentoml.service(name="pikkit_ml_api", **service_config(SETTINGS))
+@bentoml.service(name="pikkit_ml_api", image=container_image(), **service_config(SETTINGS))
 @bentoml.asgi_app(APPLICATION.router, path="/")
 class PikkitMlApi:
     """Grades sports bets."""

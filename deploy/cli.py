@@ -267,11 +267,20 @@ def scale(
 
 
 @app.command()
-def build(context: typer.Context, version: Version, models: Models = None) -> None:
+def build(
+    context: typer.Context,
+    version: Version,
+    models: Models = None,
+    image: Annotated[bool, typer.Option("--image", help="Also as a container image, with its SBOM")] = False,
+    out: Annotated[Path, typer.Option("--out", help="Folder for image.json and sbom.json")] = Path("dist"),
+) -> None:
     """Build a release and start nothing."""
     with _locked(context) as (machine, _):
         release = machine.releases.build(version, models)
         _output.print(f"{release.tag}  commit {release.commit}  models {release.models_version}")
+        if image:
+            made = context.obj.images(machine.settings).build(release, out)
+            _output.print(f"image {made.tag}  {made.bytes / 1e6:.0f} MB  {made.id}")
 
 
 @app.command()

@@ -14,6 +14,7 @@ from deploy.audit import AuditLog
 from deploy.bento_releases import BentoReleases
 from deploy.clock import SystemClock
 from deploy.errors import UsageError
+from deploy.image import Images
 from deploy.machine import Machine
 from deploy.nginx_router import NginxRouter
 from deploy.probe import HttpProbe
@@ -52,6 +53,10 @@ class Composer:
     def settings(self) -> DeploySettings:
         """Read once a command."""
         return DeploySettings()
+
+    def images(self, settings: DeploySettings) -> Images:
+        """Releases as container images."""
+        return Images(settings, project_environment(ROOT))
 
     def machine(self, settings: DeploySettings, progress: Progress) -> Machine:
         """The real parts."""

@@ -33,6 +33,13 @@ class DeploySettings(BaseSettings):
     )
     keep_releases: int = Field(5, ge=1, description="Releases kept beside those in use and the rollback target")
 
+    base_image: str = Field(
+        "python:3.13-slim",
+        validation_alias=AliasChoices("BASE_IMAGE", "base_image"),
+        description="BASE_IMAGE: what images are built on, best by digest (python:3.13-slim@sha256:…)",
+    )
+    image_options: str = Field("", description="More options of `docker build`, e.g. --network host")
+
     nginx_bin: Path | None = Field(
         None, validation_alias=AliasChoices("NGINX_BIN", "nginx_bin"), description="NGINX_BIN: Nginx to use"
     )

@@ -33,6 +33,7 @@ class OnnxTrees:
     def __init__(self, path: Path, base: float) -> None:
         import onnxruntime  # noqa: PLC0415 - only sets with such a graph need it
 
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3

@@ -127,7 +127,7 @@ def live_report(live: Live) -> str:
             _table(["predictions", "n", *_MEASURES.values(), "difference of log losses"], measures),
             "<h2>Reliability</h2>",
             _figure(_reliability(judged, None), "Share of bets won against served probability, in ten bins"),
-            "<h2>By grade</h2><p>Percent. Pushes are left out. By Kelly: profit in percent of all full Kelly stakes.</p>",
+            "<h2>By grade</h2><p>Percent; without pushes. By Kelly: profit in percent of full Kelly stakes.</p>",
             _table(["grade", "bets", "expected ROI", "one unit each", "by Kelly", "closing line value (n)"], grades),
             _figure(_returns(judged), "Mean return by grade with 95 % intervals"),
             "<h2>By kind of bet</h2>",

@@ -1,0 +1,118 @@
+"""A container engine of the test run's own, with a base image made from this machine's packages.
+
+Needs root. It touches no networking of the host (`--network host` everywhere) and no other engine. Images made here
+hold this machine's package configuration: they end with the engine's folder.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.need import need
+from tests.support.processes import Process
+
+BASE_IMAGE = "python:3.11-slim"
+_HOOKS = (
+    (
+        'mkdir -p "$1/usr/local/share/ca-certificates" && '
+        'cp /usr/local/share/ca-certificates/*.crt "$1/usr/local/share/ca-certificates/" 2>/dev/null; '
+        'chroot "$1" update-ca-certificates'
+    ),
+    (
+        'for f in /etc/apt/apt.conf.d/99*; do [ -e "$f" ] && cp "$f" "$1/etc/apt/apt.conf.d/"; done; '
+        '[ -e /etc/pip.conf ] && cp /etc/pip.conf "$1/etc/"; true'
+    ),
+    'rm -f "$1"/usr/lib/python3.*/EXTERNALLY-MANAGED; ln -sf python3 "$1/usr/bin/python"',
+)
+
+
+class Engine:
+    """A running engine; `environment` makes `docker` use it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment = {
+            "DOCKER_HOST": f"unix://{folder}/docker.sock",
+            "PATH": f"/usr/bin:{os.environ['PATH']}",  # Debian's client, which has BuildKit built in
+            "BASE_IMAGE": BASE_IMAGE,
+            "DEPLOY_IMAGE_OPTIONS": "--network host",
+        }
+
+    def docker(self, *arguments: str, check: bool = True, seconds: float = 120) -> str:
+        """Run the client; gives its output, error output included."""
+        done = subprocess.run(
+            ["docker", *arguments],
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"docker {' '.join(arguments[:3])} failed:\n{done.stdout[-2000:]}")
+        return done.stdout.strip()
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """Start one with the base image in it (about 30 s), and end it with all that is in it."""
+    dockerd, mmdebstrap = need("dockerd"), need("mmdebstrap")
+    if os.geteuid():
+        pytest.skip("a container engine of its own needs root")
+    folder = Path(tempfile.mkdtemp(prefix="pikkit-engine-", dir="/var/tmp"))
+    started = Process(
+        [
+            *(dockerd, "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"),
+            *("--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "docker.pid"),
+            *("--host", f"unix://{folder}/docker.sock"),
+        ],
+        log=folder / "dockerd.log",
+    )
+    try:
+        running = Engine(folder)
+        _wait(running, started)
+        _import_base(running, mmdebstrap, folder)
+        yield running
+        for container in running.docker("ps", "--all", "--quiet").split():
+            running.docker("rm", "--force", container)
+    finally:
+        started.stop(grace=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait(running: Engine, started: Process) -> None:
+    end = time.monotonic() + 60
+    while "Server Version" not in running.docker("info", check=False):
+        if started.popen.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"the engine does not start:\n{started.tail()}")
+        time.sleep(0.2)
+
+
+def _import_base(running: Engine, mmdebstrap: str, folder: Path) -> None:
+    """What `python:3.11-slim` is, as far as a build needs it."""
+    packages = "ca-certificates,python3,python3-venv,python3-pip"
+    hooks = [f"--customize-hook={hook}" for hook in _HOOKS]
+    tar = folder / "base.tar"
+    made = subprocess.run(
+        [
+            *(mmdebstrap, "--quiet", "--variant=apt", "--mode=root", f"--include={packages}", *hooks),
+            *("bookworm", str(tar), "/etc/apt/sources.list.d/debian.sources"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if made.returncode:
+        raise RuntimeError(f"no base image: {made.stderr[-2000:]}")
+    certificates = "/etc/ssl/certs/ca-certificates.crt"
+    changes = f"ENV SSL_CERT_FILE={certificates} PIP_CERT={certificates}"
+    running.docker("import", "--change", changes, "--change", 'CMD ["bash"]', str(tar), BASE_IMAGE)
+    tar.unlink()
