@@ -1,0 +1,70 @@
+"""With a collector named, requests go through BentoML's layers, spans are made and sent, and answers are the same."""
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.server import Server
+
+pytestmark = pytest.mark.system
+
+BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes OTLP over HTTP, and keeps the bodies."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Taker)
+        self.bodies: list[bytes] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def wait_for(self, word: bytes, *, seconds: float = 20) -> bool:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if any(word in body for body in self.bodies):
+                return True
+            time.sleep(0.1)
+        return False
+
+
+class _Taker(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        assert isinstance(self.server, Collector)
+        self.server.bodies.append(body)
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with Collector() as running:
+        yield running
+        running.shutdown()
+
+
+def test_traced_requests_are_answered_as_ever_and_their_spans_reach_the_collector(
+    collector: Collector, tmp_path: Path
+) -> None:
+    endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"
+    with Server(tmp_path, OTLP_ENDPOINT=endpoint) as server, httpx.Client(base_url=server.url, timeout=30) as http:
+        one = http.post("/api/v1/predict", json=BET).json()
+        many = http.post("/api/v1/batch-predict", json={"bets": [BET, {}]}).json()
+        assert many["summary"]["successful"] == many["summary"]["failed"] == 1
+        assert {**many["predictions"][0]["prediction"], "timestamp": ""} == {**one, "timestamp": ""}
+        refused = http.post("/api/v1/predict", json={})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_bet")
+        assert "trace_id=" in server.log.read_text()
+        assert collector.wait_for(b"/api/v1/predict")
