@@ -114,7 +114,9 @@ def up(
     """Start what was in production (or --version), Nginx, and the supervisor."""
     with _locked(context) as (machine, operations):
         bring_up(machine, operations, version=version, models=models, workers=workers)
-        if not foreground and start_supervisor(machine.settings.run_dir, [*context.obj.entry, "supervise"]):
+        heals_itself = machine.settings.runtime == "kubernetes"
+        command = [*context.obj.entry, "supervise"]
+        if not foreground and not heals_itself and start_supervisor(machine.settings.run_dir, command):
             machine.progress.say("the supervisor was left running")
         _output.print(machine.settings.url)
     if foreground:

@@ -57,8 +57,10 @@ class Gates:
             seen = self._mismatch(slot, release, own_models=own_models)
             if seen is None:
                 return f"ready after {self._clock.monotonic() - begin:.1f} s"
-            if not self._runtime.observe(slot).running:
-                raise self._failed(slot, f"{slot} ended before it was ready")
+            found = self._runtime.observe(slot)
+            if not found.running:
+                why = f": {found.fault}" if found.fault else ""
+                raise self._failed(slot, f"{slot} ended before it was ready{why}")
             if self._clock.monotonic() - begin > timeout_s:
                 raise self._failed(slot, f"{slot} is not fit after {timeout_s:g} s: {seen}")
             self._clock.sleep(_POLL_S)

@@ -19,7 +19,7 @@ class Observed:
     """What was seen of a slot, just now.
 
     `version` is that of the release it was started with. `kept` tells whether it is started again when it dies;
-    `restarts` counts how often that happened since `start`.
+    `restarts` counts how often that happened since `start`. `fault` says, where the runtime knows, why it does not run.
     """
 
     slot: Slot
@@ -30,6 +30,7 @@ class Observed:
     started_at: float | None = None
     kept: bool = False
     restarts: int = 0
+    fault: str | None = None
 
 
 class Runtime(Protocol):
