@@ -12,7 +12,7 @@ from dotenv import dotenv_values
 
 from deploy.audit import AuditLog
 from deploy.bento_releases import BentoReleases
-from deploy.clock import Clock, SystemClock
+from deploy.clock import SystemClock
 from deploy.errors import UsageError
 from deploy.image import Images
 from deploy.machine import Machine
@@ -61,8 +61,6 @@ class Composer:
     def machine(self, settings: DeploySettings, progress: Progress) -> Machine:
         """The real parts."""
         clock = SystemClock()
-        if settings.runtime == "kubernetes":
-            return self._on_kubernetes(settings, progress, clock)
         if settings.runtime != "process":
             raise UsageError(f"DEPLOY_RUNTIME={settings.runtime} is not known here: use process")
         runtime = ProcessRuntime(settings, environment=project_environment(ROOT), command=self.serve)
@@ -72,27 +70,6 @@ class Composer:
             router=NginxRouter(settings, settings.run_dir / "nginx", clock),
             releases=self.releases(settings),
             probe=HttpProbe(),
-            state_file=StateFile(settings.run_dir / "state.json"),
-            audit=AuditLog(settings.run_dir / "audit.jsonl", clock),
-            clock=clock,
-            progress=self.progress(progress),
-        )
-
-    def _on_kubernetes(self, settings: DeploySettings, progress: Progress, clock: Clock) -> Machine:
-        # Here and not above: the client takes half a second to import, and the other runtimes can do without it.
-        from deploy.gateway_router import GatewayRouter  # noqa: PLC0415
-        from deploy.runtimes.kubernetes import KubernetesRuntime  # noqa: PLC0415
-        from deploy.runtimes.kubernetes_cluster import Cluster  # noqa: PLC0415
-        from deploy.runtimes.kubernetes_transport import KubernetesTransport  # noqa: PLC0415
-
-        cluster = Cluster(settings, clock)
-        runtime = KubernetesRuntime(settings, cluster, clock)
-        return Machine(
-            settings=settings,
-            runtime=runtime,
-            router=GatewayRouter(settings, cluster, clock),
-            releases=self.releases(settings),
-            probe=HttpProbe(transport=KubernetesTransport(cluster, runtime)),
             state_file=StateFile(settings.run_dir / "state.json"),
             audit=AuditLog(settings.run_dir / "audit.jsonl", clock),
             clock=clock,

@@ -10,7 +10,7 @@ from deploy.errors import DeployError, RouterError
 from deploy.route import COLOURS, SLOTS, Route, Slot
 from deploy.runtimes.kubernetes import NAME, object_name
 from deploy.runtimes.kubernetes_cluster import HTTP_ROUTES, Cluster, Conflict
-from deploy.settings import DeploySettings
+from deploy.runtimes.kubernetes_settings import KubernetesSettings
 
 __all__ = ["ROUTE_NOTE", "GatewayRouter", "refusal", "route_of", "rules_for"]
 
@@ -91,7 +91,7 @@ def refusal(found: Mapping[str, Any]) -> str | None:
 class GatewayRouter:
     """Patches the HTTPRoute `pikkit-ml-api`. The Gateway itself is the cluster's."""
 
-    def __init__(self, settings: DeploySettings, cluster: Cluster, clock: Clock) -> None:
+    def __init__(self, settings: KubernetesSettings, cluster: Cluster, clock: Clock) -> None:
         self._settings = settings
         self._cluster = cluster
         self._clock = clock

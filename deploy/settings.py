@@ -39,12 +39,6 @@ class DeploySettings(BaseSettings):
         description="BASE_IMAGE: what images are built on, best by digest (python:3.13-slim@sha256:…)",
     )
     image_options: str = Field("", description="More options of `docker build`, e.g. --network host")
-    image: str = Field("pikkit-ml-api", description="Image without its tag, e.g. registry/name; the tag is the version")
-    kube_context: str | None = Field(None, description="Context of the kubeconfig; default: its current one")
-    kube_namespace: str = Field("pikkit", description="Namespace of the cluster")
-    kube_timeout_s: float = Field(10, gt=0, description="Longest wait for an answer of the API server")
-    route_timeout_s: float = Field(30, gt=0, description="Longest wait for the Gateway to take a new route")
-    route_settle_s: float = Field(2, ge=0, description="Wait after that, for its proxies to follow")
 
     nginx_bin: Path | None = Field(
         None, validation_alias=AliasChoices("NGINX_BIN", "nginx_bin"), description="NGINX_BIN: Nginx to use"

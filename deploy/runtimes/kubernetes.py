@@ -19,7 +19,7 @@ from deploy.route import SLOTS, Slot, other_colour
 from deploy.runtimes.base import Observed
 from deploy.runtimes.kubernetes_cluster import DEPLOYMENTS, PODS, SCALERS, Cluster, NotThere
 from deploy.runtimes.kubernetes_faults import faults, is_ready, restarts
-from deploy.settings import DeploySettings
+from deploy.runtimes.kubernetes_settings import KubernetesSettings
 
 __all__ = ["NAME", "KubernetesRuntime", "labels_of", "object_name"]
 
@@ -44,7 +44,7 @@ class KubernetesRuntime:
 
     name = "kubernetes"
 
-    def __init__(self, settings: DeploySettings, cluster: Cluster, clock: Clock) -> None:
+    def __init__(self, settings: KubernetesSettings, cluster: Cluster, clock: Clock) -> None:
         self._settings = settings
         self._cluster = cluster
         self._clock = clock

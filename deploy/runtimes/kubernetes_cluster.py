@@ -17,7 +17,7 @@ from kubernetes.config.config_exception import ConfigException
 
 from deploy.clock import Clock
 from deploy.errors import DeployError, UsageError
-from deploy.settings import DeploySettings
+from deploy.runtimes.kubernetes_settings import KubernetesSettings
 
 __all__ = ["DEPLOYMENTS", "HTTP_ROUTES", "PODS", "SCALERS", "Cluster", "Conflict", "Kind", "NotThere", "configuration"]
 
@@ -64,10 +64,10 @@ class Conflict(DeployError):
 class Cluster:
     """`namespace` of one cluster."""
 
-    def __init__(self, settings: DeploySettings, clock: Clock, given: client.Configuration | None = None) -> None:
+    def __init__(self, settings: KubernetesSettings, clock: Clock, access: client.Configuration) -> None:
         self._settings = settings
         self._clock = clock
-        self.configuration = given or configuration(settings)
+        self.configuration = access
         self.configuration.retries = False  # ours know which errors are worth another try
         self._api: Any = client.ApiClient(self.configuration)
         self.namespace = settings.kube_namespace
@@ -278,7 +278,7 @@ class _Gone(DeployError):
     """410: a watch's resourceVersion is too old."""
 
 
-def configuration(settings: DeploySettings) -> client.Configuration:
+def configuration(settings: KubernetesSettings) -> client.Configuration:
     """From the kubeconfig; within a pod, from its service account.
 
     Raises:

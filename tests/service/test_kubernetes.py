@@ -7,21 +7,16 @@ from pathlib import Path
 import pytest
 from kubernetes import client
 
-from deploy.audit import AuditLog
-from deploy.clock import SystemClock
+from deploy.compose_kubernetes import kubernetes_machine
 from deploy.errors import CanaryFailed, DeployError, GateFailed, RouterError
-from deploy.gateway_router import GatewayRouter
 from deploy.kubernetes.build import HERE
 from deploy.machine import Machine
 from deploy.operations import Operations
-from deploy.probe import HttpProbe
 from deploy.progress import ConsoleProgress
 from deploy.report import status
-from deploy.runtimes.kubernetes import KubernetesRuntime
-from deploy.runtimes.kubernetes_cluster import HTTP_ROUTES, PODS, Cluster
-from deploy.runtimes.kubernetes_transport import KubernetesTransport
+from deploy.runtimes.kubernetes_cluster import HTTP_ROUTES, PODS
+from deploy.runtimes.kubernetes_settings import KubernetesSettings
 from deploy.settings import DeploySettings
-from deploy.state import StateFile
 from tests.support.deploy_stack import StubReleases
 from tests.support.kube_server import KubeServer
 from tests.support.kustomize import render
@@ -50,10 +45,6 @@ def _machine(server: KubeServer, folder: Path) -> Iterator[Machine]:
         {
             "runtime": "kubernetes",
             "run_dir": folder / "run",
-            "image": "registry.example/pikkit_ml_api",
-            "kube_timeout_s": 0.4,
-            "route_timeout_s": 0.6,
-            "route_settle_s": 0,
             "ready_timeout_s": 5,
             "stop_grace_s": 2,
             "drain_timeout_s": 1,
@@ -61,26 +52,16 @@ def _machine(server: KubeServer, folder: Path) -> Iterator[Machine]:
             "judge_min_requests": 50,
         }
     )
-    clock = SystemClock()
-    given = client.Configuration(host=server.url)
-    given.api_key["authorization"] = "Bearer test"
-    cluster = Cluster(settings, clock, given)
-    runtime = KubernetesRuntime(settings, cluster, clock)
+    own = KubernetesSettings(
+        image="registry.example/pikkit_ml_api", kube_timeout_s=0.4, route_timeout_s=0.6, route_settle_s=0
+    )
+    access = client.Configuration(host=server.url)
+    access.api_key["authorization"] = "Bearer test"
     releases = folder / "releases"
     releases.mkdir()
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         (releases / f"{version}.json").write_text("{}")
-    machine = Machine(
-        settings=settings,
-        runtime=runtime,
-        router=GatewayRouter(settings, cluster, clock),
-        releases=StubReleases(releases),
-        probe=HttpProbe(transport=KubernetesTransport(cluster, runtime)),
-        state_file=StateFile(settings.run_dir / "state.json"),
-        audit=AuditLog(settings.run_dir / "audit.jsonl", clock),
-        clock=clock,
-        progress=ConsoleProgress(),
-    )
+    machine = kubernetes_machine(settings, StubReleases(releases), ConsoleProgress(), own, access)
     yield machine
     machine.probe.close()
 

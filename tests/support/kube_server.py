@@ -71,6 +71,7 @@ class KubeServer:
         self.deadline_s = 0.3
         self.served: dict[str, Pod] = {}
         self.requests: list[str] = []
+        self.tokens: Counter[str | None] = Counter()
         self.meddle: list[Object] = []  # patches that somebody else makes just before ours
         self._objects: defaultdict[str, dict[str, Object]] = defaultdict(dict)
         self._events: defaultdict[str, list[tuple[int, Object]]] = defaultdict(list)
@@ -254,6 +255,7 @@ class KubeServer:
         method = "WATCH" if "watch" in request.query_params else request.method
         key = f"{method} {plural}"
         self.requests.append(key)
+        self.tokens[request.headers.get("authorization")] += 1
         fault = self.faults[key].pop(0) if self.faults[key] else None
         if fault == "hang":
             await asyncio.sleep(1)

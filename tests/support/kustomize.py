@@ -53,7 +53,7 @@ def _apply(item: Object, operation: Object) -> None:
 
 def _place(item: Object, namespace: str) -> None:
     if item["kind"] in CLUSTER_WIDE:
-        item["metadata"]["name"] = namespace
+        assert item["metadata"]["name"] == namespace  # versions of kustomize differ in whether they rename it
     else:
         item["metadata"]["namespace"] = namespace
     for subject in item.get("subjects", []):

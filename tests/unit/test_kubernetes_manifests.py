@@ -8,8 +8,8 @@ import yaml
 
 from deploy.gateway_router import TARGET_HEADER
 from deploy.kubernetes.build import HERE, files
+from deploy.runtimes.kubernetes_settings import KubernetesSettings
 from deploy.runtimes.kubernetes_slots import GRACE_S, PRE_STOP_S, SHUTDOWN_S
-from deploy.settings import DeploySettings
 from pikkit.settings import Settings
 from tests.support.kustomize import render
 
@@ -168,4 +168,4 @@ def test_the_network_policy_allows_the_port_that_pods_listen_on() -> None:
 
 
 def test_the_default_namespace_is_that_of_production() -> None:
-    assert DeploySettings().kube_namespace == of("Namespace")[0]["metadata"]["name"]
+    assert KubernetesSettings().kube_namespace == of("Namespace")[0]["metadata"]["name"]
