@@ -33,6 +33,7 @@ from training.measures import percent, scores
 from training.publish import promote, write_version
 from training.score import count_rows, score_file
 from training.simulate import simulate
+from training.summary import markdown_summary
 from training.train import STEPS, train
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
@@ -69,15 +70,20 @@ def validate_command(
         Path | None, typer.Option("--against", help="The set in production, to compare with", metavar="DIR")
     ] = None,
     supabase: Annotated[bool, typer.Option("--supabase", help="Read the table `bets` of SUPABASE_URL")] = False,
+    simulated: Annotated[bool, typer.Option("--simulated", help="Judge starter models by a simulated market")] = False,
     share: Annotated[
         float, typer.Option(min=0.01, max=1, help="Newest share of the bets to judge by, if the set does not tell")
     ] = 0.2,
     report: Report = None,
+    summary: Annotated[
+        Path | None, typer.Option("--summary", help="Append the verdict to it as Markdown", metavar="FILE")
+    ] = None,
 ) -> None:
     """Judge a model set on settled bets; exits with 1 if a gate fails."""
-    settled = _read(bets, supabase=supabase)
     with _loaded(models) as candidate:
+        settled = _simulated(candidate) if simulated else _read(bets, supabase=supabase)
         judged_bets, past, which = newest(candidate, settled, share)
+        which += " (simulated)" if simulated else ""
         judged = judge(candidate, judged_bets, past)
         production = None
         if against:
@@ -85,6 +91,9 @@ def validate_command(
                 production = judge(other, judged_bets, past)
         verdict = gates(judged, production)
         _show(candidate, judged, verdict, which, report, production)
+        if summary:
+            with summary.open("a", encoding="utf-8") as file:
+                file.write(markdown_summary(candidate, judged, verdict, which=which, production=production))
     if not verdict.passed:
         raise typer.Exit(1)
 
@@ -183,6 +192,15 @@ def _read(bets: Path | None, *, supabase: bool, placed: bool = False) -> Settled
     if not len(settled):
         raise ModelError("there is no usable bet: nothing is trained or judged without bets")
     return settled
+
+
+def _simulated(models: ModelSet) -> SettledBets:
+    if not models.starter:
+        raise ModelError(
+            f"model set {models.version} is no starter set: simulated bets say nothing of it; name settled ones by "
+            "--bets FILE (make validate BETS=FILE)"
+        )
+    return simulate(STARTER_BETS, STARTER_SEED + 1)  # a market that the set was not trained on
 
 
 def _print(report: ReadReport) -> None:
