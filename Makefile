@@ -10,7 +10,8 @@ export BENTOML_DO_NOT_TRACK := true
 export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
 
-.PHONY: help serve dev test unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship client-types validate test-n8n
+.PHONY: help serve dev test unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship client-types validate test-n8n \
+  unit-on bench-gates secrets release release-files publish-release push-image announce ci
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,7 @@ starter: $(STAMP) ## make the starter models again
 
 test: lint types $(STAMP) ## every check and test, system tests too where the machine can run them
 	@$(BIN)/python -m pytest --cov --cov-report=term --cov-report=xml
+	@if test -n "$$GITHUB_STEP_SUMMARY"; then $(BIN)/coverage report --format=markdown >>"$$GITHUB_STEP_SUMMARY"; fi
 
 unit: $(STAMP) ## the fast tests only
 	@$(BIN)/python -m pytest -q tests/unit
@@ -44,19 +46,24 @@ lint: $(STAMP) ## ruff: rules and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-yaml: $(STAMP) ## yamllint, and zizmor on the workflows
-	@$(BIN)/yamllint --strict .
-	@$(BIN)/zizmor --offline --quiet .github
+yaml: $(STAMP) ## YAML, workflows (GitHub's schema, zizmor), shell scripts, Dockerfiles
+	@.ci/yaml
 
-unit-all: $(STAMP) ## the fast tests on every Python from 3.11 to 3.13 (uv fetches what is missing)
-	@for version in 3.11 3.12 3.13; do \
-	  $(BIN)/uv run --quiet --no-project --isolated --python $$version --with-requirements requirements/dev.txt \
-	    python -m pytest -q tests/unit || exit 1; \
-	done
+unit-on: $(STAMP) ## the fast tests on the Python ON=3.13, with coverage-ON.xml
+	@test -n "$(ON)" || { echo "make unit-on ON=3.13"; exit 2; }
+	@COVERAGE_FILE=.coverage-$(ON) $(BIN)/uv run --quiet --no-project --isolated --python $(ON) \
+	  --with-requirements requirements/dev.txt python -m pytest -q tests/unit \
+	  --cov --cov-fail-under=0 --cov-report=xml:coverage-$(ON).xml
+
+unit-all: ## the same on every Python from 3.11 to 3.13 (uv fetches what is missing)
+	@for version in 3.11 3.12 3.13; do $(MAKE) --no-print-directory unit-on ON=$$version || exit 1; done
 
 audit: $(STAMP) ## known vulnerabilities of what the service is locked to, and the hostile pickles
-	@$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/serve.txt
 	@$(BIN)/python -m pytest -q tests/unit/test_pickles.py
+	@$(BIN)/python .ci/audit.py
+
+secrets: $(STAMP) ## secrets in files and history
+	@.ci/secrets
 
 build: $(STAMP) ## the release VERSION as a Bento
 	@test -n "$(VERSION)" || { echo "make build VERSION=1.2.0"; exit 2; }
@@ -65,6 +72,23 @@ build: $(STAMP) ## the release VERSION as a Bento
 image: $(STAMP) ## the release VERSION as a container image on BASE_IMAGE, with dist/image.json and dist/sbom.json
 	@test -n "$(VERSION)" || { echo "make image VERSION=1.2.0"; exit 2; }
 	@$(BIN)/python -m deploy build --version $(VERSION) --image
+push-image: $(STAMP) ## push the image of dist/image.json by digest to REGISTRY (see deploy/push_image.sh)
+	@deploy/push_image.sh
+
+release: $(STAMP) ## cut CHANGELOG.md's section of VERSION and set the version
+	@$(BIN)/python -m deploy.changelog cut "$(VERSION)"
+
+release-files: $(STAMP) ## what a release holds, from its tag: Bento, SBOM, notes, in dist/release
+	@deploy/release.sh files
+
+publish-release: $(STAMP) ## the release on GitHub with those files
+	@deploy/release.sh publish
+
+announce: $(STAMP) ## tell Telegram what became of a run that never reached its host (RESULTS)
+	@$(BIN)/python -m deploy.notify "Pikkit ML API: $$ACTION $$VERSION did not reach the host: $$RESULTS $$RUN_URL"
+
+ci: ## stages 1 to 5 of the pipeline, on this machine
+	@.ci/laptop
 
 ship: $(STAMP) ## the pipeline's last stage: ACTION on the host, verify, go back on failure (see deploy/ship.sh)
 	@deploy/ship.sh
@@ -88,10 +112,12 @@ bench-check: $(STAMP) ## what a graded bet costs in calls, the same on every mac
 client-types: $(STAMP) ## TypeScript types of the API for the example extension
 	@$(BIN)/python -m pikkit.web.types > examples/chrome-extension/api.d.ts
 
-validate: $(STAMP) ## judge the models in MODEL_DIR by BETS=FILE, against those in AGAINST=DIR if given
-	@test -n "$(BETS)" || { echo "make validate BETS=FILE [AGAINST=DIR] [REPORT=FILE]"; exit 2; }
-	@$(BIN)/python -m training validate --models $(or $(MODEL_DIR),models) --bets $(BETS) \
-	  $(if $(AGAINST),--against $(AGAINST)) $(if $(REPORT),--report $(REPORT))
+bench-gates: $(STAMP) ## the README's targets as gates: requests/s, p95, start, memory; cost in calls
+	@$(BIN)/python -m benchmarks.check
+	@$(BIN)/python -m benchmarks.serve --gates
+
+validate: $(STAMP) ## judge the models in MODEL_DIR by BETS=FILE, against AGAINST=DIR or the last release's
+	@MODEL_DIR="$(MODEL_DIR)" BETS="$(BETS)" AGAINST="$(AGAINST)" REPORT="$(REPORT)" training/validate.sh
 
 test-n8n: $(STAMP) ## the workflow's test in a real n8n (installs it outside the checkout: 1.8 GB)
 	@tests/support/install_n8n.sh
@@ -107,4 +133,4 @@ lock: $(STAMP) ## compile requirements/*.txt from pyproject.toml (hashes, all pl
 	  --extra dev -c requirements/serve.txt pyproject.toml -o requirements/dev.txt
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) .data .run dist .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage coverage.xml
+	rm -rf $(VENV) .data .run dist .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage* coverage*.xml

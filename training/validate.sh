@@ -10,7 +10,7 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
 if [[ -z $against ]]; then
-  tag="$(git tag --list 'v*' --merged HEAD --sort=-v:refname | head -n 1)"
+  tag="$(git tag --list 'v*' --merged HEAD --no-contains HEAD --sort=-v:refname | head -n 1)"
   if [[ -z $tag ]]; then
     echo "there is no release yet: the models are judged by themselves, against the odds"
   else

@@ -60,7 +60,7 @@ class Host:
     def environment(self, telegram: str, **more: str) -> dict[str, str]:
         host_key = " ".join((self.folder / "host.pub").read_text().split()[:2])
         return {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")},
             "REMOTE": f"{os.environ.get('USER') or 'root'}@127.0.0.1",
             "REMOTE_PORT": str(self.ssh_port),
             "REMOTE_DIR": str(self.clone),
@@ -111,19 +111,39 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 def test_a_release_is_shipped_verified_and_announced_and_a_broken_one_goes_back(host: Host) -> None:
     with StandIn() as telegram:
-        host.ship(telegram.url, code=0, ACTION="deploy", VERSION="1.0.0")
+        host.ship(telegram.url, code=0, ACTION="blue-green", VERSION="1.0.0")
         assert httpx.get(f"{host.url}/health").json()["version"] == "1.0.0"
-        host.ship(telegram.url, code=0, ACTION="deploy", VERSION="1.1.0")
+        host.ship(telegram.url, code=0, ACTION="blue-green", VERSION="1.1.0")
         assert httpx.get(f"{host.url}/health").json()["version"] == "1.1.0"
         # Verification looks at an address that does not serve the new version: the release is taken back.
-        told = host.ship(telegram.url, code=1, ACTION="deploy", VERSION="1.2.0", LIVE_URL="http://127.0.0.1:9")
+        told = host.ship(telegram.url, code=1, ACTION="blue-green", VERSION="1.2.0", LIVE_URL="http://127.0.0.1:9")
         assert "checks failed" in told
         assert httpx.get(f"{host.url}/health").json()["version"] == "1.1.0"
         texts = [call.json["text"] for call in telegram.calls]
     assert texts == [
-        "Pikkit ML API: deploy 1.0.0 is live and verified",
-        "Pikkit ML API: deploy 1.1.0 is live and verified",
-        "Pikkit ML API: deploy 1.2.0 did not pass verification and was rolled back",
+        "Pikkit ML API: blue-green 1.0.0 is live and verified",
+        "Pikkit ML API: blue-green 1.1.0 is live and verified",
+        "Pikkit ML API: blue-green 1.2.0 did not pass verification and was rolled back",
+    ]
+
+
+def test_a_canary_takes_its_share_is_verified_and_a_rollback_that_can_not_be_verified_is_not_undone(host: Host) -> None:
+    with StandIn() as telegram:
+        host.ship(telegram.url, code=0, ACTION="canary", VERSION="1.3.0", WEIGHT="20", RUN_URL="https://x.example/1")
+        host.ship(telegram.url, code=1, ACTION="rollback", LIVE_URL="http://127.0.0.1:9")
+        # The canary is gone, production is what it was, and was not taken back one release further.
+        assert httpx.get(f"{host.url}/health").json()["version"] == "1.1.0"
+        host.ship(telegram.url, code=0, ACTION="canary", VERSION="1.3.0", WEIGHT="20")
+        told = host.ship(telegram.url, code=1, ACTION="promote")  # nothing was seen of it: it stays
+        assert "too little was seen" in told
+        host.ship(telegram.url, code=0, ACTION="rollback")
+        texts = [call.json["text"] for call in telegram.calls]
+    assert texts == [
+        "Pikkit ML API: canary 1.3.0 is live and verified https://x.example/1",
+        "Pikkit ML API: rollback is done, but its verification failed: look at the host",
+        "Pikkit ML API: canary 1.3.0 is live and verified",
+        "Pikkit ML API: promote  failed; production is as the host's `status` says",
+        "Pikkit ML API: rollback  is live and verified",
     ]
 
 
@@ -134,7 +154,12 @@ def test_another_host_key_a_strange_commit_and_a_missing_setting_are_refused(hos
         told = host.ship(telegram.url, code=1, ACTION="rollback", REMOTE_KNOWN_HOSTS=known)
         assert "Host key verification failed" in told
         assert "40 hex digits" in host.ship(telegram.url, code=1, ACTION="rollback", COMMIT="main; touch /tmp/x")
-        assert "version of the release" in host.ship(telegram.url, code=1, ACTION="deploy", VERSION="")
-        assert [call.json["text"] for call in telegram.calls][:1] == [
-            "Pikkit ML API: rollback  failed; production is as the host's `status` says"
-        ]
+        assert "version of the release" in host.ship(telegram.url, code=1, ACTION="blue-green", VERSION="")
+        assert "blue-green, canary, promote or rollback" in host.ship(telegram.url, code=2, ACTION="deploy")
+        texts = [call.json["text"] for call in telegram.calls]
+    assert texts == [
+        "Pikkit ML API: rollback  failed; production is as the host's `status` says",
+        "Pikkit ML API: rollback  failed; production is as the host's `status` says",
+        "Pikkit ML API: blue-green  was not begun, or was cut short: see its log",
+        "Pikkit ML API: deploy  was not begun, or was cut short: see its log",
+    ]

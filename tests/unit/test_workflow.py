@@ -1,53 +1,168 @@
+import importlib.util
+import json
 import re
+import shlex
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+import typer.main
 import yaml
+from check_jsonschema.builtin_schemas import get_builtin_schema
 
+import deploy.cli
+import training.__main__
 from tests.support.need import root
 
-FILE = root() / ".github/workflows/ci-cd.yml"
-WORKFLOW: dict[Any, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
-STEPS = [(name, step) for name, job in JOBS.items() for step in job["steps"]]
+FILES = sorted((root() / ".github/workflows").glob("*.yml"))
+WORKFLOWS: dict[str, dict[Any, Any]] = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in FILES}
+JOBS: dict[str, dict[str, Any]] = {
+    f"{workflow}/{job}": content for workflow, read in WORKFLOWS.items() for job, content in read["jobs"].items()
+}
+STEPS: list[tuple[str, dict[str, Any]]] = [(name, step) for name, job in JOBS.items() for step in job["steps"]]
 MAKEFILE = (root() / "Makefile").read_text(encoding="utf-8")
+SCRIPTS = [
+    *sorted((root() / ".ci").iterdir()),
+    *sorted((root() / "deploy").glob("*.sh")),
+    *sorted((root() / "training").glob("*.sh")),
+]
+# What a job may do beside reading the code, and nothing more.
+RIGHTS = {
+    "ci-cd/security": {"security-events"},
+    "ci-cd/image": {"packages", "id-token", "attestations", "security-events"},
+    "release/release": {"contents", "id-token", "attestations"},
+}
+SECRETS = {
+    "ci-cd/deploy": {"TOOLS_VM_SSH_KEY", "TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "VERIFY_API_KEY"},
+    "ci-cd/announce": {"TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID"},
+}
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE))
+
+
+def test_workflows_keep_to_githubs_schema() -> None:
+    schema = get_builtin_schema("vendor.github-workflows")
+    checker = jsonschema.validators.validator_for(schema)(schema)
+    for file, workflow in zip(FILES, WORKFLOWS.values(), strict=True):
+        # YAML 1.1 reads the key `on` as true.
+        content = json.loads(json.dumps({("on" if key is True else key): value for key, value in workflow.items()}))
+        assert [error.message for error in checker.iter_errors(content)] == [], file.name
+        broken = {**content, "jobs": {name: {**job, "timeout": 5} for name, job in content["jobs"].items()}}
+        assert list(checker.iter_errors(broken))
 
 
 @pytest.mark.parametrize("job", sorted(JOBS))
 def test_every_job_has_a_time_limit_and_only_the_rights_it_needs(job: str) -> None:
-    assert WORKFLOW["permissions"] == {}
+    assert WORKFLOWS[job.partition("/")[0]]["permissions"] == {}
     assert 0 < JOBS[job]["timeout-minutes"] <= 60
-    assert JOBS[job]["permissions"] == {"contents": "read"}
+    rights = JOBS[job]["permissions"]
+    assert rights["contents"] in {"read", "write"}
+    assert {name for name, right in rights.items() if right == "write"} == RIGHTS.get(job, set())
+    assert set(rights.values()) <= {"read", "write"}
 
 
 def test_every_step_calls_a_command_of_this_repository() -> None:
+    calls = 0
     for _, step in STEPS:
         for line in step.get("run", "").splitlines():
-            command = line.removeprefix("sudo --preserve-env=PATH ").split()
-            if command[0] == "make":
-                for target in command[1:]:
-                    assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), line
+            words = [word for word in shlex.split(line) if word != "sudo" and not word.startswith("--preserve-env=")]
+            if words[0] == "make":
+                assert set(words[1:]) <= targets(), line
             else:
-                assert (root() / command[0]).is_file(), line
+                program = root() / words[0]
+                assert program.is_file(), line
+                assert program.stat().st_mode & 0o111, line
+            calls += 1
+    assert calls >= 15
+
+
+def modules_called() -> set[str]:
+    """Every `python -m …` of the Makefile and of the scripts that the pipeline runs, up to what a shell adds to it."""
+    texts = [MAKEFILE, *(script.read_text(encoding="utf-8") for script in SCRIPTS)]
+    pattern = re.compile(r"python\"? -m ([a-z_][\w.]*(?: +(?:--)?[a-z][\w-]*)*)")
+    return {found for text in texts for found in pattern.findall(text.replace("\\\n", " "))}
+
+
+def options(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("call", sorted(modules_called()))
+def test_every_module_that_a_target_or_script_runs_exists_with_that_command_and_option(call: str) -> None:
+    module, *arguments = call.split()
+    assert importlib.util.find_spec(module), call
+    apps = {"deploy": deploy.cli.app, "training": training.__main__.app}
+    flags = {word for word in arguments if word.startswith("--")}
+    if module in apps and arguments:
+        commands: Any = typer.main.get_command(apps[module])
+        assert arguments[0] in commands.commands, call
+        assert flags <= options(commands.commands[arguments[0]]), call
+    elif (file := root() / Path(*module.split(".")).with_suffix(".py")).is_file():
+        source = file.read_text(encoding="utf-8")
+        assert all(word in source for word in arguments), call
+
+
+def test_every_target_of_another_target_or_script_exists() -> None:
+    recipes = re.sub(r"##.*", "", MAKEFILE)
+    texts = [recipes, *(script.read_text(encoding="utf-8") for script in SCRIPTS)]
+    called = {
+        name
+        for text in texts
+        for name in re.findall(r"(?:\$\(MAKE\)|make) (?:--[\w-]+ )*([a-z][a-z-]+)(?: \w+=|$)", text, re.MULTILINE)
+    }
+    stages = (root() / ".ci/laptop").read_text(encoding="utf-8")
+    called |= {name for names in re.findall(r'\]="([a-z -]+)"', stages) for name in names.split()}
+    assert {"lint", "test", "build", "bench-gates"} <= called
+    assert called <= targets()
 
 
 def test_every_action_is_pinned_by_commit_and_checkouts_keep_no_credentials() -> None:
+    pinned: dict[str, str] = {}
     for _, step in STEPS:
         if "uses" in step:
             assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"])
-            if step["uses"].startswith("actions/checkout"):
+            action, commit = step["uses"].split("@")
+            assert pinned.setdefault(action, commit) == commit
+            if action == "actions/checkout":
                 assert step["with"]["persist-credentials"] is False
-    assert not re.search(r"continue-on-error|\|\| true", FILE.read_text(encoding="utf-8"))
+    for file in FILES:
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"continue-on-error|\|\| true", text)
+        assert all(re.search(r"@[0-9a-f]{40} # v\d", line) for line in text.splitlines() if "uses:" in line)
 
 
-def test_secrets_are_given_to_the_deploy_job_alone_which_needs_approval_and_never_runs_for_a_pull_request() -> None:
-    for name, step in STEPS:
-        assert ("secrets." in str(step)) <= (name == "deploy")
-    deploy = JOBS["deploy"]
-    assert deploy["environment"] == "production"
-    assert "workflow_dispatch" in deploy["if"]
-    assert deploy["concurrency"] == {"group": "deploy-production", "cancel-in-progress": False}
-    assert "pull_request_target" not in WORKFLOW[True]  # YAML reads `on` as true
+def test_secrets_are_given_to_the_jobs_that_need_them_and_never_to_a_pull_request() -> None:
+    found: dict[str, set[str]] = {}
+    for name, job in JOBS.items():
+        for secret in re.findall(r"secrets\.(\w+)", str(job)):
+            found.setdefault(name, set()).add(secret)
+            assert "github.event_name == 'workflow_dispatch'" in job["if"]
+            assert "github.ref == 'refs/heads/main'" in job["if"]
+    assert found == SECRETS
+    for workflow in WORKFLOWS.values():
+        assert not {"pull_request_target", "workflow_run"} & set(workflow[True])
+    assert "!github.event.repository.fork" in JOBS["ci-cd/image"]["if"]
+    assert "github.event_name != 'pull_request'" in JOBS["ci-cd/image"]["if"]
+
+
+def test_a_deploy_needs_approval_and_a_stage_each_and_two_never_cross() -> None:
+    job = JOBS["ci-cd/deploy"]
+    assert job["environment"] == "production"
+    assert job["concurrency"] == {"group": "deploy-production", "cancel-in-progress": False}
+    needed, seen = ["build"], set()
+    while needed:
+        name = needed.pop()
+        seen.add(name)
+        needs = JOBS[f"ci-cd/{name}"].get("needs", [])
+        needed += [needs] if isinstance(needs, str) else needs
+    assert seen == {"build", "unit", "test", "validate", "security", "lint"}
+    actions = WORKFLOWS["ci-cd"][True]["workflow_dispatch"]["inputs"]["action"]["options"]
+    ship = (root() / "deploy/ship.sh").read_text(encoding="utf-8")
+    assert actions == ["blue-green", "canary", "promote", "rollback"]
+    assert all(action in ship for action in actions)
 
 
 def test_nothing_is_put_into_a_shell_by_templating() -> None:

@@ -1,0 +1,121 @@
+"""What the pipeline's checks refuse: each is shown a fault."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.need import root
+
+pytestmark = pytest.mark.system
+
+
+def run(*command: object, cwd: Path | None = None, **environment: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd or root(),
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ("-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
+    code, told = run("git", *who, *arguments, cwd=folder)
+    assert code == 0, told
+
+
+def test_a_secret_is_found_in_the_history_after_it_was_removed(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "main")
+    (tmp_path / "notes.txt").write_text("nothing\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    code, told = run(root() / ".ci/secrets", tmp_path)
+    assert code == 0, told
+    subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f", tmp_path / "key"], check=True)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "two")
+    git(tmp_path, "rm", "-q", "key", "key.pub")
+    git(tmp_path, "commit", "-qm", "three")
+    code, told = run(root() / ".ci/secrets", tmp_path)
+    assert code != 0
+    assert "PRIVATE KEY" in told.upper()
+
+
+def test_this_repository_and_its_history_hold_no_secret() -> None:
+    code, told = run(root() / ".ci/secrets")
+    assert code == 0, told
+
+
+def test_workflows_scripts_and_dockerfiles_are_clean() -> None:
+    code, told = run(root() / ".ci/yaml")
+    assert code == 0, told
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        (".github/workflows/x.yml", "on: push\njobs:\n  a:\n    steps: []\n", "runs-on"),
+        (
+            ".github/workflows/x.yml",
+            "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n",
+            "unpinned-uses",
+        ),
+        ("x.sh", "#!/bin/bash\nrm $1\n", "SC2086"),
+        ("Dockerfile", "FROM debian:12\nRUN sudo true\n", "DL3004"),
+        ("x.yaml", "a: 1\na: 2\n", "duplication"),
+    ],
+)
+def test_a_fault_of_each_kind_is_refused(file: str, content: str, words: str, tmp_path: Path) -> None:
+    for name in (".ci", ".github"):
+        shutil.copytree(root() / name, tmp_path / name)
+    for name in (".yamllint", ".gitignore"):
+        shutil.copy(root() / name, tmp_path / name)
+    (tmp_path / ".venv").symlink_to(root() / ".venv")
+    (tmp_path / file).write_text(content)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".ci", ".github", file)
+    code, told = run(tmp_path / ".ci/yaml", cwd=tmp_path)
+    assert code != 0
+    assert words in told
+
+
+def audit() -> Any:
+    spec = importlib.util.spec_from_file_location("audit", root() / ".ci/audit.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+FINE = {"name": "a", "version": "1", "vulns": []}
+BAD = {"name": "b", "version": "2", "vulns": [{"id": "CVE-1", "fix_versions": ["3"]}]}
+UNKNOWN = {"name": "c", "skip_reason": "not found"}
+
+
+@pytest.mark.parametrize(
+    ("packages", "offline", "code", "words"),
+    [
+        ([FINE], False, 0, "1 packages audited, 0 vulnerable, 0 not looked up"),
+        ([FINE, BAD], True, 1, "b 2: CVE-1, mended by 3"),
+        ([FINE, UNKNOWN], True, 1, "NOT AUDITED"),
+        ([UNKNOWN], False, 1, "NOT AUDITED"),
+        ([UNKNOWN], True, 0, "NOT AUDITED"),
+        ([], False, 1, "NOT AUDITED"),
+    ],
+)
+def test_an_audit_that_looked_nothing_up_is_no_pass(
+    packages: list[dict[str, Any]], offline: bool, code: int, words: str
+) -> None:
+    found, lines = audit().judge(packages, offline=offline)
+    assert found == code
+    assert any(words in line for line in lines)
