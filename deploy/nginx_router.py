@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +12,9 @@ import httpx
 
 from deploy.clock import Clock
 from deploy.errors import RouterError
-from deploy.files import read_json, replace_link, write_json, write_text
-from deploy.nginx_binary import Nginx, find_nginx
+from deploy.files import replace_link, write_text
 from deploy.nginx_config import render
-from deploy.pids import ProcessId, port_owner
+from deploy.nginx_process import NginxProcess
 from deploy.route import Route, Slot
 from deploy.settings import DeploySettings
 
@@ -29,25 +25,17 @@ _KEPT_ROUTES = 10
 
 
 class NginxRouter:
-    """`folder` holds the configuration, the routes, the logs and the pid file."""
+    """`folder` holds the configuration, the routes, the logs and the pid file; `process` is what reads them."""
 
-    def __init__(self, settings: DeploySettings, folder: Path, clock: Clock) -> None:
+    def __init__(self, settings: DeploySettings, folder: Path, clock: Clock, process: NginxProcess) -> None:
         self._settings = settings
         self.folder = folder
+        self.process = process
         self._clock = clock
         self._config = folder / "nginx.conf"
         self._link = folder / "live"
         self._routes = folder / "routes"
-        self._master = folder / "master.json"
-        self._nginx: Nginx | None = None
         self._url = f"http://127.0.0.1:{settings.admin_port}/route"
-
-    @property
-    def nginx(self) -> Nginx:
-        """The binary."""
-        if self._nginx is None:
-            self._nginx = find_nginx(self._settings, self.folder)
-        return self._nginx
 
     def reconcile(self, addresses: Mapping[Slot, Sequence[str]]) -> None:
         """Start Nginx, or reload it when the structure changed; verified by the digest that it tells."""
@@ -57,16 +45,17 @@ class NginxRouter:
             self._settings,
             self.folder,
             addresses,
-            self.nginx.version,
-            stub_status=self.nginx.stub_status,
-            user="root root" if os.geteuid() == 0 else "",
+            self.process.version(),
+            stub_status=self.process.stub_status(),
+            user=self.process.user(),
+            foreground=self.process.foreground,
         )
         if self.running() and (self._told() or {}).get("structure") == digest:
             return
         before = self._config.read_text(encoding="utf-8") if self._config.exists() else None
         candidate = self._config.with_suffix(".next")
         write_text(candidate, text)
-        tested = self._run(self.nginx.test(candidate))
+        tested = self.process.test(candidate)
         if tested:
             candidate.unlink()
             raise RouterError(f"Nginx refuses the new configuration, the old one stays: {tested}")
@@ -115,23 +104,11 @@ class NginxRouter:
 
     def running(self) -> bool:
         """Whether the master that we started runs."""
-        master = self._process()
-        return master is not None and master.alive()
+        return self.process.running()
 
     def stop(self, *, grace_s: float) -> None:
-        """SIGQUIT: requests in flight finish; SIGTERM after `grace_s`."""
-        master = self._process()
-        if master is None or not master.alive():
-            return
-        for number, seconds in ((signal.SIGQUIT, grace_s), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(master.pid, number)
-            end = self._clock.monotonic() + seconds
-            while master.alive() and self._clock.monotonic() < end:
-                self._clock.sleep(0.02)
-            if not master.alive():
-                break
-        self._master.unlink(missing_ok=True)
+        """Requests in flight finish, up to `grace_s`."""
+        self.process.stop(grace_s=grace_s)
 
     def rotate_logs(self, limit: int, keep: int = 3) -> None:
         """Rename logs over `limit` bytes and let Nginx open new ones."""
@@ -144,44 +121,17 @@ class NginxRouter:
                         older.replace(log.with_name(f"{log.name}.{number + 1}"))
                 shutil.move(log, log.with_name(f"{log.name}.1"))
                 rotated = True
-        master = self._process()
-        if rotated and master and master.alive():
-            os.kill(master.pid, signal.SIGUSR1)
-
-    def _process(self) -> ProcessId | None:
-        data = read_json(self._master)
-        if isinstance(data, dict):
-            return ProcessId(int(data["pid"]), float(data["started_at"]))
-        return None
+        if rotated:
+            self.process.reopen_logs()
 
     def _start(self, digest: str) -> None:
-        for port in (self._settings.base_port, self._settings.admin_port):
-            owner = port_owner(port)
-            if owner:
-                raise RouterError(
-                    f"port {port} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT / DEPLOY_STATUS_PORT"
-                )
-        failed = self._run(self.nginx.start(self._config))
-        if failed:
-            raise RouterError(f"Nginx does not start: {failed}")
-        end = self._clock.monotonic() + 5
-        pid_file = self.folder / "nginx.pid"
-        while self._clock.monotonic() < end:
-            with contextlib.suppress(OSError, ValueError):
-                master = ProcessId.of(int(pid_file.read_text()))
-                if master:
-                    write_json(self._master, {"pid": master.pid, "started_at": master.started_at})
-                    break
-            self._clock.sleep(0.01)
+        self.process.start(self._config)
         if not self._agree("structure", digest, seconds=5):
             raise RouterError(f"Nginx started but does not tell structure {digest}: {self._emergency()}")
 
     def _reload(self, digest: str) -> None:
-        master = self._process()
-        if master is None:
-            raise RouterError("Nginx ended during the reload: run `python -m deploy up`")
         seen = self._log_size()
-        os.kill(master.pid, signal.SIGHUP)
+        self.process.reload()
         if not self._agree("structure", digest, seconds=5):
             raise RouterError(f"Nginx was told to reload but did not: {self._emergency(seen)}")
 
@@ -203,17 +153,6 @@ class NginxRouter:
         except (httpx.HTTPError, ValueError):
             return None
         return answer if isinstance(answer, dict) else None
-
-    def _run(self, command: list[str]) -> str | None:
-        """None when it went well, else what it said."""
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        except (OSError, subprocess.SubprocessError) as error:
-            return str(error)
-        if done.returncode == 0:
-            return None
-        lines = [line for line in done.stderr.splitlines() if "[emerg]" in line] or done.stderr.splitlines()
-        return "; ".join(dict.fromkeys(line.partition("] ")[2] or line for line in lines[-3:]))
 
     def _log_size(self) -> int:
         log = self.folder / "logs/error.log"

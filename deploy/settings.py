@@ -38,6 +38,8 @@ class DeploySettings(BaseSettings):
         validation_alias=AliasChoices("BASE_IMAGE", "base_image"),
         description="BASE_IMAGE: what images are built on, best by digest (python:3.13-slim@sha256:…)",
     )
+    nginx_image: str = Field("nginx:1.29-alpine", description="Image of the load balancer, best by digest (docker)")
+    slot_memory: str = Field("2g", description="Memory limit of a slot's container (docker)")
     image_options: str = Field("", description="More options of `docker build`, e.g. --network host")
 
     nginx_bin: Path | None = Field(

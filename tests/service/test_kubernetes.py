@@ -1,6 +1,9 @@
 """The commands against an API server on loopback, by the official client over real HTTP."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pytest
 from kubernetes import client
 
 from deploy.compose_kubernetes import kubernetes_machine
-from deploy.errors import CanaryFailed, DeployError, GateFailed, RouterError
+from deploy.errors import CanaryFailed, DeployError, GateFailed, RouterError, UsageError
 from deploy.kubernetes.build import HERE
 from deploy.machine import Machine
 from deploy.operations import Operations
@@ -20,6 +23,7 @@ from deploy.settings import DeploySettings
 from tests.support.deploy_stack import StubReleases
 from tests.support.kube_server import KubeServer
 from tests.support.kustomize import render
+from tests.support.need import root
 
 ROUTE = "pikkit-ml-api"
 
@@ -326,6 +330,42 @@ def test_the_token_goes_to_pods_only_by_way_of_the_api_server(machine: Machine, 
     assert text
     assert text.count("pikkit_active_requests") == 3, "one for each pod"
     assert json.dumps(machine.probe.health(machine.runtime.base_url("canary"))) == "null"
+
+
+def test_the_command_line_finds_the_cluster_by_its_kubeconfig(server: KubeServer, tmp_path: Path) -> None:
+    kubeconfig = {
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "clusters": [{"name": "test", "cluster": {"server": server.url}}],
+        "users": [{"name": "test", "user": {"token": "test"}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(kubeconfig))
+    (tmp_path / "1.0.0.json").write_text("{}")
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(tmp_path / "config"),
+        "STUB_RELEASES": str(tmp_path),
+        "DEPLOY_RUNTIME": "kubernetes",
+        "DEPLOY_RUN_DIR": str(tmp_path / "run"),
+        "DEPLOY_ROUTE_SETTLE_S": "0",
+    }
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tests.support.deploy_stack", *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=root(), capture_output=True, text=True, timeout=60, check=False
+        )
+
+    done = run("up", "--version", "1.0.0")
+    assert done.returncode == 0, done.stderr
+    assert "blue is production" in done.stderr
+    assert weights(server) == [100, 0, 0]
+    assert not (tmp_path / "run/supervisor.json").exists()
+    assert set(server.tokens) == {"Bearer test"}
+    environment["DEPLOY_KUBE_CONTEXT"] = "nowhere"
+    done = run("status")
+    assert done.returncode == UsageError.exit_code
+    assert "set KUBECONFIG and DEPLOY_KUBE_CONTEXT" in done.stderr
 
 
 def test_more_workers_than_the_autoscaler_allows_are_refused(operations: Operations) -> None:

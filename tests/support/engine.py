@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from deploy.nginx_binary import find_nginx
+from deploy.settings import DeploySettings
 from tests.support.need import need
 from tests.support.processes import Process
 
 BASE_IMAGE = "python:3.11-slim"
+NGINX_IMAGE = "nginx:made-here"
 _HOOKS = (
     (
         'mkdir -p "$1/usr/local/share/ca-certificates" && '
@@ -42,7 +45,17 @@ class Engine:
             "PATH": f"/usr/bin:{os.environ['PATH']}",  # Debian's client, which has BuildKit built in
             "BASE_IMAGE": BASE_IMAGE,
             "DEPLOY_IMAGE_OPTIONS": "--network host",
+            "DEPLOY_NGINX_IMAGE": NGINX_IMAGE,
         }
+
+    def make_nginx(self, folder: Path) -> None:
+        """This environment's Nginx as an image, found by the name `nginx` as in the official one."""
+        context = folder / "nginx-image"
+        context.mkdir()
+        binary = find_nginx(DeploySettings(), folder).binary
+        shutil.copy2(binary, context / "nginx")
+        (context / "Dockerfile").write_text(f"FROM {BASE_IMAGE}\nCOPY nginx /usr/local/bin/nginx\n")
+        self.docker("build", "--tag", NGINX_IMAGE, str(context))
 
     def docker(self, *arguments: str, check: bool = True, seconds: float = 120) -> str:
         """Run the client; gives its output, error output included."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.nginx_process import LocalNginx
 from deploy.nginx_router import NginxRouter
 from tests.support.deploy_load import Tally, load
 from tests.support.deploy_rig import Rig
@@ -89,9 +90,10 @@ def test_the_same_harness_sees_failures_of_plain_rewrite_and_reload(tmp_path: Pa
         rig.run("deploy", "--version", "2")
         router = rig.machine().router
         assert isinstance(router, NginxRouter)
+        assert isinstance(router.process, LocalNginx)
         config = router.folder / "nginx.conf"
         plain = config.read_text().replace("keepalive_min_timeout 5s;", "")
-        master = router._process()
+        master = router.process.master()
         assert master is not None
 
         async def rewrite_and_reload(tally: Tally) -> None:

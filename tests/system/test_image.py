@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from deploy.verify import verify_contract
-from tests.support.engine import BASE_IMAGE, Engine, engine
+from tests.support.engine import BASE_IMAGE, Engine
 from tests.support.model_files import write_set
 from tests.support.need import root
 from tests.support.ports import free_port
@@ -89,9 +89,11 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    with engine() as running:
-        yield Made(running, tmp_path_factory.mktemp("image"))
+def made(container_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    made = Made(container_engine, tmp_path_factory.mktemp("image"))
+    yield made
+    for name in ("contract", "reload", "stopped"):
+        made.engine.docker("rm", "--force", name)
 
 
 def test_the_image_tells_what_it_is_and_holds_no_more_than_it_needs(made: Made) -> None:

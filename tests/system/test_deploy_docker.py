@@ -1,0 +1,164 @@
+"""Releases as containers of one host, on a real engine: the same commands, and no dropped request."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.deploy_load import Tally, load
+from tests.support.deploy_rig import free_block
+from tests.support.engine import Engine
+from tests.support.model_files import write_set
+from tests.support.need import need, root
+
+pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+
+class Stack:
+    """`python -m deploy` with DEPLOY_RUNTIME=docker."""
+
+    def __init__(self, running: Engine, folder: Path) -> None:
+        self.engine = running
+        self.port = free_block()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.run_dir = folder / "run"
+        self.environment = {
+            **os.environ,
+            **running.environment,
+            "BENTOML_HOME": str(folder / "bentoml"),
+            "DEPLOY_RUNTIME": "docker",
+            "DEPLOY_RUN_DIR": str(self.run_dir),
+            "DEPLOY_BASE_PORT": str(self.port),
+            "DEPLOY_RATE_LIMIT": "0",
+            "DEPLOY_CONNECTION_LIMIT": "0",
+        }
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy", *arguments],
+            cwd=root(),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{output}"
+        return output
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.run("status", "--json"))  # type: ignore[no-any-return]
+
+    def version(self) -> str:
+        return str(httpx.get(f"{self.url}/health", timeout=10).json()["version"])
+
+    def state(self, slot: str) -> dict[str, Any]:
+        return json.loads(self.engine.docker("inspect", f"pikkit-ml-api-{slot}"))[0]  # type: ignore[no-any-return]
+
+    @contextmanager
+    def traffic(self) -> Iterator[Tally]:
+        tally = Tally()
+        loop = asyncio.new_event_loop()
+        stop = asyncio.Event()
+        work = load(self.port, tally, stop, clients=12, pause=0.01, kinds=("post", "get", "batch"))
+        thread = threading.Thread(target=lambda: loop.run_until_complete(work))
+        thread.start()
+        try:
+            yield tally
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join(60)
+            loop.close()
+
+
+@pytest.fixture(scope="module")
+def stack(container_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    need("docker-compose")
+    folder = tmp_path_factory.mktemp("docker")
+    container_engine.make_nginx(folder)
+    made = Stack(container_engine, folder)
+    try:
+        assert "golden bets agree" in made.run("up", "--version", "1.0.0")
+        yield made
+    finally:
+        made.environment["DEPLOY_STOP_GRACE_S"] = "5"
+        made.run("stop", "--force")
+
+
+def test_slots_and_load_balancer_are_the_containers_that_operators_know(stack: Stack) -> None:
+    names = stack.engine.docker("ps", "--format", "{{.Names}}").split()
+    assert {"pikkit-ml-api-blue", "pikkit-nginx-lb"} <= set(names)
+    blue = stack.state("blue")
+    assert blue["HostConfig"]["ReadonlyRootfs"]
+    assert blue["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+    assert blue["Config"]["User"] == "1034:1034"
+    assert all(not mount["RW"] for mount in blue["Mounts"] if mount["Destination"] == "/models")
+    assert stack.version() == "1.0.0"
+    stack.run("verify", "--version", "1.0.0", "--requests", "200", "--p95-ms", "2000")
+
+
+def test_deploy_canary_promote_scale_and_rollback_are_not_noticed_by_clients(stack: Stack, tmp_path: Path) -> None:
+    models = write_set(tmp_path / "models", "20260301_000000")
+    with stack.traffic() as tally:
+        stack.run("deploy", "--version", "1.1.0")
+        assert stack.version() == "1.1.0"
+        stack.run("canary", "--version", "1.2.0", "--weight", "30", "--models", str(models))
+        time.sleep(2)
+        stack.run("promote", "--force")
+        assert stack.version() == "1.2.0"
+        stack.run("scale", stack.status()["production"], "2")
+        stack.run("rollback")
+    assert tally.failed == 0, tally.failures
+    assert tally.requests > 500
+    assert {"blue", "green", "canary"} == set(tally.served)
+
+
+def test_new_models_reach_a_running_slot_through_its_read_only_mount(stack: Stack, tmp_path: Path) -> None:
+    slot = httpx.get(f"{stack.url}/health").json()["deployment"]
+    write_set(tmp_path / "new", "20260601_000000", seed=3)
+    folder = stack.run_dir / "slots" / slot / "models"
+    for file in sorted((tmp_path / "new").iterdir(), key=lambda path: path.suffix == ".json"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    end = time.monotonic() + 60
+    served = ""
+    while served != "20260601_000000" and time.monotonic() < end:
+        served = httpx.get(f"{stack.url}/health").json()["model_timestamp"]
+        time.sleep(0.3)
+    assert served == "20260601_000000"
+
+
+def test_a_slot_that_is_killed_comes_back_while_the_other_answers(stack: Stack) -> None:
+    stack.run("deploy", "--version", "1.2.0", "--older-models")
+    slot = httpx.get(f"{stack.url}/health").json()["deployment"]
+    before = stack.state(slot)
+    os.kill(int(before["State"]["Pid"]), 9)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        now = stack.state(slot)
+        answer = httpx.get(f"{stack.url}/health", timeout=10)
+        if now["RestartCount"] > before["RestartCount"] and answer.json()["deployment"] == slot:
+            break
+        time.sleep(0.3)
+    assert stack.state(slot)["RestartCount"] == before["RestartCount"] + 1
+    assert httpx.get(f"{stack.url}/health").json()["deployment"] == slot
+
+
+def test_a_release_that_does_not_start_is_refused_and_production_is_untouched(stack: Stack) -> None:
+    live = stack.version()
+    stack.environment["DEPLOY_SLOT_MEMORY"] = "40m"
+    stack.environment["DEPLOY_READY_TIMEOUT_S"] = "30"
+    told = stack.run("deploy", "--version", "1.3.0", code=3)
+    del stack.environment["DEPLOY_SLOT_MEMORY"], stack.environment["DEPLOY_READY_TIMEOUT_S"]
+    assert "was stopped; production is untouched" in told
+    assert stack.version() == live
