@@ -18,7 +18,7 @@ case "${1:-}" in
     mkdir -p "$out"
     "$python" -m deploy.changelog notes "$version" >"$out/notes.md"
     make --no-print-directory build VERSION="$version"
-    "$python" -m bentoml export "pikkit_ml_api:$version" "$out/pikkit-ml-api-$version.bento"
+    "$python" -m bentoml export "pikkit_ml_api:$version" "$PWD/$out/pikkit-ml-api-$version.bento"
     "$python" -m cyclonedx_py requirements requirements/serve.txt --output-format JSON \
       --output-file "$out/pikkit-ml-api-$version.cdx.json"
     (cd "$out" && sha256sum -- *.bento *.cdx.json >SHA256SUMS)

@@ -1,6 +1,7 @@
 """What the pipeline's checks refuse: each is shown a fault."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -119,3 +120,84 @@ def test_an_audit_that_looked_nothing_up_is_no_pass(
     found, lines = audit().judge(packages, offline=offline)
     assert found == code
     assert any(words in line for line in lines)
+
+
+def cloned(folder: Path) -> Path:
+    """A clone of what is committed, on its own `main`, with this checkout's environment."""
+    clone = folder / "clone"
+    code, told = run("git", "clone", "-q", root(), clone)
+    assert code == 0, told
+    git(clone, "checkout", "-q", "-B", "main")
+    (clone / ".venv").symlink_to(root() / ".venv")
+    return clone
+
+
+def test_a_release_is_made_from_its_tag_and_given_to_github(tmp_path: Path) -> None:
+    clone = cloned(tmp_path)
+    changelog = clone / "CHANGELOG.md"
+    changelog.write_text(
+        changelog.read_text().replace("## [Unreleased]", "## [Unreleased]\n\n### Fixed\n- A thing.", 1)
+    )
+    code, told = run(root() / ".venv/bin/python", "-m", "deploy.changelog", "cut", "97.0.0", cwd=clone)
+    assert code == 0, told
+    git(clone, "commit", "-qam", "Release 97.0.0")
+    git(clone, "tag", "-a", "v97.0.0", "-m", "97.0.0")
+    script = clone / "deploy/release.sh"
+    own = {"BENTOML_HOME": str(tmp_path / "bentoml"), "MAIN": "main"}
+
+    code, told = run(script, "files", cwd=clone, TAG="v98.0.0", **own)
+    assert code == 1
+    assert "whose version is 97.0.0" in told
+    code, told = run(script, "files", cwd=clone, TAG="v97.0.0", **{**own, "MAIN": "main~1"})
+    assert code == 1
+    assert "not on main" in told
+    code, told = run(script, "files", cwd=clone, TAG="v97.0.0", **own)
+    assert code == 0, told
+
+    made = {path.name for path in (clone / "dist/release").iterdir()}
+    names = {"pikkit-ml-api-97.0.0.bento", "pikkit-ml-api-97.0.0.cdx.json", "SHA256SUMS"}
+    assert made == {*names, "notes.md"}
+    code, told = run("sha256sum", "--check", "SHA256SUMS", cwd=clone / "dist/release")
+    assert code == 0, told
+    bill = json.loads((clone / "dist/release/pikkit-ml-api-97.0.0.cdx.json").read_text())
+    assert {"bentoml", "xgboost-cpu"} <= {part["name"] for part in bill["components"]}
+    assert "- A thing." in (clone / "dist/release/notes.md").read_text()
+
+    # GitHub's client is doubled: what it is asked for is written down.
+    client = tmp_path / "bin/gh"
+    client.parent.mkdir()
+    client.write_text(f'#!/bin/bash\nprintf "%s\\n" "$@" >{tmp_path}/asked\n')
+    client.chmod(0o755)
+    path = f"{client.parent}:{os.environ['PATH']}"
+    code, told = run(script, "publish", cwd=clone, TAG="v97.0.0", PATH=path)
+    assert code == 0, told
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[:4] == ["release", "create", "v97.0.0", "--verify-tag"]
+    assert {Path(word).name for word in asked if word.startswith("dist/")} == {*names, "notes.md"}
+
+
+def test_models_to_be_shipped_are_judged_against_those_of_the_last_release(tmp_path: Path) -> None:
+    clone = cloned(tmp_path)
+    summary = tmp_path / "summary.md"
+    validate = clone / "training/validate.sh"
+    git(clone, "tag", "v1.0.0")
+    git(clone, "commit", "-q", "--allow-empty", "-m", "next")
+    code, told = run(validate, cwd=clone, GITHUB_STEP_SUMMARY=str(summary), BETS="", AGAINST="", MODEL_DIR="")
+    assert code == 0, told
+    assert "the models are those of v1.0.0" in told
+    assert "validation passed" in summary.read_text()
+
+    # Others than the last release's: the same set under another name, so it can't be worse.
+    metadata = clone / "models/model_metadata_latest.json"
+    metadata.write_text(metadata.read_text().replace("20260101_000000", "20260102_000000"))
+    code, told = run(validate, cwd=clone, GITHUB_STEP_SUMMARY=str(summary), BETS="", AGAINST="", MODEL_DIR="")
+    assert code == 0, told
+    assert "compared with those of v1.0.0" in told
+    assert "not worse than production" in summary.read_text()
+    assert "not worse than production" in (clone / "dist/validation.html").read_text()
+
+    # No starter set: simulated bets are no judge of it.
+    metadata.write_text(metadata.read_text().replace('"starter": true', '"starter": false'))
+    code, told = run(validate, cwd=clone, GITHUB_STEP_SUMMARY=str(summary), BETS="", AGAINST="", MODEL_DIR="")
+    assert code == 1
+    assert "no starter set" in told
