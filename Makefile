@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8000
+PYTHONS ?= 3.11 3.12 3.13
 export BENTOML_DO_NOT_TRACK := true
 export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
@@ -56,7 +57,7 @@ unit-on: $(STAMP) ## the fast tests on the Python ON=3.13, with coverage-ON.xml
 	  --cov --cov-fail-under=0 --cov-report=xml:coverage-$(ON).xml
 
 unit-all: ## the same on every Python from 3.11 to 3.13 (uv fetches what is missing)
-	@for version in 3.11 3.12 3.13; do $(MAKE) --no-print-directory unit-on ON=$$version || exit 1; done
+	@for version in $(PYTHONS); do $(MAKE) --no-print-directory unit-on ON=$$version || exit 1; done
 
 audit: $(STAMP) ## known vulnerabilities of what the service is locked to, and the hostile pickles
 	@$(BIN)/python -m pytest -q tests/unit/test_pickles.py

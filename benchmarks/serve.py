@@ -97,8 +97,12 @@ def main() -> None:
         folder = Path(name)
         with Server(folder, ACCESS_LOG=0):
             pass  # imports the models and compiles the bytecode
+        starts = []
+        for _ in range(2):
+            with Server(folder, ACCESS_LOG=0) as server:
+                starts.append(server.ready_after)
         with Server(folder, ACCESS_LOG=0) as server:
-            ready = server.ready_after
+            ready = min(*starts, server.ready_after)  # what else runs on the machine only makes it slower
             memory = Memory(server)
             results = []
             for title, path, body, _, clients in CASES:
@@ -108,7 +112,7 @@ def main() -> None:
                     results.append(Result(title, c, rate, p[50], p[95], p[99], failed))
                     time.sleep(0.5)
             peak = memory.stop()
-    print(f"ready after {ready:.1f} s, peak memory of the worker {peak:.0f} MiB\n")
+    print(f"ready after {ready:.1f} s (quickest of three starts), peak memory of the worker {peak:.0f} MiB\n")
     print("| case | clients | requests/s | bets/s | p50 ms | p95 ms | p99 ms | failed |")
     print("|---|---|---|---|---|---|---|---|")
     size = {title: bets for title, _, _, bets, _ in CASES}
