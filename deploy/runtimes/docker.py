@@ -44,8 +44,7 @@ class DockerRuntime:
         self._check_port(slot)
         self._lay_models(slot, release, models_from)
         secrets = self._settings.run_dir / "slot.env"
-        write_text(secrets, "".join(f"{name}={value}\n" for name, value in self._environment.items()))
-        secrets.chmod(0o600)
+        write_text(secrets, "".join(f"{name}={value}\n" for name, value in self._environment.items()), mode=0o600)
         name = slot.upper()
         variables = {
             "RUN_DIR": str(self._settings.run_dir),

@@ -103,7 +103,8 @@ def test_slots_and_load_balancer_are_the_containers_that_operators_know(stack: S
     assert blue["HostConfig"]["ReadonlyRootfs"]
     assert blue["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
     assert blue["Config"]["User"] == "1034:1034"
-    assert all(not mount["RW"] for mount in blue["Mounts"] if mount["Destination"] == "/models")
+    assert all(not mount["RW"] for mount in blue["Mounts"] if mount["Destination"] == "/app/models")
+    assert (stack.run_dir / "slot.env").stat().st_mode & 0o777 == 0o600
     assert stack.version() == "1.0.0"
     stack.run("verify", "--version", "1.0.0", "--requests", "200", "--p95-ms", "2000")
 

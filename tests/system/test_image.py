@@ -158,7 +158,7 @@ def test_new_models_in_a_folder_that_is_mounted_read_only_are_loaded(made: Made,
     models.mkdir()
     models.chmod(0o755)
     address = made.run(
-        *("reload", "--tmpfs", "/data:uid=1034,gid=1034", "--volume", f"{models}:/models:ro"),
+        *("reload", "--tmpfs", "/data:uid=1034,gid=1034", "--volume", f"{models}:/app/models:ro"),
         *("--env", "RELOAD_INTERVAL=1"),
     )
     assert httpx.get(f"{address}/health").json()["model_timestamp"] == "20260101_000000"

@@ -1,0 +1,101 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.docker_engine import COMPOSE_FILE, Engine
+from deploy.errors import DeployError, UsageError
+from deploy.image import containerize_command, finish_command
+from deploy.release import Release
+from deploy.route import SLOTS
+from deploy.runtimes.docker import DockerRuntime
+from deploy.settings import DeploySettings
+
+RELEASE = Release("1.2.0", "tree", "c0ffee", "5ha", "20260101_000000", 0.0)
+SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"))["services"]
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """An engine whose client is a script: it knows no image and no container, and notes how it was called."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    return Engine(tmp_path / "run")
+
+
+def _client(folder: Path, name: str, script: str) -> None:
+    path = folder / "bin" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho {name} $* >> {folder}/calls\n{script}\n")
+    path.chmod(0o755)
+
+
+def _calls(folder: Path) -> list[str]:
+    return (folder / "calls").read_text().splitlines()
+
+
+def test_slots_carry_the_names_that_operators_know_and_have_no_rights_to_spare() -> None:
+    names = {service["container_name"] for service in SERVICES.values()}
+    assert names == {*(f"pikkit-ml-api-{slot}" for slot in SLOTS), "pikkit-nginx-lb"}
+    for service in SERVICES.values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["logging"]["options"]["max-size"]
+    for slot in SLOTS:
+        assert SERVICES[slot]["volumes"][1].endswith(f"/slots/{slot}/models:/app/models:ro")
+        assert SERVICES[slot]["restart"] == "no"  # a candidate is not started again
+
+
+def test_an_image_is_labelled_with_its_version_commit_and_models() -> None:
+    assert containerize_command(RELEASE, "pikkit-ml-api:x", ("--network", "host"))[-3:] == [
+        *("pikkit-ml-api:x", "--network", "host"),
+    ]
+    line = " ".join(finish_command(RELEASE, "pikkit-ml-api:1.2.0", "b:1", "python:3.13-slim@sha256:00", ()))
+    assert "--build-arg BASE_IMAGE=python:3.13-slim@sha256:00" in line
+    assert "--label org.opencontainers.image.version=1.2.0" in line
+    assert "--label org.opencontainers.image.revision=c0ffee" in line
+    assert "--label pikkit.models.version=20260101_000000" in line
+
+
+def test_without_docker_or_with_another_machines_engine_the_remedy_is_told(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="install Docker"):
+        engine.has_image("any")
+    _client(tmp_path, "docker", "exit 1")
+    with pytest.raises(UsageError, match="there is no Compose"):
+        engine.up("blue", {})
+    monkeypatch.setenv("DOCKER_HOST", "ssh://somewhere")
+    with pytest.raises(UsageError, match="run `python -m deploy` on that machine"):
+        Engine(tmp_path / "run").up("blue", {})
+
+
+def test_compose_is_told_all_slots_of_which_one_is_started(engine: Engine, tmp_path: Path) -> None:
+    _client(tmp_path, "docker", '[ "$1" = compose ]')
+    engine.up("blue", {"BLUE_IMAGE": "pikkit-ml-api:1"})
+    engine.up("green", {"GREEN_IMAGE": "pikkit-ml-api:2"})
+    assert engine.variables() == {"BLUE_IMAGE": "pikkit-ml-api:1", "GREEN_IMAGE": "pikkit-ml-api:2"}
+    assert _calls(tmp_path)[-1].endswith("up --detach --no-deps --force-recreate --no-build green")
+
+
+def test_the_older_compose_serves_where_the_plugin_is_missing(engine: Engine, tmp_path: Path) -> None:
+    _client(tmp_path, "docker", "exit 1")
+    _client(tmp_path, "docker-compose", "echo no such image >&2; exit 1")
+    with pytest.raises(DeployError, match="no such image"):
+        engine.up("blue", {})
+    assert _calls(tmp_path)[-1].startswith("docker-compose --project-name pikkit")
+
+
+def test_a_release_without_an_image_is_not_started_and_an_empty_slot_is_no_error(
+    engine: Engine, tmp_path: Path
+) -> None:
+    _client(tmp_path, "docker", "exit 1")
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={})
+    with pytest.raises(DeployError, match=r"no image pikkit-ml-api:1\.2\.0"):
+        runtime.start("blue", RELEASE, workers=1)
+    runtime.stop("blue", grace_s=1)
+    assert not runtime.observe("blue").running
+    assert runtime.log_lines("blue", 5) == ()
+    with pytest.raises(DeployError, match="nothing is known"):
+        runtime.revive("blue", kept=True)
