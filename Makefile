@@ -52,9 +52,7 @@ yaml: $(STAMP) ## YAML, workflows (GitHub's schema, zizmor), shell scripts, Dock
 
 unit-on: $(STAMP) ## the fast tests on the Python ON=3.13, with coverage-ON.xml
 	@test -n "$(ON)" || { echo "make unit-on ON=3.13"; exit 2; }
-	@COVERAGE_FILE=.coverage-$(ON) $(BIN)/uv run --quiet --no-project --isolated --python $(ON) \
-	  --with-requirements requirements/dev.txt python -m pytest -q tests/unit \
-	  --cov --cov-fail-under=0 --cov-report=xml:coverage-$(ON).xml
+	@.ci/unit $(ON)
 
 unit-all: ## the same on every Python from 3.11 to 3.13 (uv fetches what is missing)
 	@for version in $(PYTHONS); do $(MAKE) --no-print-directory unit-on ON=$$version || exit 1; done
