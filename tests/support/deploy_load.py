@@ -1,9 +1,11 @@
 """Keep-alive clients that never retry: what a browser does with a POST. Every failure is counted and named."""
 
 import asyncio
+import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 _BET = b'{"sport":"Basketball","league":"NBA","market":"Moneyline","institution_name":"FanDuel","odds":-110}'
@@ -95,3 +97,22 @@ async def load(
     """Until `stop` is set; `pause` seconds between a client's requests leave connections idle."""
     jobs = [_client(port, kinds[n % len(kinds)], n, tally, stop, pause) for n in range(clients)]
     await asyncio.gather(*jobs)
+
+
+@contextmanager
+def traffic(
+    port: int, *, clients: int = 12, pause: float = 0.01, kinds: Sequence[str] = ("post", "get", "batch")
+) -> Iterator[Tally]:
+    """Clients in a thread of their own while the block runs."""
+    tally = Tally()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    work = load(port, tally, stop, clients=clients, pause=pause, kinds=kinds)
+    thread = threading.Thread(target=lambda: loop.run_until_complete(work))
+    thread.start()
+    try:
+        yield tally
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(60)
+        loop.close()

@@ -1,14 +1,12 @@
 """A deploy stack of its own for a test: free ports, a folder, stub releases, commands, and a sure end."""
 
-import asyncio
 import json
 import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +19,7 @@ from deploy.progress import ConsoleProgress
 from deploy.report import status
 from deploy.settings import DeploySettings
 from deploy.supervisor import stop_supervisor
-from tests.support.deploy_load import Tally, load
+from tests.support.deploy_load import Tally, traffic
 from tests.support.deploy_stack import COMPOSER
 from tests.support.need import root
 
@@ -125,26 +123,11 @@ class Rig:
         """Of the release that answers a client."""
         return str(self.predict().json()["release"])
 
-    @contextmanager
     def traffic(
         self, *, clients: int = 16, pause: float = 0.002, kinds: tuple[str, ...] = ("post",)
-    ) -> Iterator[Tally]:
+    ) -> AbstractContextManager[Tally]:
         """Load in a thread, while the test does other things."""
-        tally = Tally()
-        loop = asyncio.new_event_loop()
-        stop = asyncio.Event()
-
-        def work() -> None:
-            loop.run_until_complete(load(self.port, tally, stop, clients=clients, pause=pause, kinds=kinds))
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield tally
-        finally:
-            loop.call_soon_threadsafe(stop.set)
-            thread.join(60)
-            loop.close()
+        return traffic(self.port, clients=clients, pause=pause, kinds=kinds)
 
     def __enter__(self) -> Self:
         return self

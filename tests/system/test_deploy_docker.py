@@ -1,21 +1,18 @@
 """Releases as containers of one host, on a real engine: the same commands, and no dropped request."""
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.deploy_load import Tally, load
+from tests.support.deploy_load import traffic
 from tests.support.deploy_rig import free_block
 from tests.support.engine import Engine
 from tests.support.model_files import write_set
@@ -66,21 +63,6 @@ class Stack:
     def state(self, slot: str) -> dict[str, Any]:
         return json.loads(self.engine.docker("inspect", f"pikkit-ml-api-{slot}"))[0]  # type: ignore[no-any-return]
 
-    @contextmanager
-    def traffic(self) -> Iterator[Tally]:
-        tally = Tally()
-        loop = asyncio.new_event_loop()
-        stop = asyncio.Event()
-        work = load(self.port, tally, stop, clients=12, pause=0.01, kinds=("post", "get", "batch"))
-        thread = threading.Thread(target=lambda: loop.run_until_complete(work))
-        thread.start()
-        try:
-            yield tally
-        finally:
-            loop.call_soon_threadsafe(stop.set)
-            thread.join(60)
-            loop.close()
-
 
 @pytest.fixture(scope="module")
 def stack(container_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -111,7 +93,7 @@ def test_slots_and_load_balancer_are_the_containers_that_operators_know(stack: S
 
 def test_deploy_canary_promote_scale_and_rollback_are_not_noticed_by_clients(stack: Stack, tmp_path: Path) -> None:
     models = write_set(tmp_path / "models", "20260301_000000")
-    with stack.traffic() as tally:
+    with traffic(stack.port) as tally:
         stack.run("deploy", "--version", "1.1.0")
         assert stack.version() == "1.1.0"
         stack.run("canary", "--version", "1.2.0", "--weight", "30", "--models", str(models))

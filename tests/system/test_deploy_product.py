@@ -1,13 +1,10 @@
 """The product itself as Bentos: deployed under load, with its golden bets, and carried to an empty machine."""
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support.browser import EXTENSION, chromium, files, service_worker
-from tests.support.deploy_load import Tally, load
+from tests.support.deploy_load import traffic
 from tests.support.deploy_rig import free_block
 from tests.support.model_files import write_set
 from tests.support.need import root
@@ -65,21 +62,6 @@ class Stack:
     def status(self) -> dict[str, Any]:
         return json.loads(self.run("status", "--json"))  # type: ignore[no-any-return]
 
-    @contextmanager
-    def traffic(self) -> Iterator[Tally]:
-        tally = Tally()
-        loop = asyncio.new_event_loop()
-        stop = asyncio.Event()
-        work = load(self.port, tally, stop, clients=12, pause=0.01, kinds=("post", "get", "batch"))
-        thread = threading.Thread(target=lambda: loop.run_until_complete(work))
-        thread.start()
-        try:
-            yield tally
-        finally:
-            loop.call_soon_threadsafe(stop.set)
-            thread.join(60)
-            loop.close()
-
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -112,7 +94,7 @@ def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients_nor_by_th
     with (
         files(EXTENSION / "sample") as pages,
         chromium(tmp_path / "profile", extension=EXTENSION) as context,
-        stack.traffic() as tally,
+        traffic(stack.port) as tally,
     ):
         worker = service_worker(context)
         worker.evaluate("url => chrome.storage.local.set({url})", stack.url)

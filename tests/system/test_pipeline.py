@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.deploy_load import traffic
 from tests.support.deploy_rig import free_block
 from tests.support.need import need, root
 from tests.support.ports import free_port
@@ -35,12 +36,14 @@ class Host:
         )
         Path("/run/sshd").mkdir(exist_ok=True)
         self.sshd = Process([sshd, "-D", "-e", "-f", folder / "sshd_config"], log=folder / "sshd.log")
+        self.origin = folder / "origin"
         self.clone = folder / "clone"
-        subprocess.run(["git", "clone", "-q", root(), self.clone], check=True)
+        subprocess.run(["git", "clone", "-q", root(), self.origin], check=True)
+        subprocess.run(["git", "clone", "-q", self.origin, self.clone], check=True)
         commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root(), capture_output=True, text=True, check=True)
         self.commit = commit.stdout.strip()
         (self.clone / ".venv").symlink_to(root() / ".venv")  # the host's environment is made already
-        base = free_block()
+        base = self.port = free_block()
         self.url = f"http://127.0.0.1:{base}"
         profile = {
             "DEPLOY_BASE_PORT": base,
@@ -56,6 +59,17 @@ class Host:
         key = (folder / "authorized_keys").read_text()
         wrapper = f'command="bash -c \'. {folder}/environment; eval \\"$SSH_ORIGINAL_COMMAND\\"\'" '
         (folder / "authorized_keys").write_text(wrapper + key)
+
+    def break_(self) -> str:
+        """A commit that passes every gate and lacks a route of the contract."""
+        routes = self.origin / "pikkit/web/routes.py"
+        text = routes.read_text()
+        assert '"/ml-predict"' in text
+        routes.write_text(text.replace('"/ml-predict"', '"/ml-predicted"'))
+        author = ("-c", "user.name=Tester", "-c", "user.email=tester@example.com")
+        subprocess.run(["git", *author, "commit", "-q", "--no-verify", "-am", "Broken"], cwd=self.origin, check=True)
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=self.origin, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
 
     def environment(self, telegram: str, **more: str) -> dict[str, str]:
         host_key = " ".join((self.folder / "host.pub").read_text().split()[:2])
@@ -113,12 +127,15 @@ def test_a_release_is_shipped_verified_and_announced_and_a_broken_one_goes_back(
     with StandIn() as telegram:
         host.ship(telegram.url, code=0, ACTION="blue-green", VERSION="1.0.0")
         assert httpx.get(f"{host.url}/health").json()["version"] == "1.0.0"
-        host.ship(telegram.url, code=0, ACTION="blue-green", VERSION="1.1.0")
-        assert httpx.get(f"{host.url}/health").json()["version"] == "1.1.0"
-        # Verification looks at an address that does not serve the new version: the release is taken back.
-        told = host.ship(telegram.url, code=1, ACTION="blue-green", VERSION="1.2.0", LIVE_URL="http://127.0.0.1:9")
-        assert "checks failed" in told
-        assert httpx.get(f"{host.url}/health").json()["version"] == "1.1.0"
+        with traffic(host.port) as tally:
+            host.ship(telegram.url, code=0, ACTION="blue-green", VERSION="1.1.0")
+            assert httpx.get(f"{host.url}/health").json()["version"] == "1.1.0"
+            told = host.ship(telegram.url, code=1, ACTION="blue-green", VERSION="1.2.0", COMMIT=host.break_())
+            assert "checks failed" in told
+            assert "GET /ml-predict" in told
+            assert httpx.get(f"{host.url}/health").json()["version"] == "1.1.0"
+        assert tally.failed == 0, tally.failures
+        assert {"blue", "green"} == set(tally.served)
         texts = [call.json["text"] for call in telegram.calls]
     assert texts == [
         "Pikkit ML API: blue-green 1.0.0 is live and verified",
