@@ -81,7 +81,10 @@ class KubeServer:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         routes = [Route("/{path:path}", self._answer, methods=["GET", "POST", "PATCH", "DELETE"])]
-        config = uvicorn.Config(Starlette(routes=routes), port=port, log_level="error", lifespan="off", ws="none")
+        # Without its own logging set-up, which would outlive this server in the test process.
+        config = uvicorn.Config(
+            Starlette(routes=routes), port=port, log_config=None, access_log=False, lifespan="off", ws="none"
+        )
         self._server = uvicorn.Server(config)
         self._server.config.timeout_graceful_shutdown = 1
         self._thread = threading.Thread(target=self._server.run)
