@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from deploy.compose import Composer
 from deploy.errors import DeployError, GateFailed, UsageError, VerifyFailed
+from deploy.fleet_cli import CONTEXT_SETTINGS, fleet
 from deploy.lock import Lock
 from deploy.machine import Machine
 from deploy.operations import Operations, Ramp
@@ -49,6 +50,8 @@ Examples:
 
   python -m deploy promote | rollback | status | history
 
+  python -m deploy fleet deploy --version 1.2.0          the same on many hosts, one after the other
+
 Exit codes: 0 done; 1 failed; 2 can't be done now, nothing changed; 3 a gate refused the release, production is
 untouched; 4 the judge can't decide, the canary stays; 5 the canary is worse and was stopped; 6 locked by another
 command; 7 the proxy refused; 8 `verify` found a fault; 130 interrupted.
@@ -56,6 +59,7 @@ command; 7 the proxy refused; 8 `verify` found a fault; 130 interrupted.
 _INTERRUPTED = 130
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app.command(context_settings=CONTEXT_SETTINGS)(fleet)
 _console = Console(stderr=True, highlight=False, soft_wrap=True)
 _output = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 

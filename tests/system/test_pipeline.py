@@ -11,10 +11,9 @@ import pytest
 
 from tests.support.deploy_load import traffic
 from tests.support.deploy_rig import free_block
-from tests.support.need import need, root
-from tests.support.ports import free_port
-from tests.support.processes import Process
+from tests.support.need import root
 from tests.support.receiver import StandIn
+from tests.support.sshd import Sshd
 
 pytestmark = pytest.mark.system
 
@@ -24,18 +23,7 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        sshd = need("sshd")
-        for name in ("host", "user"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-        (folder / "authorized_keys").write_text((folder / "user.pub").read_text())
-        self.ssh_port = free_port()
-        (folder / "sshd_config").write_text(
-            f"Port {self.ssh_port}\nListenAddress 127.0.0.1\nHostKey {folder / 'host'}\nPidFile {folder / 'sshd.pid'}\n"
-            f"AuthorizedKeysFile {folder / 'authorized_keys'}\nPasswordAuthentication no\nStrictModes no\n"
-            "UsePAM no\nPermitRootLogin prohibit-password\n"
-        )
-        Path("/run/sshd").mkdir(exist_ok=True)
-        self.sshd = Process([sshd, "-D", "-e", "-f", folder / "sshd_config"], log=folder / "sshd.log")
+        self.sshd = Sshd(folder)
         self.origin = folder / "origin"
         self.clone = folder / "clone"
         subprocess.run(["git", "clone", "-q", root(), self.origin], check=True)
@@ -56,9 +44,7 @@ class Host:
         # What an operator puts into the login environment of the deploying user.
         exports = "\n".join(f"export {name}={value}" for name, value in profile.items())
         (folder / "environment").write_text(exports + "\n")
-        key = (folder / "authorized_keys").read_text()
-        wrapper = f'command="bash -c \'. {folder}/environment; eval \\"$SSH_ORIGINAL_COMMAND\\"\'" '
-        (folder / "authorized_keys").write_text(wrapper + key)
+        self.sshd.wrap(f". {folder}/environment")
 
     def break_(self) -> str:
         """A commit that passes every gate and lacks a route of the contract."""
@@ -72,14 +58,13 @@ class Host:
         return done.stdout.strip()
 
     def environment(self, telegram: str, **more: str) -> dict[str, str]:
-        host_key = " ".join((self.folder / "host.pub").read_text().split()[:2])
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")},
-            "REMOTE": f"{os.environ.get('USER') or 'root'}@127.0.0.1",
-            "REMOTE_PORT": str(self.ssh_port),
+            "REMOTE": self.sshd.user + "@127.0.0.1",
+            "REMOTE_PORT": str(self.sshd.port),
             "REMOTE_DIR": str(self.clone),
-            "REMOTE_KNOWN_HOSTS": f"[127.0.0.1]:{self.ssh_port} {host_key}",
-            "TOOLS_VM_SSH_KEY": (self.folder / "user").read_text(),
+            "REMOTE_KNOWN_HOSTS": self.sshd.known_host,
+            "TOOLS_VM_SSH_KEY": self.sshd.key.read_text(),
             "LIVE_URL": self.url,
             "COMMIT": self.commit,
             "TELEGRAM_BOT_TOKEN": "123:abc",
@@ -167,7 +152,7 @@ def test_a_canary_takes_its_share_is_verified_and_a_rollback_that_can_not_be_ver
 def test_another_host_key_a_strange_commit_and_a_missing_setting_are_refused(host: Host) -> None:
     with StandIn() as telegram:
         other = (host.folder / "user.pub").read_text().split()[1]
-        known = f"[127.0.0.1]:{host.ssh_port} ssh-ed25519 {other}"
+        known = f"[127.0.0.1]:{host.sshd.port} ssh-ed25519 {other}"
         told = host.ship(telegram.url, code=1, ACTION="rollback", REMOTE_KNOWN_HOSTS=known)
         assert "Host key verification failed" in told
         assert "40 hex digits" in host.ship(telegram.url, code=1, ACTION="rollback", COMMIT="main; touch /tmp/x")

@@ -1,0 +1,49 @@
+"""A real sshd on loopback with throw-away keys, for tests."""
+
+import getpass
+import subprocess
+from pathlib import Path
+
+from tests.support.need import need
+from tests.support.ports import free_port
+from tests.support.processes import Process
+
+
+class Sshd:
+    """Runs until `stop`; `key` is the private key that it lets in, `known_host` the line for known_hosts."""
+
+    def __init__(self, folder: Path) -> None:
+        sshd = need("sshd")
+        self.folder = folder
+        self.user = getpass.getuser()
+        self.key = folder / "user"
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+        (folder / "authorized_keys").write_text((folder / "user.pub").read_text())
+        self.port = free_port()
+        (folder / "sshd_config").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder / 'host'}\nPidFile {folder / 'sshd.pid'}\n"
+            f"AuthorizedKeysFile {folder / 'authorized_keys'}\nPasswordAuthentication no\nStrictModes no\n"
+            "UsePAM no\nPermitRootLogin prohibit-password\n"
+        )
+        Path("/run/sshd").mkdir(exist_ok=True)
+        host_key = " ".join((folder / "host.pub").read_text().split()[:2])
+        self.known_host = f"[127.0.0.1]:{self.port} {host_key}"
+        self._command: list[str | Path] = [sshd, "-D", "-e", "-f", folder / "sshd_config"]
+        self.start()
+
+    def start(self) -> None:
+        self._process = Process(self._command, log=self.folder / "sshd.log")
+
+    def wrap(self, before: str) -> None:
+        """Every command runs after `before`, as after a login's profile."""
+        key = (self.folder / "user.pub").read_text()
+        (self.folder / "authorized_keys").write_text(
+            f'command="bash -c \'{before}; eval \\"$SSH_ORIGINAL_COMMAND\\"\'" {key}'
+        )
+
+    def tail(self) -> str:
+        return self._process.tail()
+
+    def stop(self) -> None:
+        self._process.stop()
