@@ -97,6 +97,8 @@ def engine() -> Iterator[Engine]:
             running.docker("rm", "--force", container)
     finally:
         started.stop(grace=30)
+        # The engine leaves the name of the host's network namespace mounted.
+        subprocess.run(["umount", str(folder / "exec/netns/default")], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 
