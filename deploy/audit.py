@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from deploy.clock import Clock
+from deploy.disk import Disk
 from deploy.lock import user
 
 __all__ = ["AuditLog"]
 
+_FILE = "audit.jsonl"
+
 
 class AuditLog:
-    """Append-only; a line is written with one write(2), so that lines never mix."""
+    """Append-only."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self.path = path
+    def __init__(self, disk: Disk, clock: Clock) -> None:
+        self._disk = disk
         self._clock = clock
 
     def write(self, command: str, outcome: str, **facts: Any) -> None:
         """Record that `command` ended with `outcome`."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         at = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = json.dumps({"at": at, "who": user(), "command": command, "outcome": outcome, **facts}) + "\n"
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, line.encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        line = json.dumps({"at": at, "who": user(), "command": command, "outcome": outcome, **facts})
+        self._disk.append(_FILE, line)
 
     def read(self, last: int = 20) -> list[dict[str, Any]]:
         """The last entries, oldest first; a damaged line is passed over."""
         entries = []
-        try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        for line in lines:
+        for line in (self._disk.read(_FILE) or "").splitlines():
             try:
                 entry = json.loads(line)
             except ValueError:

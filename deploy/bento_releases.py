@@ -21,7 +21,7 @@ from deploy.model_set import describe_models
 from deploy.release import Golden, Release
 from deploy.tree import commit_of, tree_hash
 
-__all__ = ["BentoReleases", "build_command"]
+__all__ = ["BentoReleases", "build_command", "check_unchanged"]
 
 
 def build_command(release: Release, bentofile: Path) -> list[str]:
@@ -36,6 +36,25 @@ def build_command(release: Release, bentofile: Path) -> list[str]:
     for name, value in labels.items():
         line += ["--label", f"{name}={value}"]
     return [*line, "--bentofile", str(bentofile), "."]
+
+
+def check_unchanged(existing: Release, tree: str, models: Path | None) -> None:
+    """See that a release which is there is the one that is asked for: of this code and these models (None: any).
+
+    Raises:
+        UsageError: it is another.
+    """
+    if existing.tree != tree:
+        raise UsageError(
+            f"release {existing.version} was built from other code (commit {existing.commit}): choose a new version, "
+            "or add --as-built to deploy it as it was"
+        )
+    described = describe_models(models) if models else None
+    if described and existing.models_digest != described.digest:
+        raise UsageError(
+            f"release {existing.version} holds model set {existing.models_version}, not {described.version}: "
+            "choose a new version"
+        )
 
 
 class BentoReleases:
@@ -60,20 +79,10 @@ class BentoReleases:
         _check_version(version)
         existing = self.get(version)
         tree = tree_hash(self._root)
-        source = models or self._default_models()
-        if existing and existing.tree != tree:
-            raise UsageError(
-                f"release {version} was built from other code (commit {existing.commit}): choose a new version, "
-                "or add --as-built to deploy it as it was"
-            )
-        described = describe_models(source)
         if existing:
-            if models and existing.models_digest != described.digest:
-                raise UsageError(
-                    f"release {version} holds model set {existing.models_version}, not {described.version}: "
-                    "choose a new version"
-                )
+            check_unchanged(existing, tree, models)
             return existing
+        described = describe_models(models or self._default_models())
         kept = self._folder / version / "models"
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir(parents=True)

@@ -21,7 +21,6 @@ from rich.markup import escape
 from deploy.compose import Composer
 from deploy.errors import DeployError, GateFailed, UsageError, VerifyFailed
 from deploy.fleet_cli import CONTEXT_SETTINGS, fleet
-from deploy.lock import Lock
 from deploy.machine import Machine
 from deploy.operations import Operations, Ramp
 from deploy.plan import plan as plan_lines
@@ -79,7 +78,7 @@ def _machine(context: typer.Context) -> Iterator[Machine]:
     composer = context.obj
     try:
         machine = composer.machine(composer.settings(), ConsoleProgress(_console))
-        with contextlib.closing(machine.probe):
+        with contextlib.closing(machine):
             yield machine
     except ValidationError as error:
         for fault in error.errors():
@@ -102,7 +101,7 @@ def _machine(context: typer.Context) -> Iterator[Machine]:
 def _locked(context: typer.Context) -> Iterator[tuple[Machine, Operations]]:
     with _machine(context) as machine:
         words = " ".join(["deploy", *sys.argv[1:]])
-        with Lock(machine.settings.run_dir / "lock.json", words, say=machine.progress.say):
+        with machine.site.lock(words, machine.progress.say):
             yield machine, Operations(machine, os.getpid())
             write_targets(machine)
 
@@ -335,7 +334,7 @@ def verify(
 def unlock(context: typer.Context) -> None:
     """Remove the lock, whoever holds it. A dead owner's lock needs no unlocking."""
     with _machine(context) as machine:
-        owner = Lock(machine.settings.run_dir / "lock.json", "unlock").break_()
+        owner = machine.site.lock("unlock").break_()
         machine.audit.write("unlock", "done", owner=str(owner) if owner else None)
         _console.print(f"removed the lock of {owner}" if owner else "there was no lock")
 

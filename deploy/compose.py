@@ -27,6 +27,7 @@ from deploy.runtimes.base import Runtime
 from deploy.runtimes.docker import DockerRuntime
 from deploy.runtimes.process import ProcessRuntime, serve_command
 from deploy.settings import DeploySettings
+from deploy.site import LocalSite
 from deploy.state import StateFile
 
 __all__ = ["Composer", "project_environment"]
@@ -66,18 +67,18 @@ class Composer:
     def machine(self, settings: DeploySettings, progress: Progress) -> Machine:
         """The real parts."""
         clock = SystemClock()
-        nginx = settings.run_dir / "nginx"
+        site = LocalSite(settings.run_dir)
         releases = self.releases(settings)
         runtime: Runtime
         process: NginxProcess
         if settings.runtime == "process":
             runtime = ProcessRuntime(settings, environment=project_environment(ROOT), command=self.serve)
-            process = LocalNginx(settings, nginx, clock)
+            process = LocalNginx(settings, settings.run_dir / "nginx", clock)
         elif settings.runtime == "docker":
-            engine = Engine(settings.run_dir)
-            runtime = DockerRuntime(settings, engine, environment=project_environment(ROOT))
-            process = ContainerNginx(settings, nginx, engine)
-            releases = ImageReleases(releases, self.images(settings), engine, settings.run_dir / "images")
+            engine = Engine(site)
+            runtime = DockerRuntime(settings, site, engine, environment=project_environment(ROOT))
+            process = ContainerNginx(settings, site, engine)
+            releases = ImageReleases(releases, self.images(settings), engine, site)
         else:
             # Here and not above: the client takes half a second to import, and the other runtimes can do without it.
             from deploy.compose_kubernetes import kubernetes_machine  # noqa: PLC0415
@@ -85,12 +86,13 @@ class Composer:
             return kubernetes_machine(settings, releases, self.progress(progress))
         return Machine(
             settings=settings,
+            site=site,
             runtime=runtime,
-            router=NginxRouter(settings, nginx, clock, process),
+            router=NginxRouter(settings, site, clock, process),
             releases=releases,
             probe=HttpProbe(),
-            state_file=StateFile(settings.run_dir / "state.json"),
-            audit=AuditLog(settings.run_dir / "audit.jsonl", clock),
+            state_file=StateFile(site.disk),
+            audit=AuditLog(site.disk, clock),
             clock=clock,
             progress=self.progress(progress),
         )

@@ -16,6 +16,7 @@ from deploy.runtimes.kubernetes_cluster import Cluster, configuration
 from deploy.runtimes.kubernetes_settings import KubernetesSettings
 from deploy.runtimes.kubernetes_transport import KubernetesTransport
 from deploy.settings import DeploySettings
+from deploy.site import LocalSite
 from deploy.state import StateFile
 
 __all__ = ["kubernetes_machine"]
@@ -34,17 +35,19 @@ def kubernetes_machine(
         UsageError: there is no kubeconfig, and this is no pod.
     """
     clock = SystemClock()
+    site = LocalSite(settings.run_dir)
     own = own or KubernetesSettings()
     cluster = Cluster(own, clock, access or configuration(own))
     runtime = KubernetesRuntime(own, cluster, clock)
     return Machine(
         settings=settings,
+        site=site,
         runtime=runtime,
         router=GatewayRouter(own, cluster, clock),
         releases=releases,
         probe=HttpProbe(transport=KubernetesTransport(cluster, runtime)),
-        state_file=StateFile(settings.run_dir / "state.json"),
-        audit=AuditLog(settings.run_dir / "audit.jsonl", clock),
+        state_file=StateFile(site.disk),
+        audit=AuditLog(site.disk, clock),
         clock=clock,
         progress=progress,
     )

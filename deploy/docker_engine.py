@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from deploy.errors import DeployError, UsageError
 from deploy.files import write_text
+from deploy.site import Site
 
-__all__ = ["COMPOSE_FILE", "Engine"]
+__all__ = ["COMPOSE_FILE", "SECRETS", "Engine"]
 
 COMPOSE_FILE = Path(__file__).with_name("compose.yaml")
+SECRETS = "slot.env"
+"""What slots get from the project's `.env`: a file of this machine with mode 0600."""
+_VARIABLES = "compose.env"
 _PROJECT = "pikkit"
 _TIMEOUT_S = 180
 
 
 class Engine:
-    """The engine that `docker` reaches; it must be this machine's, as slots and gates meet on loopback."""
+    """The engine of the site, driven from here."""
 
-    def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
+    def __init__(self, site: Site) -> None:
+        self._site = site
         self._compose: list[str] | None = None
 
     def variables(self) -> dict[str, str]:
-        """What Compose was last told."""
-        try:
-            lines = (self._run_dir / "compose.env").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return {}
+        """What Compose was last told, by whoever."""
+        lines = (self._site.disk.read(_VARIABLES) or "").splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def up(self, service: str, variables: Mapping[str, str]) -> None:
@@ -41,21 +41,32 @@ class Engine:
         Raises:
             DeployError: it can't be started.
         """
-        merged = {**self.variables(), **variables}
-        self._run_dir.mkdir(parents=True, exist_ok=True)
-        write_text(self._run_dir / "compose.env", "".join(f"{name}={value}\n" for name, value in merged.items()))
+        merged = {**self.variables(), **variables, "RUN_DIR": str(self._site.disk.root)}
+        secrets = self._site.client_folder / SECRETS
+        merged["SLOT_ENV_FILE"] = str(secrets) if secrets.exists() else "/dev/null"  # Compose reads it here
+        text = "".join(f"{name}={value}\n" for name, value in merged.items())
+        told = self._site.client_folder / _VARIABLES
+        self._site.disk.write(_VARIABLES, text)
+        write_text(told, text)
         line = [*self._compose_command(), "--project-name", _PROJECT, "--file", str(COMPOSE_FILE)]
-        line += ["--env-file", str(self._run_dir / "compose.env"), "up", "--detach", "--no-deps", "--force-recreate"]
+        line += ["--env-file", str(told), "up", "--detach", "--no-deps", "--force-recreate"]
         self.run(*line, "--no-build", service)
 
     def inspect(self, container: str) -> Mapping[str, Any] | None:
         """What the engine knows of a container; None when there is none."""
         said = self._ask("docker", "container", "inspect", container)
-        return json.loads(said.stdout)[0] if said.returncode == 0 else None
+        if said.returncode:
+            self._missing(said)
+            return None
+        seen: Mapping[str, Any] = json.loads(said.stdout)[0]
+        return seen
 
     def has_image(self, tag: str) -> bool:
         """Whether the engine holds the image."""
-        return self._ask("docker", "image", "inspect", tag).returncode == 0
+        said = self._ask("docker", "image", "inspect", tag)
+        if said.returncode:
+            self._missing(said)
+        return said.returncode == 0
 
     def docker(self, *arguments: str) -> str:
         """Run the client; gives what it printed.
@@ -69,13 +80,41 @@ class Engine:
         """Run a command line of the engine; gives what it printed, error output included."""
         said = self._ask(*command)
         if said.returncode:
+            self._site.check()
             last = "; ".join((said.stderr or said.stdout).strip().splitlines()[-4:])
             raise DeployError(f"`{Path(command[0]).name} {' '.join(command[-3:])}` failed: {last}")
         return said.stdout + said.stderr
 
+    def follow(self, *arguments: str) -> Iterator[str]:
+        """Lines that the client prints, until the caller has enough."""
+        command = ["docker", *arguments]
+        with subprocess.Popen(
+            command, env=self._environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as client:
+            try:
+                for line in client.stdout or ():
+                    yield line.rstrip("\n")
+            finally:
+                client.terminate()
+
+    def _missing(self, said: subprocess.CompletedProcess[str]) -> None:
+        """An engine that does not answer must not be taken for one that has nothing.
+
+        Raises:
+            DeployError: it is not that there is no such thing.
+        """
+        if "no such" not in said.stderr.lower():
+            self._site.check()
+            raise DeployError(f"the engine of {self._site.name} does not answer: {said.stderr.strip()[-300:]}")
+
+    def _environment(self) -> dict[str, str]:
+        return dict(self._site.environment())
+
     def _ask(self, *command: str) -> subprocess.CompletedProcess[str]:
         try:
-            return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+            return subprocess.run(
+                command, env=self._environment(), capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            )
         except OSError as error:
             raise UsageError(f"{command[0]} can't be run ({error.strerror}): install Docker") from error
         except subprocess.TimeoutExpired as error:
@@ -83,8 +122,6 @@ class Engine:
 
     def _compose_command(self) -> list[str]:
         if self._compose is None:
-            if os.environ.get("DOCKER_HOST", "unix:").partition(":")[0] != "unix":
-                raise UsageError("DOCKER_HOST is another machine's: run `python -m deploy` on that machine")
             if self._ask("docker", "compose", "version").returncode == 0:
                 self._compose = ["docker", "compose"]
             elif shutil.which("docker-compose"):

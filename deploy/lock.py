@@ -56,6 +56,11 @@ class Lock:
         except (TypeError, KeyError, ValueError):
             return None
 
+    def holder(self) -> Owner | None:
+        """Whose command is at work."""
+        owner = self.owner()
+        return owner if owner and owner.alive() else None
+
     def break_(self) -> Owner | None:
         """Remove the record, whoever holds it; returns who that was."""
         owner = self.owner()

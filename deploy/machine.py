@@ -11,7 +11,6 @@ from typing import Any
 from deploy.audit import AuditLog
 from deploy.clock import Clock
 from deploy.errors import UsageError
-from deploy.files import read_json, write_json
 from deploy.gates import Gates
 from deploy.phases import Job
 from deploy.probe import HttpProbe
@@ -22,6 +21,7 @@ from deploy.router import Router
 from deploy.runtimes.base import Runtime
 from deploy.sample import Sample, active_requests
 from deploy.settings import DeploySettings
+from deploy.site import Site
 from deploy.state import State, StateFile
 from deploy.validation import validate_models
 
@@ -37,6 +37,7 @@ class Machine:
     """Made in one place (`deploy.compose`); tests make it with fakes."""
 
     settings: DeploySettings
+    site: Site
     runtime: Runtime
     router: Router
     releases: ReleaseStore
@@ -45,6 +46,11 @@ class Machine:
     audit: AuditLog
     clock: Clock
     progress: Progress
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.probe.close()
+        self.site.close()
 
     @property
     def gates(self) -> Gates:
@@ -123,8 +129,8 @@ class Machine:
         if route is None:
             return
         samples = {slot: self.sample(slot) for slot in (route.production, "canary")}
-        write_json(
-            self.settings.run_dir / "baseline.json",
+        self.site.disk.write_json(
+            "baseline.json",
             {
                 "production": route.production,
                 "restarts": self.runtime.observe("canary").restarts,
@@ -236,5 +242,5 @@ class Machine:
         return route.production
 
     def _baseline(self) -> Mapping[str, Any]:
-        data = read_json(self.settings.run_dir / "baseline.json")
+        data = self.site.disk.read_json("baseline.json")
         return data if isinstance(data, dict) else {}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
+import time
 from pathlib import Path
 
 from deploy.docker_engine import Engine
 from deploy.errors import DeployError, RouterError
 from deploy.nginx_process import check_ports, emergencies
 from deploy.settings import DeploySettings
+from deploy.site import Site
 
 __all__ = ["ContainerNginx"]
 
@@ -17,15 +18,16 @@ _NAME = "pikkit-nginx-lb"
 
 
 class ContainerNginx:
-    """`folder` is the router's."""
+    """Reads the folder `nginx` of the site's disk; its logs are the container's, bounded by the engine."""
 
     foreground = True
 
-    def __init__(self, settings: DeploySettings, folder: Path, engine: Engine) -> None:
+    def __init__(self, settings: DeploySettings, site: Site, engine: Engine) -> None:
         self._settings = settings
-        self._folder = folder
+        self._site = site
         self._engine = engine
         self._told: str | None = None
+        self._since = 0.0
 
     def version(self) -> tuple[int, ...]:
         """Of the image's Nginx."""
@@ -38,7 +40,7 @@ class ContainerNginx:
 
     def user(self) -> str:
         """As without a container: root stays root, as the link may lie in a folder that is closed to others."""
-        return "root root" if os.geteuid() == 0 else ""
+        return "root root" if self._site.user[0] == 0 else ""
 
     def running(self) -> bool:
         """As the engine tells."""
@@ -48,7 +50,7 @@ class ContainerNginx:
     def test(self, config: Path) -> str | None:
         """`nginx -t` in a container of its own."""
         try:
-            self._once("-p", str(self._folder), "-c", str(config), "-e", "stderr", "-t")
+            self._once("-p", str(config.parent), "-c", str(config), "-e", "stderr", "-t")
         except DeployError as error:
             return emergencies(str(error))
         return None
@@ -56,12 +58,9 @@ class ContainerNginx:
     def start(self, config: Path) -> None:
         """By Compose."""
         del config  # compose.yaml names it
-        check_ports(self._settings)
-        variables = {
-            "RUN_DIR": str(self._settings.run_dir),
-            "NGINX_IMAGE": self._settings.nginx_image,
-            "NGINX_USER": f"{os.geteuid()}:{os.getegid()}",
-        }
+        check_ports(self._settings, self._site.port_owner)
+        self._since = time.time()
+        variables = {"NGINX_IMAGE": self._settings.nginx_image, "NGINX_USER": self._user()}
         try:
             self._engine.up("nginx", variables)
         except DeployError as error:
@@ -69,12 +68,17 @@ class ContainerNginx:
 
     def reload(self) -> None:
         """SIGHUP."""
+        self._since = time.time()
         self._signal("HUP")
 
-    def reopen_logs(self) -> None:
-        """SIGUSR1."""
-        if self.running():
-            self._signal("USR1")
+    def emergency(self) -> str:
+        """The last such line of the container's log, as far as the clocks of both machines agree."""
+        seconds = max(1, round(time.time() - self._since) + 1)
+        lines = self._engine.docker("logs", "--since", f"{seconds}s", _NAME).splitlines()
+        return next((line for line in reversed(lines) if "[emerg]" in line), "its log says nothing of it")
+
+    def rotate_logs(self, limit: int) -> None:
+        """The engine does."""
 
     def stop(self, *, grace_s: float) -> None:
         """SIGQUIT, as the container's stop signal; SIGKILL after `grace_s`."""
@@ -92,8 +96,11 @@ class ContainerNginx:
             self._told = self._once("-V")
         return self._told
 
+    def _user(self) -> str:
+        return ":".join(str(number) for number in self._site.user)
+
     def _once(self, *arguments: str) -> str:
-        folder = str(self._folder)
-        options = ["--rm", "--network", "host", "--user", f"{os.geteuid()}:{os.getegid()}", "--tmpfs=/tmp"]
+        folder = str(self._site.disk.root / "nginx")
+        options = ["--rm", "--network", "host", "--user", self._user(), "--tmpfs=/tmp"]
         options += ["--volume", f"{folder}:{folder}", "--entrypoint", "nginx", self._settings.nginx_image]
         return self._engine.docker("run", *options, *arguments)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -18,9 +20,11 @@ from deploy.settings import DeploySettings
 
 __all__ = ["LocalNginx", "NginxProcess", "check_ports", "emergencies"]
 
+_KEPT_LOGS = 3
+
 
 class NginxProcess(Protocol):
-    """A master with its workers, and its configuration files in a folder that this machine can write to."""
+    """A master with its workers, and how it is told of its configuration file."""
 
     foreground: bool  # whether the configuration must keep it from detaching
 
@@ -60,8 +64,12 @@ class NginxProcess(Protocol):
         """
         ...
 
-    def reopen_logs(self) -> None:
-        """Have it open its log files anew, after they were renamed."""
+    def emergency(self) -> str:
+        """What its error log says, since it was last started or reloaded, of why that did not work."""
+        ...
+
+    def rotate_logs(self, limit: int) -> None:
+        """Keep its logs from growing over `limit` bytes, where nothing else does."""
         ...
 
     def stop(self, *, grace_s: float) -> None:
@@ -69,7 +77,7 @@ class NginxProcess(Protocol):
         ...
 
 
-def check_ports(settings: DeploySettings) -> None:
+def check_ports(settings: DeploySettings, port_owner: Callable[[int], str | None]) -> None:
     """The ports that Nginx listens on must be free.
 
     Raises:
@@ -94,6 +102,7 @@ class LocalNginx:
         self._clock = clock
         self._record = folder / "master.json"
         self._nginx: Nginx | None = None
+        self._seen = 0
 
     @property
     def binary(self) -> Nginx:
@@ -132,7 +141,8 @@ class LocalNginx:
 
     def start(self, config: Path) -> None:
         """It detaches by itself; its pid file tells the master."""
-        check_ports(self._settings)
+        check_ports(self._settings, port_owner)
+        self._seen = self._log_size()
         failed = _said(self.binary.start(config))
         if failed:
             raise RouterError(f"Nginx does not start: {failed}")
@@ -147,11 +157,27 @@ class LocalNginx:
 
     def reload(self) -> None:
         """SIGHUP."""
+        self._seen = self._log_size()
         self._signal(signal.SIGHUP, "ended during the reload: run `python -m deploy up`")
 
-    def reopen_logs(self) -> None:
-        """SIGUSR1."""
-        if self.running():
+    def emergency(self) -> str:
+        """The last such line of its error log."""
+        log = self._folder / "logs/error.log"
+        lines = log.read_bytes()[self._seen :].decode(errors="replace").splitlines() if log.exists() else []
+        return next((line for line in reversed(lines) if "[emerg]" in line), "its error log says nothing of it")
+
+    def rotate_logs(self, limit: int) -> None:
+        """Rename logs over `limit` bytes and let Nginx open new ones (SIGUSR1)."""
+        rotated = False
+        for log in (self._folder / "logs").glob("*.log"):
+            if log.stat().st_size > limit:
+                for number in range(_KEPT_LOGS - 1, 0, -1):
+                    older = log.with_name(f"{log.name}.{number}")
+                    if older.exists():
+                        older.replace(log.with_name(f"{log.name}.{number + 1}"))
+                shutil.move(log, log.with_name(f"{log.name}.1"))
+                rotated = True
+        if rotated and self.running():
             self._signal(signal.SIGUSR1, "ended")
 
     def stop(self, *, grace_s: float) -> None:
@@ -168,6 +194,10 @@ class LocalNginx:
             if not master.alive():
                 break
         self._record.unlink(missing_ok=True)
+
+    def _log_size(self) -> int:
+        log = self._folder / "logs/error.log"
+        return log.stat().st_size if log.exists() else 0
 
     def _signal(self, number: signal.Signals, fault: str) -> None:
         master = self.master()

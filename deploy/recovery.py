@@ -23,7 +23,7 @@ def recover(machine: Machine) -> None:
     """Finish what had switched already; undo what had not. Production is never touched."""
     if machine.state_file.load() is None:
         rebuilt = machine.rebuilt()
-        if machine.state_file.path.exists():
+        if machine.state_file.exists():
             machine.progress.say("the state file was damaged: rebuilt from what runs")
         machine.state_file.save(rebuilt)
     state = machine.state()

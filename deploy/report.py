@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.table import Table
 
-from deploy.lock import Lock
 from deploy.machine import Machine
 from deploy.recovery import explain
 from deploy.route import SLOTS, Slot
@@ -21,11 +20,11 @@ def status(machine: Machine) -> dict[str, Any]:
     """Everything there is to know, as JSON-able data. Changes nothing."""
     route = machine.router.get()
     state = machine.state()
-    lock = Lock(machine.settings.run_dir / "lock.json", "status").owner()
-    at_work = lock if lock and lock.alive() else None
+    at_work = machine.site.lock("status").holder()
     supervisor = supervisor_process(machine.settings.run_dir)
     return {
         "url": machine.settings.url,
+        "site": machine.site.name,
         "proxy": "running" if machine.router.running() else "stopped",
         "route": route.name if route else None,
         "production": route.production if route else None,

@@ -7,15 +7,15 @@ loses no traffic, and `rebuild` makes it anew from what runs.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Self
 
-from deploy.files import read_json, write_json
+from deploy.disk import Disk
 from deploy.route import COLOURS, Colour, Slot, slot_named
 
 __all__ = ["Operation", "State", "StateFile"]
 
 _FORMAT = 1
+_FILE = "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,17 @@ class State:
 class StateFile:
     """The state on disk."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def exists(self) -> bool:
+        """Whether there is one, damaged or not."""
+        return self._disk.read(_FILE) is not None
 
     def load(self) -> State | None:
         """The state; None when it was lost or is damaged."""
-        return State.from_json(read_json(self.path))
+        return State.from_json(self._disk.read_json(_FILE))
 
     def save(self, state: State) -> None:
         """Write it whole."""
-        write_json(self.path, state.to_json())
+        self._disk.write_json(_FILE, state.to_json())

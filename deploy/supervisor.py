@@ -16,7 +16,6 @@ import psutil
 
 from deploy.errors import DeployError
 from deploy.files import read_json, write_json
-from deploy.lock import Lock
 from deploy.machine import Machine
 from deploy.nginx_router import NginxRouter
 from deploy.pids import ProcessId
@@ -91,8 +90,7 @@ class Supervisor:
             self._machine.audit.write("supervise", "route restored", route=route.name)
 
     def _command_at_work(self) -> bool:
-        owner = Lock(self._machine.settings.run_dir / "lock.json", "supervise").owner()
-        return owner is not None and owner.alive()
+        return self._machine.site.lock("supervise").holder() is not None
 
     def _rotate(self) -> None:
         machine = self._machine
@@ -101,7 +99,7 @@ class Supervisor:
             for slot in SLOTS:
                 machine.runtime.rotate_logs(slot, limit)
         if isinstance(machine.router, NginxRouter):
-            machine.router.rotate_logs(limit)
+            machine.router.process.rotate_logs(limit)
 
     def _stop(self, _: int, __: FrameType | None) -> None:
         self._stopping = True

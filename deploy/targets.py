@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from deploy.files import read_json, write_json
 from deploy.machine import Machine
 from deploy.route import SLOTS
 
 __all__ = ["write_targets"]
 
+_FILE = "targets/pikkit.json"
 
-def write_targets(machine: Machine) -> Path:
+
+def write_targets(machine: Machine) -> None:
     """Write `targets/pikkit.json` if it changed: replicas of running slots with `deployment` and `version`."""
     addresses = machine.runtime.addresses()
     groups = []
@@ -20,7 +19,5 @@ def write_targets(machine: Machine) -> Path:
         if seen.running:
             labels = {"deployment": slot, "version": seen.version or "unknown"}
             groups.append({"targets": list(addresses.get(slot, ())), "labels": labels})
-    path = machine.settings.run_dir / "targets" / "pikkit.json"
-    if read_json(path) != groups:
-        write_json(path, groups)
-    return path
+    if machine.site.disk.read_json(_FILE) != groups:
+        machine.site.disk.write_json(_FILE, groups)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from deploy.docker_engine import Engine
+from deploy.docker_engine import SECRETS, Engine
 from deploy.errors import DeployError
 from deploy.files import write_text
 from deploy.image import IMAGE_NAME
-from deploy.pids import port_owner
+from deploy.image_releases import models_folder
 from deploy.release import Release
 from deploy.route import SLOTS, Slot
 from deploy.runtimes.base import Observed
 from deploy.settings import DeploySettings
+from deploy.site import Site
 
 __all__ = ["DockerRuntime"]
 
@@ -29,8 +28,9 @@ class DockerRuntime:
 
     name = "docker"
 
-    def __init__(self, settings: DeploySettings, engine: Engine, *, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: DeploySettings, site: Site, engine: Engine, *, environment: Mapping[str, str]) -> None:
         self._settings = settings
+        self._site = site
         self._engine = engine
         self._environment = {name: value for name, value in environment.items() if name not in _FOREIGN}
 
@@ -43,12 +43,10 @@ class DockerRuntime:
             )
         self._check_port(slot)
         self._lay_models(slot, release, models_from)
-        secrets = self._settings.run_dir / "slot.env"
+        secrets = self._site.client_folder / SECRETS
         write_text(secrets, "".join(f"{name}={value}\n" for name, value in self._environment.items()), mode=0o600)
         name = slot.upper()
         variables = {
-            "RUN_DIR": str(self._settings.run_dir),
-            "SLOT_ENV_FILE": str(secrets),
             "SLOT_MEMORY": self._settings.slot_memory,
             f"{name}_IMAGE": image,
             f"{name}_VERSION": release.version,
@@ -104,7 +102,7 @@ class DockerRuntime:
 
     def base_url(self, slot: Slot) -> str:
         """On loopback: containers share the host's network."""
-        return f"http://127.0.0.1:{self._settings.port(slot)}"
+        return f"http://127.0.0.1:{self._site.reach(self._settings.port(slot))}"
 
     def addresses(self) -> Mapping[Slot, Sequence[str]]:
         """One address a slot: its workers share the port."""
@@ -118,31 +116,22 @@ class DockerRuntime:
 
     def follow(self, slot: Slot) -> Iterator[str]:
         """Lines as they come, until the caller has enough."""
-        command = ["docker", "logs", "--follow", "--tail", "0", _container(slot)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as client:
-            try:
-                for line in client.stdout or ():
-                    yield line.rstrip("\n")
-            finally:
-                client.terminate()
-
-    def models_dir(self, slot: Slot) -> Path:
-        """MODEL_DIR of the slot, which it reads only: what is put there is loaded by the running service."""
-        return self._settings.run_dir / "slots" / slot / "models"
+        return self._engine.follow("logs", "--follow", "--tail", "0", _container(slot))
 
     def _lay_models(self, slot: Slot, release: Release, models_from: Slot | None) -> None:
-        source = self.models_dir(models_from) if models_from else Path(release.models_dir or "")
-        target = self.models_dir(slot)
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        for file in source.iterdir() if source != Path() and source.is_dir() else ():
-            shutil.copyfile(file, target / file.name)
-            (target / file.name).chmod(0o644)  # the container has a user of its own
-        target.chmod(0o755)
+        """Into the slot's MODEL_DIR, which it reads only: what is put there is loaded by the running service."""
+        disk, target = self._site.disk, f"slots/{slot}/models"
+        kept = models_folder(release.version)
+        if models_from:
+            disk.copy(f"slots/{models_from}/models", target)
+        elif disk.names(kept) or release.models_dir is None:
+            disk.copy(kept, target)
+        else:
+            disk.fill(target, Path(release.models_dir))
 
     def _check_port(self, slot: Slot) -> None:
         port = self._settings.port(slot)
-        owner = port_owner(port)
+        owner = self._site.port_owner(port)
         if owner:
             raise DeployError(f"port {port} of {slot} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT")
 

@@ -319,7 +319,7 @@ def test_state_that_was_lost_is_rebuilt_from_the_cluster(
 ) -> None:
     operations.deploy("1.0.0")
     operations.deploy("1.1.0")
-    machine.state_file.path.unlink()
+    (machine.settings.run_dir / "state.json").unlink()
     operations.rollback()
     assert weights(server) == [100, 0, 0]
 

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import httpx
 
-from deploy.lock import Lock
 from deploy.machine import Machine
 from deploy.operations import Operations
 from deploy.progress import ConsoleProgress
@@ -113,7 +112,7 @@ class Rig:
     def do(self, work: Callable[[Operations], None]) -> None:
         """A command within this process, under the lock: spares the start of an interpreter."""
         machine = self.machine()
-        with Lock(machine.settings.run_dir / "lock.json", "test", say=machine.progress.say):
+        with machine.site.lock("test", machine.progress.say):
             work(Operations(machine, os.getpid()))
 
     def predict(self, **headers: str) -> httpx.Response:
@@ -138,5 +137,5 @@ class Rig:
         (self.run_dir / "lock.json").unlink(missing_ok=True)
         self.do(lambda operations: operations.stop_all())
         for machine in self._machines:
-            machine.probe.close()
+            machine.close()
         self.client.close()

@@ -127,7 +127,7 @@ def test_4b_a_proxy_that_reads_another_folder_is_found_out(rig: Rig) -> None:
     assert isinstance(router, NginxRouter)
     route = router.get()
     assert route is not None
-    router._link = router.folder / "elsewhere"
+    router._link = "nginx/elsewhere"
     with pytest.raises(RouterError, match="not the folder that it reads"):
         router.set(route.moved(production="green"))
     assert rig.version() == "1"

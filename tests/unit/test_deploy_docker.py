@@ -11,6 +11,7 @@ from deploy.release import Release
 from deploy.route import SLOTS
 from deploy.runtimes.docker import DockerRuntime
 from deploy.settings import DeploySettings
+from deploy.site import LocalSite
 
 RELEASE = Release("1.2.0", "tree", "c0ffee", "5ha", "20260101_000000", 0.0)
 SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"))["services"]
@@ -21,7 +22,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """An engine whose client is a script: it knows no image and no container, and notes how it was called."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    return Engine(tmp_path / "run")
+    return Engine(LocalSite(tmp_path / "run"))
 
 
 def _client(folder: Path, name: str, script: str) -> None:
@@ -58,24 +59,24 @@ def test_an_image_is_labelled_with_its_version_commit_and_models() -> None:
     assert "--label pikkit.models.version=20260101_000000" in line
 
 
-def test_without_docker_or_with_another_machines_engine_the_remedy_is_told(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_docker_the_remedy_is_told(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="install Docker"):
         engine.has_image("any")
     _client(tmp_path, "docker", "exit 1")
     with pytest.raises(UsageError, match="there is no Compose"):
         engine.up("blue", {})
-    monkeypatch.setenv("DOCKER_HOST", "ssh://somewhere")
-    with pytest.raises(UsageError, match="run `python -m deploy` on that machine"):
-        Engine(tmp_path / "run").up("blue", {})
 
 
 def test_compose_is_told_all_slots_of_which_one_is_started(engine: Engine, tmp_path: Path) -> None:
     _client(tmp_path, "docker", '[ "$1" = compose ]')
     engine.up("blue", {"BLUE_IMAGE": "pikkit-ml-api:1"})
     engine.up("green", {"GREEN_IMAGE": "pikkit-ml-api:2"})
-    assert engine.variables() == {"BLUE_IMAGE": "pikkit-ml-api:1", "GREEN_IMAGE": "pikkit-ml-api:2"}
+    assert engine.variables() == {
+        "BLUE_IMAGE": "pikkit-ml-api:1",
+        "GREEN_IMAGE": "pikkit-ml-api:2",
+        "RUN_DIR": str(tmp_path / "run"),
+        "SLOT_ENV_FILE": "/dev/null",
+    }
     assert _calls(tmp_path)[-1].endswith("up --detach --no-deps --force-recreate --no-build green")
 
 
@@ -90,8 +91,9 @@ def test_the_older_compose_serves_where_the_plugin_is_missing(engine: Engine, tm
 def test_a_release_without_an_image_is_not_started_and_an_empty_slot_is_no_error(
     engine: Engine, tmp_path: Path
 ) -> None:
-    _client(tmp_path, "docker", "exit 1")
-    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={})
+    _client(tmp_path, "docker", "echo Error: No such object: $3 >&2; exit 1")
+    site = LocalSite(tmp_path / "run")
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), site, engine, environment={})
     with pytest.raises(DeployError, match=r"no image pikkit-ml-api:1\.2\.0"):
         runtime.start("blue", RELEASE, workers=1)
     runtime.stop("blue", grace_s=1)
@@ -99,3 +101,11 @@ def test_a_release_without_an_image_is_not_started_and_an_empty_slot_is_no_error
     assert runtime.log_lines("blue", 5) == ()
     with pytest.raises(DeployError, match="nothing is known"):
         runtime.revive("blue", kept=True)
+
+
+def test_an_engine_that_does_not_answer_is_not_taken_for_an_empty_one(engine: Engine, tmp_path: Path) -> None:
+    _client(tmp_path, "docker", "echo Cannot connect to the Docker daemon >&2; exit 1")
+    with pytest.raises(DeployError, match="does not answer: Cannot connect"):
+        engine.inspect("pikkit-nginx-lb")
+    with pytest.raises(DeployError, match="does not answer: Cannot connect"):
+        engine.has_image("any")

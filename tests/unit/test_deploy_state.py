@@ -6,6 +6,7 @@ import pytest
 
 from deploy.audit import AuditLog
 from deploy.clock import SystemClock
+from deploy.disk import LocalDisk
 from deploy.lock import Lock
 from deploy.pids import ProcessId
 from deploy.state import Operation, State, StateFile
@@ -14,24 +15,24 @@ STATE = State(Operation("deploy", "2", "green", "start", 1.5, 7), "blue", "1", "
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
-    file = StateFile(tmp_path / "state.json")
+    file = StateFile(LocalDisk(tmp_path))
     file.save(STATE)
     assert file.load() == STATE
-    assert list(tmp_path.iterdir()) == [file.path]
+    assert list(tmp_path.iterdir()) == [tmp_path / "state.json"]
 
 
 @pytest.mark.parametrize("cut", [0, 1, 20, 100])
 def test_half_a_state_is_no_state(tmp_path: Path, cut: int) -> None:
-    file = StateFile(tmp_path / "state.json")
+    file = StateFile(LocalDisk(tmp_path))
     file.save(STATE)
-    file.path.write_text(file.path.read_text()[:cut])
+    (tmp_path / "state.json").write_text((tmp_path / "state.json").read_text()[:cut])
     assert file.load() is None
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"format": 99}', '{"format": 1}', "null"])
 def test_another_file_is_no_state(tmp_path: Path, content: str) -> None:
-    file = StateFile(tmp_path / "state.json")
-    file.path.write_text(content)
+    file = StateFile(LocalDisk(tmp_path))
+    (tmp_path / "state.json").write_text(content)
     assert file.load() is None
 
 
@@ -44,10 +45,10 @@ def test_a_phase_is_of_an_operation() -> None:
 
 
 def test_the_audit_log_passes_over_a_damaged_line(tmp_path: Path) -> None:
-    log = AuditLog(tmp_path / "audit.jsonl", SystemClock())
+    log = AuditLog(LocalDisk(tmp_path), SystemClock())
     assert log.read() == []
     log.write("deploy", "done", to="2")
-    with log.path.open("a") as out:
+    with (tmp_path / "audit.jsonl").open("a") as out:
         out.write('{"half\n')
     log.write("rollback", "done")
     assert [entry["command"] for entry in log.read()] == ["deploy", "rollback"]
