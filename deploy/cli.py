@@ -117,11 +117,11 @@ def up(
     """Start what was in production (or --version), Nginx, and the supervisor."""
     with _locked(context) as (machine, operations):
         bring_up(machine, operations, version=version, models=models, workers=workers)
-        heals_itself = machine.settings.runtime == "kubernetes"
+        heals_itself = machine.settings.runtime == "kubernetes" or not machine.site.local
         command = [*context.obj.entry, "supervise"]
         if not foreground and not heals_itself and start_supervisor(machine.settings.run_dir, command):
             machine.progress.say("the supervisor was left running")
-        _output.print(machine.settings.url)
+        _output.print(machine.settings.url + ("" if machine.site.local else f" on {machine.site.name}"))
     if foreground:
         supervise(context)
 
@@ -130,6 +130,8 @@ def up(
 def supervise(context: typer.Context) -> None:
     """Supervise in the foreground."""
     with _machine(context) as machine:
+        if not machine.site.local:
+            raise UsageError(f"the engine of {machine.site.name} starts slots and proxy again by itself")
         Supervisor(machine).run()
 
 
@@ -256,7 +258,8 @@ def stop(
         if slot:
             operations.stop(slot_named(slot), force=force)
         else:
-            stop_supervisor(machine.settings.run_dir)
+            if machine.site.local:
+                stop_supervisor(machine.settings.run_dir)
             operations.stop_all()
 
 
@@ -284,7 +287,7 @@ def build(
         release = machine.releases.build(version, models)
         _output.print(f"{release.tag}  commit {release.commit}  models {release.models_version}")
         if image:
-            made = context.obj.images(machine.settings).build(release, out)
+            made = context.obj.images(machine.settings, machine.site).build(release, out)
             _output.print(f"image {made.tag}  {made.bytes / 1e6:.0f} MB  {made.id}")
 
 
@@ -303,7 +306,7 @@ def plan(
 @app.command()
 def verify(
     context: typer.Context,
-    url: Annotated[str | None, typer.Option("--url", help="Live address; default: the proxy here")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="Live address; default: the proxy")] = None,
     version: OptionalVersion = None,
     requests: Annotated[int, typer.Option(help="Requests of the load test; 0 for none", min=0, max=100_000)] = 500,
     seconds: Annotated[float, typer.Option(help="Longest load test", min=1, max=600)] = 20,
@@ -314,7 +317,7 @@ def verify(
     """Check a live address: the whole contract, the version, and a bounded load."""
     headers = {"x-api-key": api_key} if api_key else {}
     with _machine(context) as machine:
-        address = (url or machine.settings.url).rstrip("/")
+        address = (url or machine.url).rstrip("/")
         with httpx.Client(base_url=address, headers=headers, timeout=15) as client:
             checks = verify_contract(client, version)
         if requests:

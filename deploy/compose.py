@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from deploy.audit import AuditLog
 from deploy.bento_releases import BentoReleases
 from deploy.clock import SystemClock
+from deploy.docker_endpoint import ask_context, endpoint
 from deploy.docker_engine import Engine
 from deploy.image import Images
 from deploy.image_releases import ImageReleases
@@ -27,7 +28,8 @@ from deploy.runtimes.base import Runtime
 from deploy.runtimes.docker import DockerRuntime
 from deploy.runtimes.process import ProcessRuntime, serve_command
 from deploy.settings import DeploySettings
-from deploy.site import LocalSite
+from deploy.site import LocalSite, Site
+from deploy.ssh_site import SshSite
 from deploy.state import StateFile
 
 __all__ = ["Composer", "project_environment"]
@@ -60,14 +62,19 @@ class Composer:
         """Read once a command."""
         return DeploySettings()
 
-    def images(self, settings: DeploySettings) -> Images:
-        """Releases as container images."""
-        return Images(settings, project_environment(ROOT))
+    def site(self, settings: DeploySettings) -> Site:
+        """This machine, or that of the engine which `docker` is told to use."""
+        far = endpoint(os.environ, ask_context) if settings.runtime == "docker" else None
+        return SshSite(far, settings) if far else LocalSite(settings.run_dir)
+
+    def images(self, settings: DeploySettings, site: Site) -> Images:
+        """Releases as container images of the site's engine."""
+        return Images(settings, {**site.environment(), **project_environment(ROOT)})
 
     def machine(self, settings: DeploySettings, progress: Progress) -> Machine:
         """The real parts."""
         clock = SystemClock()
-        site = LocalSite(settings.run_dir)
+        site = self.site(settings)
         releases = self.releases(settings)
         runtime: Runtime
         process: NginxProcess
@@ -78,7 +85,7 @@ class Composer:
             engine = Engine(site)
             runtime = DockerRuntime(settings, site, engine, environment=project_environment(ROOT))
             process = ContainerNginx(settings, site, engine)
-            releases = ImageReleases(releases, self.images(settings), engine, site)
+            releases = ImageReleases(releases, self.images(settings, site), engine, site)
         else:
             # Here and not above: the client takes half a second to import, and the other runtimes can do without it.
             from deploy.compose_kubernetes import kubernetes_machine  # noqa: PLC0415

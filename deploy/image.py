@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -62,11 +61,11 @@ def finish_command(release: Release, tag: str, bento: str, base_image: str, opti
 
 
 class Images:
-    """`environment` names the BentoML store; the engine is the one that `docker` reaches (DOCKER_HOST, contexts)."""
+    """`environment` is that of its commands: it names the BentoML store, and the engine that `docker` reaches."""
 
     def __init__(self, settings: DeploySettings, environment: Mapping[str, str]) -> None:
         self._settings = settings
-        self._environment = {**os.environ, **environment, "BENTOML_DO_NOT_TRACK": "true"}
+        self._environment = {**environment, "BENTOML_DO_NOT_TRACK": "true"}
 
     def build(self, release: Release, folder: Path) -> Image:
         """Make the image and write `image.json` and `sbom.json` to `folder`.

@@ -53,6 +53,14 @@ class Machine:
         self.site.close()
 
     @property
+    def url(self) -> str:
+        """Address of the load balancer, from this machine."""
+        settings = self.settings
+        if self.site.local:
+            return settings.url
+        return f"{settings.url.partition('://')[0]}://127.0.0.1:{self.site.reach(settings.base_port)}"
+
+    @property
     def gates(self) -> Gates:
         """The gates over this runtime."""
         return Gates(self.runtime, self.probe, self.clock)

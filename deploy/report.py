@@ -21,7 +21,7 @@ def status(machine: Machine) -> dict[str, Any]:
     route = machine.router.get()
     state = machine.state()
     at_work = machine.site.lock("status").holder()
-    supervisor = supervisor_process(machine.settings.run_dir)
+    supervisor = supervisor_process(machine.settings.run_dir) if machine.site.local else None
     return {
         "url": machine.settings.url,
         "site": machine.site.name,
@@ -87,7 +87,9 @@ def _role(machine: Machine, slot: Slot) -> str:
 
 def status_table(data: Mapping[str, Any]) -> Table:
     """For people."""
-    table = Table(title=f"{data['url']}  proxy {data['proxy']}  route {data['route']}", title_justify="left")
+    table = Table(
+        title=f"{data['url']} on {data['site']}  proxy {data['proxy']}  route {data['route']}", title_justify="left"
+    )
     for name in ("slot", "role", "version", "health", "models", "workers", "pid", "restarts"):
         table.add_column(name)
     for slot, seen in data["slots"].items():

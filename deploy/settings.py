@@ -39,6 +39,12 @@ class DeploySettings(BaseSettings):
         description="BASE_IMAGE: what images are built on, best by digest (python:3.13-slim@sha256:…)",
     )
     nginx_image: str = Field("nginx:1.29-alpine", description="Image of the load balancer, best by digest (docker)")
+    remote_dir: str = Field(
+        ".pikkit", description="Folder on the host of an engine behind ssh, from the home of who logs in (docker)"
+    )
+    ssh_config: Path | None = Field(
+        None, description="ssh_config file for an engine behind ssh; default: yours (docker)"
+    )
     slot_memory: str = Field("2g", description="Memory limit of a slot's container (docker)")
     image_options: str = Field("", description="More options of `docker build`, e.g. --network host")
 
@@ -82,7 +88,7 @@ class DeploySettings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("run_dir", "validate_bets", "nginx_bin", "tls_certificate", "tls_key")
+    @field_validator("run_dir", "validate_bets", "nginx_bin", "tls_certificate", "tls_key", "ssh_config")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.absolute() if value else None

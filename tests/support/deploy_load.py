@@ -55,7 +55,9 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:
     return status, served, b"connection: close" in lower
 
 
-async def _client(port: int, kind: str, number: int, tally: Tally, stop: asyncio.Event, pause: float) -> None:
+async def _client(
+    address: tuple[str, int], kind: str, number: int, tally: Tally, stop: asyncio.Event, pause: float
+) -> None:
     request = _request(kind, number)
     writer: asyncio.StreamWriter | None = None
     while not stop.is_set():
@@ -63,7 +65,7 @@ async def _client(port: int, kind: str, number: int, tally: Tally, stop: asyncio
         began = time.perf_counter()
         try:
             if writer is None:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                reader, writer = await asyncio.open_connection(*address)
             writer.write(request)
             status, served, closes = await asyncio.wait_for(_answer(reader), 30)
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
@@ -93,21 +95,27 @@ async def load(
     kinds: Sequence[str] = ("post",),
     clients: int = 64,
     pause: float = 0,
+    host: str = "127.0.0.1",
 ) -> None:
     """Until `stop` is set; `pause` seconds between a client's requests leave connections idle."""
-    jobs = [_client(port, kinds[n % len(kinds)], n, tally, stop, pause) for n in range(clients)]
+    jobs = [_client((host, port), kinds[n % len(kinds)], n, tally, stop, pause) for n in range(clients)]
     await asyncio.gather(*jobs)
 
 
 @contextmanager
 def traffic(
-    port: int, *, clients: int = 12, pause: float = 0.01, kinds: Sequence[str] = ("post", "get", "batch")
+    port: int,
+    *,
+    clients: int = 12,
+    pause: float = 0.01,
+    kinds: Sequence[str] = ("post", "get", "batch"),
+    host: str = "127.0.0.1",
 ) -> Iterator[Tally]:
     """Clients in a thread of their own while the block runs."""
     tally = Tally()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    work = load(port, tally, stop, clients=clients, pause=pause, kinds=kinds)
+    work = load(port, tally, stop, clients=clients, pause=pause, kinds=kinds, host=host)
     thread = threading.Thread(target=lambda: loop.run_until_complete(work))
     thread.start()
     try:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,8 +40,9 @@ class Engine:
     """A running engine; `environment` makes `docker` use it."""
 
     def __init__(self, folder: Path) -> None:
+        self.socket = folder / "docker.sock"
         self.environment = {
-            "DOCKER_HOST": f"unix://{folder}/docker.sock",
+            "DOCKER_HOST": f"unix://{self.socket}",
             "PATH": f"/usr/bin:{os.environ['PATH']}",  # Debian's client, which has BuildKit built in
             "BASE_IMAGE": BASE_IMAGE,
             "DEPLOY_IMAGE_OPTIONS": "--network host",
@@ -56,6 +57,20 @@ class Engine:
         shutil.copy2(binary, context / "nginx")
         (context / "Dockerfile").write_text(f"FROM {BASE_IMAGE}\nCOPY nginx /usr/local/bin/nginx\n")
         self.docker("build", "--tag", NGINX_IMAGE, str(context))
+
+    def take(self, other: "Engine", *images: str) -> None:
+        """Copy images of another engine."""
+        with subprocess.Popen(
+            ["docker", "save", *images], env={**os.environ, **other.environment}, stdout=subprocess.PIPE
+        ) as saved:
+            subprocess.run(
+                ["docker", "load", "--quiet"],
+                env={**os.environ, **self.environment},
+                stdin=saved.stdout,
+                stdout=subprocess.DEVNULL,
+                timeout=300,
+                check=True,
+            )
 
     def docker(self, *arguments: str, check: bool = True, seconds: float = 120) -> str:
         """Run the client; gives its output, error output included."""
@@ -74,15 +89,18 @@ class Engine:
 
 
 @contextmanager
-def engine() -> Iterator[Engine]:
-    """Start one with the base image in it (about 30 s), and end it with all that is in it."""
+def engine(within: Sequence[str] = (), *, base: bool = True) -> Iterator[Engine]:
+    """Start one with the base image in it (about 30 s), and end it with all that is in it.
+
+    `within` goes before its command line, to start it elsewhere; without `base` it begins with no image.
+    """
     dockerd, mmdebstrap = need("dockerd"), need("mmdebstrap")
     if os.geteuid():
         pytest.skip("a container engine of its own needs root")
     folder = Path(tempfile.mkdtemp(prefix="pikkit-engine-", dir="/var/tmp"))
     started = Process(
         [
-            *(dockerd, "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"),
+            *(*within, dockerd, "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"),
             *("--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "docker.pid"),
             *("--host", f"unix://{folder}/docker.sock"),
         ],
@@ -91,7 +109,8 @@ def engine() -> Iterator[Engine]:
     try:
         running = Engine(folder)
         _wait(running, started)
-        _import_base(running, mmdebstrap, folder)
+        if base:
+            _import_base(running, mmdebstrap, folder)
         yield running
         for container in running.docker("ps", "--all", "--quiet").split():
             running.docker("rm", "--force", container)

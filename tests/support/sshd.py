@@ -1,7 +1,8 @@
-"""A real sshd on loopback with throw-away keys, for tests."""
+"""A real sshd with throw-away keys, for tests: on loopback, or on an address of another network namespace."""
 
 import getpass
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.need import need
@@ -12,7 +13,7 @@ from tests.support.processes import Process
 class Sshd:
     """Runs until `stop`; `key` is the private key that it lets in, `known_host` the line for known_hosts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, address: str = "127.0.0.1", within: Sequence[str] = ()) -> None:
         sshd = need("sshd")
         self.folder = folder
         self.user = getpass.getuser()
@@ -22,14 +23,14 @@ class Sshd:
         (folder / "authorized_keys").write_text((folder / "user.pub").read_text())
         self.port = free_port()
         (folder / "sshd_config").write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder / 'host'}\nPidFile {folder / 'sshd.pid'}\n"
+            f"Port {self.port}\nListenAddress {address}\nHostKey {folder / 'host'}\nPidFile {folder / 'sshd.pid'}\n"
             f"AuthorizedKeysFile {folder / 'authorized_keys'}\nPasswordAuthentication no\nStrictModes no\n"
             "UsePAM no\nPermitRootLogin prohibit-password\n"
         )
         Path("/run/sshd").mkdir(exist_ok=True)
         host_key = " ".join((folder / "host.pub").read_text().split()[:2])
-        self.known_host = f"[127.0.0.1]:{self.port} {host_key}"
-        self._command: list[str | Path] = [sshd, "-D", "-e", "-f", folder / "sshd_config"]
+        self.known_host = f"[{address}]:{self.port} {host_key}"
+        self._command: list[str | Path] = [*within, sshd, "-D", "-e", "-f", folder / "sshd_config"]
         self.start()
 
     def start(self) -> None:
@@ -41,6 +42,14 @@ class Sshd:
         (self.folder / "authorized_keys").write_text(
             f'command="bash -c \'{before}; eval \\"$SSH_ORIGINAL_COMMAND\\"\'" {key}'
         )
+
+    def client_config(self) -> Path:
+        """An ssh_config with which this server is known and lets one in."""
+        known = self.folder / "known_hosts"
+        known.write_text(self.known_host + "\n")
+        config = self.folder / "ssh_config"
+        config.write_text(f"IdentityFile {self.key}\nIdentitiesOnly yes\nUserKnownHostsFile {known}\n")
+        return config
 
     def tail(self) -> str:
         return self._process.tail()

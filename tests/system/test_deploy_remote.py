@@ -1,0 +1,154 @@
+"""The same releases on the engine of another machine, from here: a network of its own, reached by ssh only."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.docker_endpoint import endpoint
+from deploy.settings import DeploySettings
+from deploy.ssh_site import SshSite
+from tests.support.deploy_load import traffic
+from tests.support.engine import NGINX_IMAGE, Engine
+from tests.support.far_host import FarHost, far_host
+from tests.support.need import need, root
+from tests.support.sshd import Sshd
+
+pytestmark = [pytest.mark.system, pytest.mark.engine, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+PORT = 8000  # as on every host: it is another machine's
+
+
+class Laptop:
+    """Someone who deploys, with a checkout and a folder of their own."""
+
+    def __init__(self, folder: Path, config: Path, docker_host: str, remote_dir: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "PATH": f"/usr/bin:{os.environ['PATH']}",
+            "BENTOML_HOME": str(folder / "bentoml"),
+            "BASE_IMAGE": "python:3.11-slim",
+            "DOCKER_HOST": docker_host,
+            "DEPLOY_RUNTIME": "docker",
+            "DEPLOY_RUN_DIR": str(folder / "run"),
+            "DEPLOY_SSH_CONFIG": str(config),
+            "DEPLOY_REMOTE_DIR": str(remote_dir),
+            "DEPLOY_HOST": "0.0.0.0",
+            "DEPLOY_NGINX_IMAGE": NGINX_IMAGE,
+            "DEPLOY_IMAGE_OPTIONS": "--network host",
+            "DEPLOY_RATE_LIMIT": "0",
+            "DEPLOY_CONNECTION_LIMIT": "0",
+        }
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy", *arguments],
+            cwd=root(),
+            env={**self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0, **environment: str) -> str:
+        with self.start(*arguments, **environment) as command:
+            told = command.communicate(timeout=400)[0]
+        assert command.returncode == code, f"{arguments} ended with {command.returncode}:\n{told}"
+        return told
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.run("status", "--json"))  # type: ignore[no-any-return]
+
+    def site(self) -> SshSite:
+        names = ("run_dir", "ssh_config", "remote_dir")
+        settings = {name: self.environment[f"DEPLOY_{name.upper()}"] for name in names}
+        far = endpoint(self.environment, str)
+        assert far is not None
+        return SshSite(far, DeploySettings.model_validate({**settings, "runtime": "docker"}))
+
+
+@pytest.fixture(scope="module")
+def laptop_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("laptop")
+
+
+@pytest.fixture(scope="module")
+def host(container_engine: Engine, laptop_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarHost]:
+    """With an image that was built over ssh. It has no way out, so that was on the engine of this machine."""
+    need("docker-compose")
+    folder = tmp_path_factory.mktemp("far")
+    container_engine.make_nginx(folder)
+    (folder / "builder").mkdir()
+    builder = Sshd(folder / "builder")
+    try:
+        there = f"ssh://{builder.user}@127.0.0.1:{builder.port}{container_engine.socket}"
+        own = Laptop(laptop_folder, builder.client_config(), there, folder / "built")
+        assert "image pikkit-ml-api:1.0.0" in own.run("build", "--version", "1.0.0", "--image")
+    finally:
+        builder.stop()
+    with far_host(folder, hidden=laptop_folder) as made:
+        made.engine.take(container_engine, "pikkit-ml-api:1.0.0", NGINX_IMAGE)
+        for version in ("1.1.0", "1.2.0", "1.3.0"):
+            made.engine.docker("tag", "pikkit-ml-api:1.0.0", f"pikkit-ml-api:{version}")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def laptop(host: FarHost, laptop_folder: Path) -> Iterator[Laptop]:
+    made = Laptop(laptop_folder, host.sshd.client_config(), host.docker_host, host.folder)
+    try:
+        with socket.socket() as own:  # of this machine's loopback: it is nobody's business there
+            own.bind(("127.0.0.1", 0))
+            assert "golden bets agree" in made.run("up", "--version", "1.0.0")
+        yield made
+    finally:
+        made.run("stop", "--force", DEPLOY_STOP_GRACE_S="5")
+
+
+@pytest.fixture
+def version(host: FarHost) -> Callable[[], str]:
+    return lambda: str(httpx.get(f"http://{host.address}:{PORT}/health", timeout=10).json()["version"])
+
+
+def test_the_stack_is_there_and_nothing_of_it_is_here(
+    laptop: Laptop, host: FarHost, version: Callable[[], str]
+) -> None:
+    assert {"pikkit-ml-api-blue", "pikkit-nginx-lb"} <= set(host.engine.docker("ps", "--format", "{{.Names}}").split())
+    assert version() == "1.0.0"
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{PORT}/health")
+    assert {"state.json", "nginx", "slots", "audit.jsonl"} <= {path.name for path in host.folder.iterdir()}
+    assert not list(laptop.folder.rglob("state.json"))
+    secrets = list(laptop.folder.rglob("slot.env"))
+    assert [path.stat().st_mode & 0o777 for path in secrets] == [0o600]
+    assert not list(host.folder.rglob("slot.env"))
+    laptop.run("verify", "--version", "1.0.0", "--requests", "100", "--p95-ms", "2000")
+    status = laptop.status()
+    assert status["site"].startswith("ssh://")
+    assert status["supervisor"] is None
+
+
+def test_deploy_canary_promote_and_rollback_from_here_are_not_noticed_by_clients_there(
+    laptop: Laptop, host: FarHost, version: Callable[[], str]
+) -> None:
+    with traffic(PORT, host=host.address) as tally:
+        laptop.run("deploy", "--version", "1.1.0")
+        assert version() == "1.1.0"
+        laptop.run("canary", "--version", "1.2.0", "--weight", "30")
+        time.sleep(1)
+        laptop.run("promote", "--force")
+        assert version() == "1.2.0"
+        laptop.run("rollback")
+        assert version() == "1.1.0"
+    assert tally.failed == 0, tally.failures
+    assert tally.requests > 500
+    assert {"blue", "green", "canary"} == set(tally.served)
