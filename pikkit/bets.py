@@ -33,6 +33,7 @@ from pikkit.odds import parse_american, parse_decimal, parse_fractional
 
 __all__ = [
     "CATEGORICAL",
+    "WHITE_SPACE",
     "BatchAnswer",
     "BatchError",
     "BatchItem",
@@ -116,6 +117,8 @@ def _placed_at(value: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+# What strip_whitespace strips, as the inside of a character class. (`\s` differs by language: U+0085, U+FEFF.)
+WHITE_SPACE = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
 
 

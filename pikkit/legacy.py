@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
-__all__ = ["legacy_bet"]
+from pikkit.bets import WHITE_SPACE, OddsFormat
+
+__all__ = ["ABSENT", "legacy_bet"]
 
 DEFAULT_ODDS = -110
 _REQUIRED = frozenset({"sport", "league", "market", "institution_name"})
 _FIELDS = ("sport", "league", "market", "institution_name", "bet_type", "odds", "odds_format", "is_live",
            "clv_percentage", "client_ref", "placed_at")  # fmt: skip
-# How JavaScript writes a value that it does not have into a query string.
-_ABSENT = frozenset({"", "undefined", "null", "nan", "none"})
+# How JavaScript writes a value that it does not have into a query string. In any case: OpenAPI patterns know no flag.
+_NOTHING = "|".join(
+    "".join(f"[{letter}{letter.upper()}]" for letter in word) for word in ("undefined", "null", "nan", "none")
+)
+ABSENT = rf"^[{WHITE_SPACE}]*({_NOTHING})?[{WHITE_SPACE}]*$"
+_ABSENT = re.compile(ABSENT)
 
 
 def legacy_bet(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -21,11 +28,12 @@ def legacy_bet(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     if "odds" in bet:
         return bet, []
     bet["odds"] = DEFAULT_ODDS
-    bet.pop("odds_format", None)
+    if bet.get("odds_format") in get_args(OddsFormat):  # another one is an error, with odds or without
+        del bet["odds_format"]
     return bet, [f"no odds were sent: {DEFAULT_ODDS} is assumed"]
 
 
 def _absent(value: object) -> bool:
     if isinstance(value, str):
-        return value.strip().lower() in _ABSENT
+        return _ABSENT.fullmatch(value) is not None
     return value is None or value != value  # noqa: PLR0124 - NaN

@@ -22,6 +22,7 @@ from pikkit.errors import (
     UnsupportedMedia,
 )
 from pikkit.grader import MAX_BETS
+from pikkit.legacy import ABSENT
 from pikkit.settings import Settings
 from pikkit.web.schemas import BET_RULES, QUERY_RULES, HealthBody, ModelInfoBody, ReloadBody
 
@@ -304,7 +305,7 @@ def _bet_query(schemas: Mapping[str, Any], *, required: tuple[str, ...], loose: 
         if name in EXAMPLE_BET:
             parameter["example"] = EXAMPLE_BET[name]
         if loose and name not in required:
-            parameter["schema"] = {"anyOf": [parameter["schema"], {"enum": ["", "undefined", "null", "NaN"]}]}
+            parameter["schema"] = {"anyOf": [parameter["schema"], {"type": "string", "pattern": ABSENT}]}
             parameter["description"] += "; empty, `undefined`, `null` and `NaN` mean not given"
         parameters.append(parameter)
     return parameters

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from pikkit.bets import WHITE_SPACE
+
 __all__ = ["BET_RULES", "QUERY_RULES", "HealthBody", "ModelInfoBody", "ReloadBody"]
 
 
@@ -49,7 +51,7 @@ class ReloadBody(TypedDict):
     model_version: str
 
 
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"\S"}
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": f"[^{WHITE_SPACE}]"}
 _TIME = {
     "type": "string",
     "pattern": r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$",

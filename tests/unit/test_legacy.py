@@ -20,6 +20,17 @@ def test_how_javascript_writes_nothing_means_not_given(field: str, absent: Any) 
     assert bet == {**BET, "odds": -110 if field == "odds" else 150}
 
 
+@pytest.mark.parametrize("absent", ["\r", "\u0085", "\u3000NULL\t", "NONE"])
+def test_white_space_and_case_do_not_matter(absent: str) -> None:
+    bet, _ = legacy_bet({**BET, "odds": 150, "is_live": absent})
+    assert bet == {**BET, "odds": 150}
+
+
+def test_an_odds_format_that_there_is_not_is_left_to_be_refused_without_odds_too() -> None:
+    bet, _ = legacy_bet({**BET, "odds_format": "roman"})
+    assert bet["odds_format"] == "roman"
+
+
 def test_required_text_is_passed_on_to_be_judged() -> None:
     bet, _ = legacy_bet({**BET, "league": "undefined", "odds": 100})
     assert bet["league"] == "undefined"
