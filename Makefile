@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8000
 PYTHONS ?= 3.11 3.12 3.13
+JOBS ?= 3
 export BENTOML_DO_NOT_TRACK := true
 export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
@@ -36,8 +37,8 @@ dev: $(STAMP) ## the same, restarted on every change of the code
 starter: $(STAMP) ## make the starter models again
 	@$(BIN)/python -m training starter
 
-test: lint types $(STAMP) ## every check and test, system tests too where the machine can run them
-	@$(BIN)/python -m pytest --cov --cov-report=term --cov-report=xml
+test: lint types $(STAMP) ## every check and test, system tests too where the machine can run them, by JOBS processes
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term --cov-report=xml
 	@if test -n "$$GITHUB_STEP_SUMMARY"; then $(BIN)/coverage report --format=markdown >>"$$GITHUB_STEP_SUMMARY"; fi
 
 unit: $(STAMP) ## the fast tests only

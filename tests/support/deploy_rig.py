@@ -2,11 +2,10 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,33 +20,7 @@ from deploy.supervisor import stop_supervisor
 from tests.support.deploy_load import Tally, traffic
 from tests.support.deploy_stack import COMPOSER
 from tests.support.need import root
-
-
-def free_block(size: int = 10) -> int:
-    """The first of `size` adjacent free ports."""
-    # Below the ports that the kernel gives to outgoing connections: those may take any of them at any moment.
-    base = 20_000 + (os.getpid() * 37) % 8_000
-    for first in range(base, base + 4000, size):
-        with _bound(first, size) as free:
-            if free:
-                return first
-    raise RuntimeError("no free ports")
-
-
-@contextmanager
-def _bound(first: int, size: int) -> Iterator[bool]:
-    sockets = []
-    try:
-        for port in range(first, first + size):
-            probe = socket.socket()
-            sockets.append(probe)
-            probe.bind(("127.0.0.1", port))
-        yield True
-    except OSError:
-        yield False
-    finally:
-        for probe in sockets:
-            probe.close()
+from tests.support.ports import free_block
 
 
 class Rig:

@@ -15,14 +15,15 @@ TOKEN = "let-me-in-please"
 EXAMPLES = 170  # of each route and seed: cases cost more the deeper a seed is searched, and find less
 
 
-# 5,000 cases in all.
+PARTS = [("examples,coverage", 1), *(("fuzzing", seed) for seed in range(1, 5))]
+CASES = 1000  # of each part
+
+
 @pytest.mark.parametrize(
-    ("phases", "seed", "cases"),
-    [("examples,coverage", 1, 1000), *(("fuzzing", seed, 1000) for seed in range(1, 5))],
+    ("phases", "seed"),
+    [pytest.param(*part, marks=pytest.mark.xdist_group(f"fuzz {part}")) for part in PARTS],
 )
-def test_a_thousand_generated_requests_are_answered_as_documented(
-    tmp_path: Path, phases: str, seed: int, cases: int
-) -> None:
+def test_a_thousand_generated_requests_are_answered_as_documented(tmp_path: Path, phases: str, seed: int) -> None:
     with Server(tmp_path, ACCESS_LOG=0, ADMIN_TOKEN=TOKEN) as server:
         command = [
             str(Path(sys.executable).with_name("schemathesis")),
@@ -40,5 +41,5 @@ def test_a_thousand_generated_requests_are_answered_as_documented(
     assert done.returncode == 0, done.stdout[-6000:]
     generated = re.search(r"([\d,]+) generated", done.stdout)
     assert generated
-    assert int(generated[1].replace(",", "")) >= cases, done.stdout[-1000:]
+    assert int(generated[1].replace(",", "")) >= CASES, done.stdout[-1000:]
     assert "Traceback" not in log

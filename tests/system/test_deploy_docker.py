@@ -13,12 +13,12 @@ import httpx
 import pytest
 
 from tests.support.deploy_load import traffic
-from tests.support.deploy_rig import free_block
 from tests.support.engine import Engine
 from tests.support.model_files import write_set
 from tests.support.need import need, root
+from tests.support.ports import free_block
 
-pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = [pytest.mark.system, pytest.mark.engine, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
 class Stack:

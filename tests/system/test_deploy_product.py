@@ -13,10 +13,9 @@ import pytest
 
 from tests.support.browser import EXTENSION, chromium, files, service_worker
 from tests.support.deploy_load import traffic
-from tests.support.deploy_rig import free_block
 from tests.support.model_files import write_set
 from tests.support.need import root
-from tests.support.ports import free_port
+from tests.support.ports import free_block, free_port
 from tests.support.processes import Process
 from tests.support.server import Server
 from tests.support.simulated import write_bets

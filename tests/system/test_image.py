@@ -20,7 +20,7 @@ from tests.support.model_files import write_set
 from tests.support.need import root
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.engine]
 
 VERSION = "3.2.1"
 TAG = f"pikkit-ml-api:{VERSION}"

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from tests.support.deploy_load import traffic
-from tests.support.deploy_rig import free_block
 from tests.support.need import root
+from tests.support.ports import free_block
 from tests.support.receiver import StandIn
 from tests.support.sshd import Sshd
 
