@@ -19,6 +19,7 @@ for _name in Settings.model_fields:  # what the shell has set is no matter of th
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests run in one process, those with an engine in one too; what takes longest begins first."""
     items.sort(key=lambda item: (item.get_closest_marker("engine") is None, item.get_closest_marker("system") is None))
