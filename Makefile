@@ -38,7 +38,7 @@ starter: $(STAMP) ## make the starter models again
 	@$(BIN)/python -m training starter
 
 test: lint types $(STAMP) ## every check and test, system tests too where the machine can run them, by JOBS processes
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term --cov-report=xml
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --no-loadscope-reorder --cov --cov-report=term --cov-report=xml
 	@if test -n "$$GITHUB_STEP_SUMMARY"; then $(BIN)/coverage report --format=markdown >>"$$GITHUB_STEP_SUMMARY"; fi
 
 unit: $(STAMP) ## the fast tests only

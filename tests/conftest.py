@@ -4,10 +4,14 @@ import atexit
 import os
 import shutil
 import tempfile
+from functools import cache
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from pikkit.settings import Settings
+from tests.support.need import root
 
 _HOME = tempfile.mkdtemp(prefix="pikkit-tests-")
 os.environ["BENTOML_HOME"] = _HOME
@@ -19,11 +23,26 @@ for _name in Settings.model_fields:  # what the shell has set is no matter of th
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run in one process, those with an engine in one too; what takes longest begins first."""
+    """What takes longest begins first."""
     items.sort(key=lambda item: (item.get_closest_marker("engine") is None, item.get_closest_marker("system") is None))
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            group = "engine" if item.get_closest_marker("engine") else item.path.name
-            item.add_marker(pytest.mark.xdist_group(group))
+
+
+class ByFileAndEngine(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
+    """A file's tests run in one process, and all with an engine in one: its images are made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "engine" if _needs_engine(file) else file
+
+
+@cache
+def _needs_engine(file: str) -> bool:
+    # Only the processes that run the tests know their marks.
+    return "pytest.mark.engine" in (root() / file).read_text(encoding="utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFileAndEngine:
+    """Instead of `--dist`."""
+    return ByFileAndEngine(config, log)

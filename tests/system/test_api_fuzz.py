@@ -19,10 +19,7 @@ PARTS = [("examples,coverage", 1), *(("fuzzing", seed) for seed in range(1, 5))]
 CASES = 1000  # of each part
 
 
-@pytest.mark.parametrize(
-    ("phases", "seed"),
-    [pytest.param(*part, marks=pytest.mark.xdist_group(f"fuzz {part}")) for part in PARTS],
-)
+@pytest.mark.parametrize(("phases", "seed"), PARTS)
 def test_a_thousand_generated_requests_are_answered_as_documented(tmp_path: Path, phases: str, seed: int) -> None:
     with Server(tmp_path, ACCESS_LOG=0, ADMIN_TOKEN=TOKEN) as server:
         command = [
