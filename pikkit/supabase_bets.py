@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+from postgrest import SyncPostgrestClient
 from postgrest.exceptions import APIError
-from supabase import Client, ClientOptions, create_client
 
 from pikkit.errors import ModelError
 from pikkit.history import SettledBets
 from pikkit.settings import Settings
 from pikkit.settled import ReadReport, settled_from_rows
+from pikkit.supabase_tables import tables
 
 __all__ = ["fetch_rows", "fetch_settled"]
 
@@ -33,14 +34,13 @@ def fetch_settled(settings: Settings, *, placed: bool = False) -> tuple[SettledB
         raise ModelError("SUPABASE_URL and SUPABASE_SERVICE_KEY are not set: set both, or give --bets FILE")
     key = settings.supabase_service_key.get_secret_value()
     with httpx.Client(timeout=_TIMEOUT_S) as http:
-        options = ClientOptions(httpx_client=http, auto_refresh_token=False, persist_session=False)
-        rows = fetch_rows(create_client(str(settings.supabase_url).rstrip("/"), key, options))
+        rows = fetch_rows(tables(str(settings.supabase_url), key, http))
     if not rows:
         raise ModelError("the table bets is empty: nothing can be made of no bets")
     return settled_from_rows(rows, placed=placed)
 
 
-def fetch_rows(client: Client, *, page: int = PAGE) -> list[dict[str, Any]]:
+def fetch_rows(client: SyncPostgrestClient, *, page: int = PAGE) -> list[dict[str, Any]]:
     """Every row of the table, by its primary key `id`.
 
     Raises:
@@ -60,7 +60,7 @@ def fetch_rows(client: Client, *, page: int = PAGE) -> list[dict[str, Any]]:
         rows += found
 
 
-def _page(client: Client, after: object, limit: int) -> list[dict[str, Any]]:
+def _page(client: SyncPostgrestClient, after: object, limit: int) -> list[dict[str, Any]]:
     """Rows after the one with id `after`. The client itself tries three more times where the connection fails."""
     query = client.table("bets").select("*").order("id").limit(limit)
     if after is not None:

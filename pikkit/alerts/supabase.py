@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import httpx
 from postgrest.exceptions import APIError
-from supabase import Client, ClientOptions, create_client
 
 from pikkit.alerts.alert import Alert
 from pikkit.alerts.receivers import Later, later_or_refused, network_reason
+from pikkit.supabase_tables import tables
 
 __all__ = ["TABLE", "SupabaseTable"]
 
@@ -26,8 +26,7 @@ class SupabaseTable:
         # The client's errors carry PostgREST's code but not the status, which tells what may pass.
         self._last: httpx.Response | None = None
         self._http = httpx.Client(timeout=_TIMEOUT_S, event_hooks={"response": [self._remember]})
-        options = ClientOptions(httpx_client=self._http, auto_refresh_token=False, persist_session=False)
-        self._client: Client = create_client(url.rstrip("/"), key, options)
+        self._client = tables(url, key, self._http)
 
     def send(self, alert: Alert) -> None:
         """Write the row, if it is not there.
