@@ -118,6 +118,7 @@ def test_the_image_holds_no_secret_no_test_and_no_file_of_the_checkout_but_the_s
     files = made.inside("find", "/home/bentoml/bento/src", "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\n")
     assert set(files.split()) <= {
         *("service.py", "import_models.py", "README.md", "bentofile.yaml", "pikkit", "requirements", "models"),
+        "__pycache__",
     }
     assert made.inside("sh", "-c", "ls -d /home/bentoml/bento/src/.env /root/.cache/* 2>/dev/null; true") == ""
 
