@@ -73,8 +73,15 @@ class Composer:
 
     def machine(self, settings: DeploySettings, progress: Progress) -> Machine:
         """The real parts."""
-        clock = SystemClock()
         site = self.site(settings)
+        try:
+            return self._machine(settings, site, progress)
+        except BaseException:
+            site.close()
+            raise
+
+    def _machine(self, settings: DeploySettings, site: Site, progress: Progress) -> Machine:
+        clock = SystemClock()
         releases = self.releases(settings)
         runtime: Runtime
         process: NginxProcess
@@ -83,6 +90,7 @@ class Composer:
             process = LocalNginx(settings, settings.run_dir / "nginx", clock)
         elif settings.runtime == "docker":
             engine = Engine(site)
+            engine.check_home()
             runtime = DockerRuntime(settings, site, engine, environment=project_environment(ROOT))
             process = ContainerNginx(settings, site, engine)
             releases = ImageReleases(releases, self.images(settings, site), engine, site)

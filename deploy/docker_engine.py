@@ -52,6 +52,27 @@ class Engine:
         line += ["--env-file", str(told), "up", "--detach", "--no-deps", "--force-recreate"]
         self.run(*line, "--no-build", service)
 
+    def check_home(self) -> None:
+        """See that what runs there is of this stack: two that share names would undo each other's work.
+
+        Raises:
+            UsageError: it reads another folder.
+        """
+        line = ["docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.Mounts}}"]
+        said = self._ask(*line, "--filter", "name=^/?pikkit-ml-api-", "--filter", "name=^/?pikkit-nginx-lb$")
+        if said.returncode:
+            self._missing(said)
+        for running in said.stdout.splitlines():
+            container, _, mounts = running.partition(" ")
+            folders = [Path(mount) for mount in mounts.split(",") if mount.startswith("/")]
+            strange = next((path for path in folders if not path.is_relative_to(self._site.disk.root)), None)
+            if strange:
+                raise UsageError(
+                    f"{container} on {self._site.name} reads {strange}, so it is of another stack than "
+                    f"{self._site.disk.root}: set {'DEPLOY_RUN_DIR' if self._site.local else 'DEPLOY_REMOTE_DIR'} to "
+                    "that stack's folder, or stop it"
+                )
+
     def inspect(self, container: str) -> Mapping[str, Any] | None:
         """What the engine knows of a container; None when there is none."""
         said = self._ask("docker", "container", "inspect", container)

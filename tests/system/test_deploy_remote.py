@@ -1,7 +1,9 @@
 """The same releases on the engine of another machine, from here: a network of its own, reached by ssh only."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from deploy.docker_endpoint import endpoint
@@ -19,6 +22,7 @@ from deploy.ssh_site import SshSite
 from tests.support.deploy_load import traffic
 from tests.support.engine import NGINX_IMAGE, Engine
 from tests.support.far_host import FarHost, far_host
+from tests.support.model_files import write_set
 from tests.support.need import need, root
 from tests.support.sshd import Sshd
 
@@ -140,7 +144,7 @@ def test_the_stack_is_there_and_nothing_of_it_is_here(
 def test_deploy_canary_promote_and_rollback_from_here_are_not_noticed_by_clients_there(
     laptop: Laptop, host: FarHost, version: Callable[[], str]
 ) -> None:
-    with traffic(PORT, host=host.address) as tally:
+    with traffic(PORT, host=host.address, clients=6) as tally:
         laptop.run("deploy", "--version", "1.1.0")
         assert version() == "1.1.0"
         laptop.run("canary", "--version", "1.2.0", "--weight", "30")
@@ -152,3 +156,97 @@ def test_deploy_canary_promote_and_rollback_from_here_are_not_noticed_by_clients
     assert tally.failed == 0, tally.failures
     assert tally.requests > 500
     assert {"blue", "green", "canary"} == set(tally.served)
+
+
+def test_a_command_is_locked_out_by_another_laptops_and_that_lock_ends_with_its_connection(
+    laptop: Laptop, tmp_path: Path
+) -> None:
+    with contextlib.closing(laptop.site()) as other:
+        lock = other.lock("deploy --version 9", print)
+        lock.__enter__()
+        told = laptop.run("rollback", code=6)
+        assert "at `deploy --version 9`" in told
+        assert "deploy --version 9" in laptop.status()["locked_by"]
+        os.kill(other._connection.pid, signal.SIGKILL)
+        told = laptop.run("canary", "--version", "1.2.0")
+        assert "took over the lock of" in told
+        assert "golden bets agree" in told
+        lock.__exit__(None, None, None)
+    laptop.run("rollback")
+    assert laptop.status()["locked_by"] is None
+
+
+@pytest.mark.parametrize("way", ["the connection is cut", "the command is killed"])
+def test_after_a_break_during_a_deploy_production_is_as_it_was_and_the_next_command_goes_on(
+    laptop: Laptop, host: FarHost, version: Callable[[], str], way: str
+) -> None:
+    live = laptop.status()
+    with traffic(PORT, host=host.address, clients=4) as tally, laptop.start("deploy", "--version", "1.3.0") as command:
+        assert command.stdout is not None
+        for line in command.stdout:
+            if line.startswith("  ✓ start"):
+                break
+        links = [child for child in psutil.Process(command.pid).children() if "-M" in child.cmdline()]
+        assert len(links) == 1
+        os.kill(links[0].pid if way == "the connection is cut" else command.pid, signal.SIGKILL)
+        told = command.stdout.read()
+        assert command.wait(30) == (1 if way == "the connection is cut" else -9), told
+        if way == "the connection is cut":
+            assert "the next command goes on from it" in told
+        else:
+            psutil.wait_procs(links, timeout=10)
+            assert not links[0].is_running()
+        seen = laptop.status()
+        assert "was interrupted at wait" in seen["interrupted"]
+        assert seen["production"] == live["production"]
+        told = laptop.run("deploy", "--version", "1.3.0", "--as-built")
+        assert "never got traffic and was stopped" in told
+        assert version() == "1.3.0"
+        laptop.run("rollback")
+    assert tally.failed == 0, tally.failures
+    assert laptop.status()["production"] == live["production"]
+
+
+def test_new_models_put_into_the_folder_there_are_loaded_and_carried_on(laptop: Laptop, host: FarHost) -> None:
+    slot = httpx.get(f"http://{host.address}:{PORT}/health").json()["deployment"]
+    write_set(host.folder.parent / "new", "20260601_000000", seed=3)
+    folder = host.folder / "slots" / slot / "models"
+    for file in sorted((host.folder.parent / "new").iterdir(), key=lambda path: path.suffix == ".json"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    end = time.monotonic() + 60
+    served = ""
+    while served != "20260601_000000" and time.monotonic() < end:
+        served = httpx.get(f"http://{host.address}:{PORT}/health").json()["model_timestamp"]
+        time.sleep(0.3)
+    assert served == "20260601_000000"
+    assert "hot-reloaded" in laptop.status()["slots"][slot]["models_note"]
+    laptop.run("scale", slot, "2")
+    assert httpx.get(f"http://{host.address}:{PORT}/health").json()["model_timestamp"] == "20260601_000000"
+
+
+def test_another_laptop_by_a_docker_context_knows_what_the_first_one_did_and_can_take_it_back(
+    laptop: Laptop, host: FarHost, version: Callable[[], str], tmp_path: Path
+) -> None:
+    before = version()
+    laptop.run("deploy", "--version", "1.2.0", "--older-models")
+    other = Laptop(tmp_path, host.sshd.client_config(), host.docker_host, host.folder)
+    other.environment |= {"DOCKER_CONFIG": str(tmp_path / "docker"), "DOCKER_CONTEXT": "far"}
+    del other.environment["DOCKER_HOST"]
+    subprocess.run(
+        ["docker", "context", "create", "far", "--docker", f"host={host.docker_host}"],
+        env=other.environment,
+        check=True,
+        capture_output=True,
+    )
+    assert other.status()["rollback_to"] == before
+    assert "deploy" in other.run("history")
+    other.run("stop", "green" if other.status()["production"] == "blue" else "blue")  # what was warm
+    assert "starting it anew" in other.run("rollback")
+    assert version() == before
+    assert not (tmp_path / "bentoml").exists()
+    assert laptop.status()["rejected"] == "1.2.0"
+
+
+def test_whoever_logs_in_to_another_folder_is_told_whose_stack_it_is(laptop: Laptop, host: FarHost) -> None:
+    told = laptop.run("status", code=2, DEPLOY_REMOTE_DIR=str(host.folder.parent / "elsewhere"))
+    assert f"reads {host.folder}" in " ".join(told.split())

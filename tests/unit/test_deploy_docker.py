@@ -109,3 +109,12 @@ def test_an_engine_that_does_not_answer_is_not_taken_for_an_empty_one(engine: En
         engine.inspect("pikkit-nginx-lb")
     with pytest.raises(DeployError, match="does not answer: Cannot connect"):
         engine.has_image("any")
+
+
+def test_a_stack_in_another_folder_is_not_meddled_with(engine: Engine, tmp_path: Path) -> None:
+    own = tmp_path / "run"
+    _client(tmp_path, "docker", f"echo pikkit-nginx-lb {own}/nginx; echo pikkit-ml-api-blue pikkit_data,{own}/slots")
+    engine.check_home()
+    _client(tmp_path, "docker", "echo pikkit-nginx-lb /home/ann/.pikkit/nginx")
+    with pytest.raises(UsageError, match=r"reads /home/ann/.pikkit/nginx, .* set DEPLOY_RUN_DIR"):
+        engine.check_home()
