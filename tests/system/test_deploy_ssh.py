@@ -138,7 +138,7 @@ def test_a_lock_ends_with_its_connection_and_the_next_one_says_so(
         assert time.monotonic() - began < 10
         assert "took over the lock of" in said[0]
         assert "`deploy --version 2`, whose connection is gone" in said[0]
-        with pytest.raises(DeployError, match="the connection to ssh://.* is broken"):
+        with pytest.raises(DeployError, match=r"the connection to ssh://.* is broken"):
             site.disk.write("state.json", "x")
         with pytest.raises(DeployError, match="is broken"):
             site.reach(8001)
