@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -94,7 +95,11 @@ def test_a_host_that_is_unknown_or_lets_nobody_in_is_refused_with_the_remedy(
 def test_a_host_without_docker_is_told_what_it_lacks(
     sshd: Sshd, endpoint: SshEndpoint, settings: DeploySettings
 ) -> None:
-    sshd.wrap("export PATH=/nowhere")
+    programs = sshd.folder / "bin"
+    programs.mkdir()
+    for name in ("sh", "cat", "id", "mkdir", "uname"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    sshd.wrap(f"export PATH={programs}")
     with pytest.raises(UsageError, match="lacks docker, flock, tar, timeout: install that there"):
         SshSite(endpoint, settings)
 
@@ -126,18 +131,15 @@ def test_one_command_at_a_time_and_whoever_lost_the_lock_changes_nothing_more(
         assert other.lock("status").holder() is None
 
 
-def test_a_lock_ends_with_its_connection_and_the_next_one_says_so(
+def test_a_lock_ends_with_its_connection_and_the_next_command_has_it_at_once(
     site: SshSite, endpoint: SshEndpoint, settings: DeploySettings
 ) -> None:
-    said: list[str] = []
     lock = site.lock("deploy --version 2")
     lock.__enter__()
     os.kill(site._connection.pid, signal.SIGKILL)
     began = time.monotonic()
-    with contextlib.closing(SshSite(endpoint, settings)) as other, other.lock("rollback", said.append):
+    with contextlib.closing(SshSite(endpoint, settings)) as other, other.lock("rollback"):
         assert time.monotonic() - began < 10
-        assert "took over the lock of" in said[0]
-        assert "`deploy --version 2`, whose connection is gone" in said[0]
         with pytest.raises(DeployError, match=r"the connection to ssh://.* is broken"):
             site.disk.write("state.json", "x")
         with pytest.raises(DeployError, match="is broken"):
