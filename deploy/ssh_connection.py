@@ -142,9 +142,6 @@ class SshConnection:
 
     def close(self) -> None:
         """End it, with all that goes over it."""
-        if self._master.stdin:
-            with contextlib.suppress(OSError):
-                self._master.stdin.close()
         self._end(self._master)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -177,6 +174,9 @@ class SshConnection:
 
     @staticmethod
     def _end(master: subprocess.Popen[bytes]) -> None:
+        if master.stdin:
+            with contextlib.suppress(OSError):
+                master.stdin.close()
         try:
             master.wait(2)
         except subprocess.TimeoutExpired:
