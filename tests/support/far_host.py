@@ -31,7 +31,7 @@ class FarHost:
 
     @property
     def docker_host(self) -> str:
-        return f"ssh://{self.sshd.user}@{self.address}:{self.sshd.port}{self.engine.socket}"
+        return f"ssh://{self.sshd.user}@{self.address}:{self.sshd.port}"
 
 
 @contextmanager
@@ -65,4 +65,5 @@ def far_host(folder: Path, hidden: Path) -> Iterator[FarHost]:
         sshd = Sshd(folder / "ssh", address=f"{network}.2", within=within)
         stack.callback(sshd.stop)
         running = stack.enter_context(engine(within, base=False))
+        sshd.wrap(f"export DOCKER_HOST=unix://{running.socket}")  # a context's endpoint can't name the socket
         yield FarHost(f"{network}.2", running, sshd, folder / "stack")
