@@ -145,7 +145,7 @@ def test_the_stack_is_there_and_nothing_of_it_is_here(
 def test_deploy_canary_promote_and_rollback_from_here_are_not_noticed_by_clients_there(
     laptop: Laptop, host: FarHost, version: Callable[[], str]
 ) -> None:
-    with traffic(PORT, host=host.address, clients=6) as tally:
+    with traffic(PORT, host=host.address) as tally:
         laptop.run("deploy", "--version", "1.1.0")
         assert version() == "1.1.0"
         laptop.run("canary", "--version", "1.2.0", "--weight", "30")
