@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deploy.errors import DeployError, UsageError
-from deploy.files import write_text
+from deploy.files import write_json, write_text
+from deploy.replicas import replica_services
 from deploy.site import Site
 
 __all__ = ["COMPOSE_FILE", "SECRETS", "Engine"]
@@ -19,6 +20,7 @@ COMPOSE_FILE = Path(__file__).with_name("compose.yaml")
 SECRETS = "slot.env"
 """What slots get from the project's `.env`: a file of this machine with mode 0600."""
 _VARIABLES = "compose.env"
+_REPLICAS = "compose.replicas.json"
 _PROJECT = "pikkit"
 _TIMEOUT_S = 180
 
@@ -35,8 +37,8 @@ class Engine:
         lines = (self._site.disk.read(_VARIABLES) or "").splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
-    def up(self, service: str, variables: Mapping[str, str]) -> None:
-        """Create and start the container of a service anew; returns at once.
+    def up(self, services: Sequence[str], variables: Mapping[str, str]) -> None:
+        """Create and start the containers of services anew; returns at once.
 
         Raises:
             DeployError: it can't be started.
@@ -49,8 +51,12 @@ class Engine:
         self._site.disk.write(_VARIABLES, text)
         write_text(told, text)
         line = [*self._compose_command(), "--project-name", _PROJECT, "--file", str(COMPOSE_FILE)]
-        line += ["--env-file", str(told), "up", "--detach", "--no-deps", "--force-recreate"]
-        self.run(*line, "--no-build", service)
+        more = replica_services(merged, str(COMPOSE_FILE))
+        if more["services"]:
+            write_json(self._site.client_folder / _REPLICAS, more)
+            line += ["--file", str(self._site.client_folder / _REPLICAS)]
+        line += ["--env-file", str(told), "up", "--detach", "--no-deps", "--force-recreate", "--no-build"]
+        self.run(*line, *services)
 
     def check_home(self) -> None:
         """See that what runs there is of this stack: two that share names would undo each other's work.

@@ -70,58 +70,59 @@ class Gates:
         seen = self._runtime.observe(slot)
         if not seen.running:
             return f"{slot} does not run"
-        url = self._runtime.base_url(slot)
-        health = self._probe.health(url)
-        if not self._probe.ready(url) or health is None:
-            return f"{slot} is not ready"
-        if not health.get("models_loaded"):
-            return f"{slot} has no models loaded"
-        if version is not None and health.get("version") != version:
-            return f"{slot} serves version {health.get('version')!r}, not {version!r}"
+        for url in self._runtime.base_urls(slot):
+            health = self._probe.health(url)
+            if not self._probe.ready(url) or health is None:
+                return f"{slot} is not ready"
+            if not health.get("models_loaded"):
+                return f"{slot} has no models loaded"
+            if version is not None and health.get("version") != version:
+                return f"{slot} serves version {health.get('version')!r}, not {version!r}"
         return None
 
     def predicts(self, slot: Slot, release: Release) -> str:
         """Golden bets are answered as the manifest says; without any, one bet is answered within the contract."""
-        url = self._runtime.base_url(slot)
-        for number, golden in enumerate(release.golden):
-            fault = difference(golden, self._probe.predict(url, golden.bet))
-            if fault:
-                raise self._failed(slot, f"golden bet {number} of {release.version}: {fault}")
+        for url in self._runtime.base_urls(slot):
+            for number, golden in enumerate(release.golden):
+                fault = difference(golden, self._probe.predict(url, golden.bet))
+                if fault:
+                    raise self._failed(slot, f"golden bet {number} of {release.version}: {fault}")
         if release.golden:
             return f"{len(release.golden)} golden bets agree"
         return f"{self.answers(slot)}; the release has no golden bets"
 
     def answers(self, slot: Slot) -> str:
         """One bet is answered within the contract."""
-        answer = self._probe.predict(self._runtime.base_url(slot), SMOKE_BET) or {}
-        probability = answer.get("win_probability")
-        if not isinstance(probability, float) or not 0 <= probability <= 1:
-            raise self._failed(slot, f"{slot} answers a bet with {dict(answer)}, which is no prediction")
+        for url in self._runtime.base_urls(slot):
+            answer = self._probe.predict(url, SMOKE_BET) or {}
+            probability = answer.get("win_probability")
+            if not isinstance(probability, float) or not 0 <= probability <= 1:
+                raise self._failed(slot, f"{slot} answers a bet with {dict(answer)}, which is no prediction")
         return "one bet answered"
 
     def warm(self, slot: Slot, requests: int) -> str:
-        """Requests on the code paths that clients use, so that no client pays for the first."""
-        url = self._runtime.base_url(slot)
+        """Requests to each replica on the code paths that clients use, so that no client pays for the first."""
         begin = self._clock.monotonic()
-        failed = sum(self._probe.predict(url, SMOKE_BET) is None for _ in range(requests))
+        urls = self._runtime.base_urls(slot)
+        failed = sum(self._probe.predict(url, SMOKE_BET) is None for url in urls for _ in range(requests))
         if failed:
-            raise self._failed(slot, f"{failed} of {requests} warm-up requests failed")
-        return f"{requests} requests in {self._clock.monotonic() - begin:.2f} s"
+            raise self._failed(slot, f"{failed} of {requests * len(urls)} warm-up requests failed")
+        return f"{requests * len(urls)} requests in {self._clock.monotonic() - begin:.2f} s"
 
     def _mismatch(self, slot: Slot, release: Release, *, own_models: bool) -> str | None:
         fault = self.fit(slot, release.version)
         if fault:
             return fault
-        url = self._runtime.base_url(slot)
-        health = self._probe.health(url) or {}
-        if health.get("deployment") not in (None, slot):
-            return f"port of {slot} is answered by {health.get('deployment')!r}"
-        if own_models and not release.models_sha256 and health.get("model_timestamp") != release.models_version:
-            return f"{slot} serves model set {health.get('model_timestamp')!r}, not {release.models_version!r}"
-        if own_models and release.models_sha256:
-            served = (self._probe.model_info(url) or {}).get("sha256")
-            if served != release.models_sha256:
-                return f"{slot} serves model set {str(served)[:12]}, the release has {release.models_sha256[:12]}"
+        for url in self._runtime.base_urls(slot):
+            health = self._probe.health(url) or {}
+            if health.get("deployment") not in (None, slot):
+                return f"port of {slot} is answered by {health.get('deployment')!r}"
+            if own_models and not release.models_sha256 and health.get("model_timestamp") != release.models_version:
+                return f"{slot} serves model set {health.get('model_timestamp')!r}, not {release.models_version!r}"
+            if own_models and release.models_sha256:
+                served = (self._probe.model_info(url) or {}).get("sha256")
+                if served != release.models_sha256:
+                    return f"{slot} serves model set {str(served)[:12]}, the release has {release.models_sha256[:12]}"
         return None
 
     def _failed(self, slot: Slot, message: str) -> GateFailed:

@@ -103,10 +103,9 @@ class Machine:
         The slot is not stopped here, so running out of time breaks nothing: it is told, and the slot stays warm.
         """
         begin = self.clock.monotonic()
-        url = self.runtime.base_url(slot)
         quiet = 0
         while quiet < _QUIET_READS:
-            text = self.probe.metrics(url)
+            text = self._metrics(slot)
             active = active_requests(text) if text is not None else None
             if active is None:
                 if not self.runtime.observe(slot).running:
@@ -160,16 +159,22 @@ class Machine:
 
     def sample(self, slot: Slot) -> Sample | None:
         """The slot's counters; None when it doesn't answer."""
-        text = self.probe.metrics(self.runtime.base_url(slot))
+        text = self._metrics(slot)
         return Sample.from_metrics(text) if text is not None else None
+
+    def _metrics(self, slot: Slot) -> str | None:
+        """Of all replicas, as one text; None where one doesn't answer."""
+        texts = [self.probe.metrics(url) for url in self.runtime.base_urls(slot)]
+        known = [text for text in texts if text is not None]
+        return "\n".join(known) if len(known) == len(texts) else None
 
     def served_models(self, slot: Slot) -> str | None:
         """The sha256 of the model set that the slot serves now."""
-        return (self.probe.model_info(self.runtime.base_url(slot)) or {}).get("sha256")
+        return (self.probe.model_info(self.runtime.base_urls(slot)[0]) or {}).get("sha256")
 
     def served_version(self, slot: Slot) -> str | None:
         """The name (timestamp) of the model set that the slot serves now."""
-        return (self.probe.health(self.runtime.base_url(slot)) or {}).get("model_timestamp")
+        return (self.probe.health(self.runtime.base_urls(slot)[0]) or {}).get("model_timestamp")
 
     def hot_reloaded(self, slot: Slot, release: Release) -> bool:
         """Whether the slot serves another set than the one that its release was built with."""

@@ -62,7 +62,7 @@ class ContainerNginx:
         self._since = time.time()
         variables = {"NGINX_IMAGE": self._settings.nginx_image, "NGINX_USER": self._user()}
         try:
-            self._engine.up("nginx", variables)
+            self._engine.up(["nginx"], variables)
         except DeployError as error:
             raise RouterError(f"Nginx does not start: {error}") from error
 

@@ -60,10 +60,10 @@ def _slot(machine: Machine, slot: Slot) -> dict[str, Any]:
         if route and route.production == slot:
             found["health"] = "dead"
         return found
-    url = machine.runtime.base_url(slot)
+    url, *others = machine.runtime.base_urls(slot)
     health = machine.probe.health(url)
     info = machine.probe.model_info(url) or {}
-    ready = machine.probe.ready(url)
+    ready = all(machine.probe.ready(replica) for replica in (url, *others))
     found["health"] = (health or {}).get("status", "no answer") if ready else "not ready"
     found["models"] = (health or {}).get("model_timestamp") or str(info.get("sha256"))[:12]
     found["models_sha256"] = info.get("sha256")

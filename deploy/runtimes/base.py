@@ -75,8 +75,8 @@ class Runtime(Protocol):
         """
         ...
 
-    def base_url(self, slot: Slot) -> str:
-        """Where this machine reaches the slot for gates and metrics, e.g. `http://127.0.0.1:8001`."""
+    def base_urls(self, slot: Slot) -> Sequence[str]:
+        """Where this machine reaches each replica of the slot for gates and metrics, e.g. `http://127.0.0.1:8001`."""
         ...
 
     def addresses(self) -> Mapping[Slot, Sequence[str]]:

@@ -1,10 +1,14 @@
-"""Slots as containers of this machine, by Compose: pikkit-ml-api-blue, -green and -canary, on loopback."""
+"""Slots as containers of one machine, by Compose: pikkit-ml-api-blue, -green and -canary, on its loopback.
+
+A slot's workers are replicas: containers with a port of their own, which Nginx shares the requests out to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from deploy.docker_engine import SECRETS, Engine
 from deploy.errors import DeployError
@@ -12,6 +16,7 @@ from deploy.files import write_text
 from deploy.image import IMAGE_NAME
 from deploy.image_releases import models_folder
 from deploy.release import Release
+from deploy.replicas import MOST, containers, count, replica_port, services
 from deploy.route import SLOTS, Slot
 from deploy.runtimes.base import Observed
 from deploy.settings import DeploySettings
@@ -41,7 +46,10 @@ class DockerRuntime:
             raise DeployError(
                 f"there is no image {image}: `python -m deploy build --image --version {release.version}`"
             )
-        self._check_port(slot)
+        if workers > MOST:
+            raise DeployError(f"{workers} replicas of {slot} are over {MOST}: start fewer, or more hosts")
+        before = self._replicas(slot)
+        self._check_ports(slot, workers)
         self._lay_models(slot, release, models_from)
         secrets = self._site.client_folder / SECRETS
         write_text(secrets, "".join(f"{name}={value}\n" for name, value in self._environment.items()), mode=0o600)
@@ -51,40 +59,42 @@ class DockerRuntime:
             f"{name}_IMAGE": image,
             f"{name}_VERSION": release.version,
             f"{name}_PORT": str(self._settings.port(slot)),
-            f"{name}_WORKERS": str(workers),
+            f"{name}_REPLICAS": str(workers),
         }
-        self._engine.up(slot, variables)
+        for spare in containers(slot, before)[workers:]:
+            if self._engine.inspect(spare):
+                self._engine.docker("rm", "--force", spare)
+        self._engine.up(services(slot, workers), variables)
 
     def keep(self, slot: Slot, *, kept: bool) -> None:
         """By the engine's own restart policy."""
-        if self._engine.inspect(_container(slot)):
-            self._engine.docker("update", "--restart", _KEPT if kept else _NOT_KEPT, _container(slot))
+        names = list(self._seen(slot))
+        if names:
+            self._engine.docker("update", "--restart", _KEPT if kept else _NOT_KEPT, *names)
 
     def stop(self, slot: Slot, *, grace_s: float) -> None:
-        """SIGTERM, and SIGKILL after `grace_s`; the container stays, for its log and for `revive`."""
-        seen = self._engine.inspect(_container(slot))
-        if seen is None:
-            return
+        """SIGTERM, and SIGKILL after `grace_s`; the containers stay, for their logs and for `revive`."""
+        seen = self._seen(slot)
         self.keep(slot, kept=False)
-        if seen["State"]["Running"] or seen["State"]["Restarting"]:
-            self._engine.docker("stop", "--time", str(max(1, round(grace_s))), _container(slot))
+        active = [name for name, one in seen.items() if one["State"]["Running"] or one["State"]["Restarting"]]
+        if active:
+            self._engine.docker("stop", "--time", str(max(1, round(grace_s))), *active)
 
     def observe(self, slot: Slot) -> Observed:
-        """What the engine tells."""
-        seen = self._engine.inspect(_container(slot))
-        if seen is None:
+        """What the engine tells. The slot runs while one of its replicas does; `workers` are those that do."""
+        seen = list(self._seen(slot).values())
+        if not seen:
             return Observed(slot, running=False)
-        environment = dict(entry.split("=", 1) for entry in seen["Config"]["Env"])
-        running = bool(seen["State"]["Running"]) and not seen["State"]["Restarting"]
+        active = [one for one in seen if one["State"]["Running"] and not one["State"]["Restarting"]]
         return Observed(
             slot,
-            running=running,
-            version=seen["Config"]["Labels"].get("pikkit.version"),
-            workers=int(environment.get("WORKERS", "1")),
-            pid=int(seen["State"]["Pid"]) if running else None,
-            started_at=_epoch(seen["State"]["StartedAt"]) if running else None,
-            kept=seen["HostConfig"]["RestartPolicy"]["Name"] == _KEPT,
-            restarts=int(seen["RestartCount"]),
+            running=bool(active),
+            version=seen[0]["Config"]["Labels"].get("pikkit.version"),
+            workers=len(active) or len(seen),
+            pid=int(active[0]["State"]["Pid"]) if active else None,
+            started_at=_epoch(active[0]["State"]["StartedAt"]) if active else None,
+            kept=all(one["HostConfig"]["RestartPolicy"]["Name"] == _KEPT for one in seen),
+            restarts=sum(int(one["RestartCount"]) for one in seen),
         )
 
     def heal(self, slot: Slot) -> bool:
@@ -93,30 +103,46 @@ class DockerRuntime:
         return False
 
     def revive(self, slot: Slot, *, kept: bool) -> None:
-        """Start the slot's container as it was."""
-        if self._engine.inspect(_container(slot)) is None:
+        """Start the slot's containers as they were."""
+        names = list(self._seen(slot))
+        if not names:
             raise DeployError(f"nothing is known of what ran in {slot}: use `deploy --version`")
-        self._check_port(slot)
-        self._engine.docker("start", _container(slot))
+        self._check_ports(slot, len(names))
+        self._engine.docker("start", *names)
         self.keep(slot, kept=kept)
 
-    def base_url(self, slot: Slot) -> str:
+    def base_urls(self, slot: Slot) -> Sequence[str]:
         """On loopback: containers share the host's network."""
-        return f"http://127.0.0.1:{self._site.reach(self._settings.port(slot))}"
+        return tuple(f"http://127.0.0.1:{self._site.reach(port)}" for port in self._ports(slot, self._replicas(slot)))
 
     def addresses(self) -> Mapping[Slot, Sequence[str]]:
-        """One address a slot: its workers share the port."""
-        return {slot: (f"127.0.0.1:{self._settings.port(slot)}",) for slot in SLOTS}
+        """One address a replica."""
+        variables = self._engine.variables()
+        return {
+            slot: tuple(f"127.0.0.1:{port}" for port in self._ports(slot, count(slot, variables))) for slot in SLOTS
+        }
 
     def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
-        """The end of the container's log."""
-        if self._engine.inspect(_container(slot)) is None:
-            return ()
-        return self._engine.docker("logs", "--tail", str(last), _container(slot)).splitlines()[-last:]
+        """The end of each container's log, the first replica's last."""
+        lines: list[str] = []
+        for name in reversed(self._seen(slot)):
+            lines += self._engine.docker("logs", "--tail", str(last), name).splitlines()[-last:]
+        return lines
 
     def follow(self, slot: Slot) -> Iterator[str]:
-        """Lines as they come, until the caller has enough."""
-        return self._engine.follow("logs", "--follow", "--tail", "0", _container(slot))
+        """Lines of the first replica as they come, until the caller has enough."""
+        return self._engine.follow("logs", "--follow", "--tail", "0", containers(slot, 1)[0])
+
+    def _replicas(self, slot: Slot) -> int:
+        return count(slot, self._engine.variables())
+
+    def _ports(self, slot: Slot, replicas: int) -> list[int]:
+        return [replica_port(self._settings.port(slot), index) for index in range(replicas)]
+
+    def _seen(self, slot: Slot) -> dict[str, Mapping[str, Any]]:
+        """The containers that there are, by name."""
+        found = {name: self._engine.inspect(name) for name in containers(slot, self._replicas(slot))}
+        return {name: seen for name, seen in found.items() if seen is not None}
 
     def _lay_models(self, slot: Slot, release: Release, models_from: Slot | None) -> None:
         """Into the slot's MODEL_DIR, which it reads only: what is put there is loaded by the running service."""
@@ -129,15 +155,11 @@ class DockerRuntime:
         else:
             disk.fill(target, Path(release.models_dir))
 
-    def _check_port(self, slot: Slot) -> None:
-        port = self._settings.port(slot)
-        owner = self._site.port_owner(port)
-        if owner:
-            raise DeployError(f"port {port} of {slot} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT")
-
-
-def _container(slot: Slot) -> str:
-    return f"{IMAGE_NAME}-{slot}"
+    def _check_ports(self, slot: Slot, replicas: int) -> None:
+        for port in self._ports(slot, replicas):
+            owner = self._site.port_owner(port)
+            if owner:
+                raise DeployError(f"port {port} of {slot} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT")
 
 
 def _epoch(stamp: str) -> float:

@@ -148,9 +148,9 @@ class KubernetesRuntime:
 
         self._cluster.update(DEPLOYMENTS, object_name(slot), change)
 
-    def base_url(self, slot: Slot) -> str:
+    def base_urls(self, slot: Slot) -> Sequence[str]:
         """Resolved by `KubernetesTransport`, by way of the API server: no port of the cluster need be open."""
-        return f"http://{slot}.slot.invalid"
+        return (f"http://{slot}.slot.invalid",)
 
     def addresses(self) -> Mapping[Slot, Sequence[str]]:
         """Pods that are ready."""

@@ -163,9 +163,9 @@ class ProcessRuntime:
         restarts = record.restarts + 1
         self._launch(slot, replace(record, kept=kept, restarts=restarts, last_restart=self._clock()))
 
-    def base_url(self, slot: Slot) -> str:
+    def base_urls(self, slot: Slot) -> Sequence[str]:
         """On loopback."""
-        return f"http://127.0.0.1:{self._settings.port(slot)}"
+        return (f"http://127.0.0.1:{self._settings.port(slot)}",)
 
     def addresses(self) -> Mapping[Slot, Sequence[str]]:
         """One address a slot: its workers share the port."""

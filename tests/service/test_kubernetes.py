@@ -326,10 +326,10 @@ def test_state_that_was_lost_is_rebuilt_from_the_cluster(
 
 def test_the_token_goes_to_pods_only_by_way_of_the_api_server(machine: Machine, operations: Operations) -> None:
     operations.deploy("1.0.0")
-    text = machine.probe.metrics(machine.runtime.base_url("blue"))
+    text = machine.probe.metrics(machine.runtime.base_urls("blue")[0])
     assert text
     assert text.count("pikkit_active_requests") == 3, "one for each pod"
-    assert json.dumps(machine.probe.health(machine.runtime.base_url("canary"))) == "null"
+    assert json.dumps(machine.probe.health(machine.runtime.base_urls("canary")[0])) == "null"
 
 
 def test_the_command_line_finds_the_cluster_by_its_kubeconfig(server: KubeServer, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ def free_block(size: int = 10) -> int:
         first = _FIRST + _WORKER * _PART + next(_STEPS) * 10 % _PART
         with _bound(first, size) as free:
             if free:
+                for _ in range(10, size, 10):
+                    next(_STEPS)
                 return first
     raise RuntimeError(f"no {size} free ports from {_FIRST + _WORKER * _PART} on")
 

@@ -1,7 +1,9 @@
 """Releases as containers of one host, on a real engine: the same commands, and no dropped request."""
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -26,7 +28,7 @@ class Stack:
 
     def __init__(self, running: Engine, folder: Path) -> None:
         self.engine = running
-        self.port = free_block()
+        self.port = free_block(30)  # three replicas of a slot
         self.url = f"http://127.0.0.1:{self.port}"
         self.run_dir = folder / "run"
         self.environment = {
@@ -91,7 +93,7 @@ def test_slots_and_load_balancer_are_the_containers_that_operators_know(stack: S
     stack.run("verify", "--version", "1.0.0", "--requests", "200", "--p95-ms", "2000")
 
 
-def test_deploy_canary_promote_scale_and_rollback_are_not_noticed_by_clients(stack: Stack, tmp_path: Path) -> None:
+def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients(stack: Stack, tmp_path: Path) -> None:
     models = write_set(tmp_path / "models", "20260301_000000")
     with traffic(stack.port) as tally:
         stack.run("deploy", "--version", "1.1.0")
@@ -100,11 +102,43 @@ def test_deploy_canary_promote_scale_and_rollback_are_not_noticed_by_clients(sta
         time.sleep(2)
         stack.run("promote", "--force")
         assert stack.version() == "1.2.0"
-        stack.run("scale", stack.status()["production"], "2")
         stack.run("rollback")
     assert tally.failed == 0, tally.failures
     assert tally.requests > 500
     assert {"blue", "green", "canary"} == set(tally.served)
+
+
+def test_a_slot_has_several_replicas_and_one_that_is_killed_is_not_missed(stack: Stack) -> None:
+    with traffic(stack.port) as tally:
+        stack.run("scale", stack.status()["production"], "3")
+        slot = stack.status()["production"]
+        names = [f"pikkit-ml-api-{slot}", f"pikkit-ml-api-{slot}-2", f"pikkit-ml-api-{slot}-3"]
+        assert set(names) <= set(stack.engine.docker("ps", "--format", "{{.Names}}").split())
+        before = stack.state(f"{slot}-2")
+        os.kill(int(before["State"]["Pid"]), 9)
+        end = time.monotonic() + 60
+        while stack.state(f"{slot}-2")["RestartCount"] == before["RestartCount"] and time.monotonic() < end:
+            time.sleep(0.3)
+        assert stack.state(f"{slot}-2")["RestartCount"] == before["RestartCount"] + 1
+        ports = [stack.port + {"blue": 1, "green": 2}[slot] + 10 * index for index in range(3)]
+        for port in ports:  # each has its part of the traffic
+            _wait_until_counted(f"http://127.0.0.1:{port}/metrics")
+        assert stack.status()["slots"][slot]["workers"] == 3
+        stack.run("scale", slot, "1")
+    assert tally.failed == 0, tally.failures
+    assert stack.status()["production"] != slot
+    assert stack.status()["slots"][stack.status()["production"]]["workers"] == 1
+
+
+def _wait_until_counted(url: str) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx.HTTPError):
+            text = httpx.get(url, timeout=5).text
+            if any(float(n) > 0 for n in re.findall(r"^pikkit_predictions_total\{.*\} (\S+)$", text, re.MULTILINE)):
+                return
+        time.sleep(0.3)
+    raise AssertionError(f"no traffic at {url}")
 
 
 def test_new_models_reach_a_running_slot_through_its_read_only_mount(stack: Stack, tmp_path: Path) -> None:

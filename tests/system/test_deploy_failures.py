@@ -172,7 +172,7 @@ def test_7_a_request_in_flight_for_20_seconds_ends_with_200_and_the_old_slot_get
     slow = subprocess.Popen([sys.executable, "-c", request], stdout=subprocess.PIPE, text=True)
     machine = rig.machine()
     while (machine.sample("blue") is None) or "pikkit_active_requests 1" not in (
-        machine.probe.metrics(machine.runtime.base_url("blue")) or ""
+        machine.probe.metrics(machine.runtime.base_urls("blue")[0]) or ""
     ):
         time.sleep(0.05)
     with rig.traffic(clients=8) as tally:

@@ -8,6 +8,7 @@ from deploy.docker_engine import COMPOSE_FILE, Engine
 from deploy.errors import DeployError, UsageError
 from deploy.image import containerize_command, finish_command
 from deploy.release import Release
+from deploy.replicas import containers, services
 from deploy.route import SLOTS
 from deploy.runtimes.docker import DockerRuntime
 from deploy.settings import DeploySettings
@@ -64,13 +65,13 @@ def test_without_docker_the_remedy_is_told(engine: Engine, tmp_path: Path) -> No
         engine.has_image("any")
     _client(tmp_path, "docker", "exit 1")
     with pytest.raises(UsageError, match="there is no Compose"):
-        engine.up("blue", {})
+        engine.up(["blue"], {})
 
 
 def test_compose_is_told_all_slots_of_which_one_is_started(engine: Engine, tmp_path: Path) -> None:
     _client(tmp_path, "docker", '[ "$1" = compose ]')
-    engine.up("blue", {"BLUE_IMAGE": "pikkit-ml-api:1"})
-    engine.up("green", {"GREEN_IMAGE": "pikkit-ml-api:2"})
+    engine.up(["blue"], {"BLUE_IMAGE": "pikkit-ml-api:1"})
+    engine.up(["green"], {"GREEN_IMAGE": "pikkit-ml-api:2"})
     assert engine.variables() == {
         "BLUE_IMAGE": "pikkit-ml-api:1",
         "GREEN_IMAGE": "pikkit-ml-api:2",
@@ -80,11 +81,46 @@ def test_compose_is_told_all_slots_of_which_one_is_started(engine: Engine, tmp_p
     assert _calls(tmp_path)[-1].endswith("up --detach --no-deps --force-recreate --no-build green")
 
 
+def test_replicas_are_services_like_the_first_with_a_port_of_their_own(engine: Engine, tmp_path: Path) -> None:
+    _client(tmp_path, "docker", '[ "$1" = compose ]')
+    variables = {"BLUE_PORT": "8001", "BLUE_REPLICAS": "3", "GREEN_PORT": "8002", "GREEN_REPLICAS": "1"}
+    engine.up(services("blue", 3), variables)
+    told = yaml.safe_load((tmp_path / "run/compose.replicas.json").read_text())["services"]
+    assert {name: service["environment"]["PORT"] for name, service in told.items()} == {
+        "blue-2": "8011",
+        "blue-3": "8021",
+    }
+    assert told["blue-2"]["extends"] == {"file": str(COMPOSE_FILE), "service": "blue"}
+    assert [service["container_name"] for service in told.values()] == containers("blue", 3)[1:]
+    assert _calls(tmp_path)[-1].endswith("--no-build blue blue-2 blue-3")
+
+
+def test_gates_and_proxy_know_every_replica(engine: Engine, tmp_path: Path) -> None:
+    _client(tmp_path, "docker", '[ "$1" = compose ]')
+    engine.up(services("green", 2), {"GREEN_PORT": "8002", "GREEN_REPLICAS": "2"})
+    site = LocalSite(tmp_path / "run")
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), site, engine, environment={})
+    assert runtime.addresses() == {
+        "blue": ("127.0.0.1:8001",),
+        "green": ("127.0.0.1:8002", "127.0.0.1:8012"),
+        "canary": ("127.0.0.1:8003",),
+    }
+    assert runtime.base_urls("green") == ("http://127.0.0.1:8002", "http://127.0.0.1:8012")
+
+
+def test_more_replicas_than_ports_are_set_aside_for_are_refused(engine: Engine, tmp_path: Path) -> None:
+    _client(tmp_path, "docker", "exit 0")
+    site = LocalSite(tmp_path / "run")
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), site, engine, environment={})
+    with pytest.raises(DeployError, match="21 replicas of blue are over 20"):
+        runtime.start("blue", RELEASE, workers=21)
+
+
 def test_the_older_compose_serves_where_the_plugin_is_missing(engine: Engine, tmp_path: Path) -> None:
     _client(tmp_path, "docker", "exit 1")
     _client(tmp_path, "docker-compose", "echo no such image >&2; exit 1")
     with pytest.raises(DeployError, match="no such image"):
-        engine.up("blue", {})
+        engine.up(["blue"], {})
     assert _calls(tmp_path)[-1].startswith("docker-compose --project-name pikkit")
 
 
