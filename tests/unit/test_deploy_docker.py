@@ -39,7 +39,11 @@ def _calls(folder: Path) -> list[str]:
 
 def test_slots_carry_the_names_that_operators_know_and_have_no_rights_to_spare() -> None:
     names = {service["container_name"] for service in SERVICES.values()}
-    assert names == {*(f"pikkit-ml-api-{slot}" for slot in SLOTS), "pikkit-nginx-lb"}
+    assert names == {
+        *(f"pikkit-ml-api-{slot}" for slot in SLOTS),
+        "pikkit-nginx-lb",
+        *("pikkit-prometheus", "pikkit-alertmanager", "pikkit-grafana", "pikkit-dev"),
+    }
     for service in SERVICES.values():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -47,6 +51,7 @@ def test_slots_carry_the_names_that_operators_know_and_have_no_rights_to_spare()
     for slot in SLOTS:
         assert SERVICES[slot]["volumes"][1].endswith(f"/slots/{slot}/models:/app/models:ro")
         assert SERVICES[slot]["restart"] == "no"  # a candidate is not started again
+        assert "profiles" not in SERVICES[slot]
 
 
 def test_an_image_is_labelled_with_its_version_commit_and_models() -> None:
@@ -134,7 +139,7 @@ def test_a_release_without_an_image_is_not_started_and_an_empty_slot_is_no_error
         runtime.start("blue", RELEASE, workers=1)
     runtime.stop("blue", grace_s=1)
     assert not runtime.observe("blue").running
-    assert runtime.log_lines("blue", 5) == ()
+    assert not runtime.log_lines("blue", 5)
     with pytest.raises(DeployError, match="nothing is known"):
         runtime.revive("blue", kept=True)
 
