@@ -129,8 +129,8 @@ def test_a_slot_has_several_replicas_and_one_that_is_killed_costs_what_it_had_in
             time.sleep(0.3)
         assert stack.state(f"{slot}-2")["RestartCount"] == before["RestartCount"] + 1
         ports = [stack.port + {"blue": 1, "green": 2}[slot] + 10 * index for index in range(3)]
-        for port in ports:  # each has its part of the traffic
-            assert _eventually(lambda address=f"http://127.0.0.1:{port}/metrics": _counts(address))
+        # Each has its part of the traffic.
+        assert _eventually(lambda: all(_counts(f"http://127.0.0.1:{port}/metrics") for port in ports))
         assert stack.status()["slots"][slot]["workers"] == 3
         stack.run("scale", slot, "1")
     # What was under way in the killed one is lost, at most one request a client; none after that.
