@@ -1,11 +1,12 @@
 #!/bin/bash
 # Pushes the image named by dist/image.json (`make image`) and tells its digest, by which it is to be pulled:
-#   REGISTRY=ghcr.io IMAGE_NAME=owner/name [REGISTRY_USER=… REGISTRY_TOKEN=…] [GITHUB_OUTPUT=…] deploy/push_image.sh
+#   REGISTRY=ghcr.io IMAGE_NAME=owner/name [REGISTRY_USER=… REGISTRY_TOKEN=…] [DIST=dist] [GITHUB_OUTPUT=…] \
+#     deploy/push_image.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${REGISTRY:?such as ghcr.io}" "${IMAGE_NAME:?owner/name}"
 name="$REGISTRY/${IMAGE_NAME,,}" # a registry takes no capitals
-tag="$(.venv/bin/python -c 'import json; print(json.load(open("dist/image.json"))["tag"])')"
+tag="$(.venv/bin/python -c 'import json, sys; print(json.load(open(sys.argv[1]))["tag"])' "${DIST:-dist}/image.json")"
 target="$name:${tag##*:}"
 if [[ -n ${REGISTRY_TOKEN:-} ]]; then
   printf '%s' "$REGISTRY_TOKEN" | docker login "$REGISTRY" --username "${REGISTRY_USER:?}" --password-stdin >/dev/null
