@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -152,6 +153,9 @@ def test_the_profile_monitoring_watches_the_slots_that_run(stack: Stack, tmp_pat
         (tmp_path / name).write_bytes(Path(program).resolve().read_bytes())
         (tmp_path / name).chmod(0o755)
     copies = "".join(f"COPY {name} /bin/{name}\n" for name in programs)
+    templates = Path("/usr/share/prometheus/alertmanager")  # Debian's reads them from files
+    shutil.copytree(templates, tmp_path / "templates")
+    copies += f"COPY templates {templates}\n"
     (tmp_path / "Dockerfile").write_text(f"FROM {BASE_IMAGE}\n{copies}")
     stack.engine.docker("build", "--tag", "monitoring:made-here", str(tmp_path))
     images = dict.fromkeys(("PROMETHEUS_IMAGE", "ALERTMANAGER_IMAGE"), "monitoring:made-here")
