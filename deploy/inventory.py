@@ -107,8 +107,8 @@ def _known(table: Mapping[str, object], keys: Iterable[str], where: str) -> None
     for key in table:
         if key == "docker_host":
             raise UsageError(
-                f"{where}: docker_host is not a key: the docker runtime works on its own machine's engine; reach that "
-                'machine by ssh and set DEPLOY_RUNTIME = "docker" in [hosts.env]'
+                f"{where}: docker_host is not a key: write local = true, and in [hosts.env] "
+                'DEPLOY_RUNTIME = "docker" and DOCKER_HOST = "ssh://user@host"'
             )
         if key not in keys:
             raise UsageError(f"{where}: unknown key {key!r}: known are {', '.join(keys)}")
@@ -208,7 +208,7 @@ def _distinct(hosts: tuple[Host, ...], file: str) -> None:
             value = host.env.get(setting, default)
             # On another machine two clones have two run folders, though they are written alike.
             place = host.folder if setting == "DEPLOY_RUN_DIR" and not value.startswith("/") else ""
-            spot = (host.address, setting, place, value.rstrip("/"))
+            spot = (host.env.get("DOCKER_HOST", host.address), setting, place, value.rstrip("/"))
             if spot in taken:
                 raise UsageError(
                     f"{file}: {taken[spot]} and {host.name} are on one machine with the same {setting} ({value}): "

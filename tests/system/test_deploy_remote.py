@@ -251,3 +251,17 @@ def test_another_laptop_by_a_docker_context_knows_what_the_first_one_did_and_can
 def test_whoever_logs_in_to_another_folder_is_told_whose_stack_it_is(laptop: Laptop, host: FarHost) -> None:
     told = laptop.run("status", code=2, DEPLOY_REMOTE_DIR=str(host.folder.parent / "elsewhere"))
     assert f"reads {host.folder}" in " ".join(told.split())
+
+
+def test_a_fleet_has_hosts_of_which_only_the_engine_is_used(laptop: Laptop, host: FarHost, tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.toml"
+    far = '[[hosts]]\nname = "{}"\nlocal = true\n[hosts.env]\nDEPLOY_RUNTIME = "docker"\nDOCKER_HOST = "{}"\n'
+    down = f"ssh://{host.sshd.user}@{host.address}:1"
+    inventory.write_text(far.format("far", host.docker_host) + far.format("down", down))
+    fleet = ("fleet", "--inventory", str(inventory))
+    status = laptop.run(*fleet, "status", code=1)
+    assert re.search(r"down.*unreachable|unreachable.*down", " ".join(status.split()))
+    assert "nothing was changed: down" in laptop.run(*fleet, "scale", "blue", "1", code=2)
+    slot = laptop.status()["production"]
+    assert "done on far" in laptop.run(*fleet, "--only", "far", "scale", slot, "1")
+    assert laptop.status()["production"] != slot

@@ -29,10 +29,18 @@ REMOTE = '[[hosts]]\nname = "b"\nssh = "deploy@b.example.com:2222"\nfolder = "/s
 THREE = LOCAL + REMOTE + REMOTE.replace('"b"', '"c"').replace("b.example", "c.example")
 
 
+def test_two_engines_are_two_machines_though_both_are_driven_from_here() -> None:
+    engine = LOCAL + '[hosts.env]\nDEPLOY_RUNTIME = "docker"\nDOCKER_HOST = "ssh://one.example"\n'
+    other = engine.replace("one.example", "two.example").replace('"a"', '"z"')
+    assert [host.name for host in parse_inventory(engine + other, "hosts.toml")] == ["a", "z"]
+    with pytest.raises(UsageError, match="on one machine with the same"):
+        parse_inventory(engine + other.replace("two.example", "one.example"), "hosts.toml")
+
+
 def test_the_example_is_a_valid_inventory() -> None:
     text = (root() / "deploy/hosts.example.toml").read_text()
     hosts = parse_inventory(text, "hosts.example.toml")
-    assert [host.name for host in hosts] == ["web1", "web2", "here"]
+    assert [host.name for host in hosts] == ["web1", "web2", "here", "web3"]
     assert hosts[0].env == {"DEPLOY_WORKERS": "2"}
     assert (hosts[1].port, hosts[2].local) == (2222, True)
 
@@ -45,7 +53,7 @@ def test_the_example_is_a_valid_inventory() -> None:
         ("hosts = 3", "has no hosts"),
         ("host = 3", "unknown key 'host': known are hosts"),
         (LOCAL + "colour = 1", "unknown key 'colour': known are name, local"),
-        (LOCAL + 'docker_host = "ssh://x"', 'set DEPLOY_RUNTIME = "docker"'),
+        (LOCAL + 'docker_host = "ssh://x"', 'DEPLOY_RUNTIME = "docker" and DOCKER_HOST'),
         (LOCAL.replace('"a"', '"A b"'), "name is 'A b'"),
         (LOCAL.replace('"a"', "3"), "name is 3"),
         ("[[hosts]]\nlocal = true", "name is ''"),
