@@ -19,6 +19,7 @@ __all__ = ["COMPOSE_FILE", "SECRETS", "Engine"]
 COMPOSE_FILE = Path(__file__).with_name("compose.yaml")
 SECRETS = "slot.env"
 """What slots get from the project's `.env`: a file of this machine with mode 0600."""
+_NONE = COMPOSE_FILE.with_name("none.env")  # /dev/null is no file to Compose 1
 _VARIABLES = "compose.env"
 _REPLICAS = "compose.replicas.json"
 _PROJECT = "pikkit"
@@ -45,7 +46,7 @@ class Engine:
         """
         merged = {**self.variables(), **variables, "RUN_DIR": str(self._site.disk.root)}
         secrets = self._site.client_folder / SECRETS
-        merged["SLOT_ENV_FILE"] = str(secrets) if secrets.exists() else "/dev/null"  # Compose reads it here
+        merged["SLOT_ENV_FILE"] = str(secrets) if secrets.exists() else str(_NONE)  # Compose reads it here
         text = "".join(f"{name}={value}\n" for name, value in merged.items())
         told = self._site.client_folder / _VARIABLES
         self._site.disk.write(_VARIABLES, text)

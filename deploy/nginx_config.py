@@ -87,6 +87,7 @@ def render(
         "addresses": addresses,
         "pairs": [(slot, spare) for slot, spare in _PAIRS if addresses.get(slot) and addresses.get(spare)],
         "default_spare": "green" if addresses.get("green") else '""',
+        "tries": 1 + max(map(len, addresses.values()), default=1),  # all replicas and a stand-in
         "errors": _errors(settings.max_body_bytes),
         "rate_per_minute": max(1, round(settings.rate_limit * 60)),
         "stub_status": stub_status,

@@ -146,6 +146,13 @@ def _counts(url: str) -> bool:
     return any(float(n) > 0 for n in re.findall(r"^pikkit_predictions_total\{.*\} (\S+)$", text, re.MULTILINE))
 
 
+@pytest.mark.parametrize("profile", ["monitoring", "dev"])
+def test_compose_takes_a_fresh_checkout_which_no_deploy_has_written_to(profile: str) -> None:
+    line = [need("docker-compose"), "--file", str(root() / "deploy/compose.yaml"), "--profile", profile, "config"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_profile_monitoring_watches_the_slots_that_run(stack: Stack, tmp_path: Path) -> None:
     ports = {"PROMETHEUS_PORT": str(free_port()), "ALERTMANAGER_PORT": str(free_port())}
     programs = {"prometheus": need("prometheus"), "alertmanager": need("prometheus-alertmanager")}

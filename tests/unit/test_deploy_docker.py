@@ -81,7 +81,7 @@ def test_compose_is_told_all_slots_of_which_one_is_started(engine: Engine, tmp_p
         "BLUE_IMAGE": "pikkit-ml-api:1",
         "GREEN_IMAGE": "pikkit-ml-api:2",
         "RUN_DIR": str(tmp_path / "run"),
-        "SLOT_ENV_FILE": "/dev/null",
+        "SLOT_ENV_FILE": str(COMPOSE_FILE.with_name("none.env")),
     }
     assert _calls(tmp_path)[-1].endswith("up --detach --no-deps --force-recreate --no-build green")
 

@@ -50,6 +50,13 @@ def test_replicas_are_listed_in_every_group_of_their_slot() -> None:
     assert r'"~10\.0\.0\.3:80$" green;' in config
 
 
+def test_a_request_may_be_refused_by_every_replica_before_it_comes_to_the_stand_in() -> None:
+    assert "proxy_next_upstream_tries 2;" in text()
+    addresses = {**ADDRESSES, "green": ("10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80")}
+    config, _ = render(DeploySettings(), PREFIX, addresses, (1, 31, 3))  # type: ignore[arg-type]
+    assert "proxy_next_upstream_tries 4;" in config
+
+
 def test_the_split_lists_the_canary_first_and_ends_with_the_rest() -> None:
     config = text()
     for share in range(1, 100):
