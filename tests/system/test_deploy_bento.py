@@ -23,7 +23,7 @@ class BentoRig(Rig):
     """The rig with Bentos of a small project in place of bare stubs."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder, DEPLOY_READY_TIMEOUT_S="90")  # a BentoML of its own takes its time
         self.project = make_project(folder / "project")
         home = {"BENTOML_HOME": str(folder / "bentoml")}
         os.environ |= home
