@@ -13,7 +13,7 @@ export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
 
 .PHONY: help serve dev test unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship client-types validate test-n8n \
-  unit-on bench-gates secrets release release-files publish-release push-image announce ci
+  unit-on bench-gates secrets release release-files push-image tag-image announce ci
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,17 +72,18 @@ build: $(STAMP) ## the release VERSION as a Bento
 image: $(STAMP) ## the release VERSION as a container image on BASE_IMAGE, with dist/image.json and dist/sbom.json
 	@test -n "$(VERSION)" || { echo "make image VERSION=1.2.0"; exit 2; }
 	@$(BIN)/python -m deploy build --version $(VERSION) --image
+
 push-image: $(STAMP) ## push the image of dist/image.json by digest to REGISTRY (see deploy/push_image.sh)
-	@deploy/push_image.sh
+	@deploy/push_image.sh push
+
+tag-image: $(STAMP) ## give the pushed DIGEST the version's tag, which never moves
+	@deploy/push_image.sh tag
 
 release: $(STAMP) ## cut CHANGELOG.md's section of VERSION and set the version
 	@$(BIN)/python -m deploy.changelog cut "$(VERSION)"
 
 release-files: $(STAMP) ## what a release holds, from its tag: Bento, SBOM, notes, in dist/release
 	@deploy/release.sh files
-
-publish-release: $(STAMP) ## the release on GitHub with those files
-	@deploy/release.sh publish
 
 announce: $(STAMP) ## tell Telegram what became of a run that never reached its host (RESULTS)
 	@$(BIN)/python -m deploy.notify "Pikkit ML API: $$ACTION $$VERSION did not reach the host: $$RESULTS $$RUN_URL"

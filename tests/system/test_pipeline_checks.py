@@ -61,6 +61,22 @@ def test_workflows_scripts_and_dockerfiles_are_clean() -> None:
     assert code == 0, told
 
 
+UNKNOWN_STEP = """\
+on: push
+permissions: {}
+concurrency: x
+jobs:
+  a:
+    runs-on: ubuntu-24.04
+    timeout-minutes: 5
+    permissions: {}
+    steps:
+      - run: make x
+        env:
+          A: ${{ steps.nobody.outputs.a }}
+"""
+
+
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
@@ -69,6 +85,11 @@ def test_workflows_scripts_and_dockerfiles_are_clean() -> None:
             ".github/workflows/x.yml",
             "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n",
             "unpinned-uses",
+        ),
+        (
+            ".github/workflows/x.yml",
+            UNKNOWN_STEP,
+            'property "nobody" is not defined',
         ),
         ("x.sh", "#!/bin/bash\nrm $1\n", "SC2086"),
         ("Dockerfile", "FROM debian:12\nRUN sudo true\n", "DL3004"),

@@ -1,7 +1,9 @@
 import importlib.util
 import json
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,8 @@ RIGHTS = {
     "ci-cd/image": {"packages", "id-token", "attestations", "security-events"},
     "release/release": {"contents", "id-token", "attestations"},
 }
+# Where its secrets are kept: neither other jobs nor other branches get them.
+ENVIRONMENTS = {"ci-cd/deploy": "production", "ci-cd/announce": "announce"}
 SECRETS = {
     "ci-cd/deploy": {"TOOLS_VM_SSH_KEY", "TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "VERIFY_API_KEY"},
     "ci-cd/announce": {"TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID"},
@@ -142,8 +146,11 @@ def test_secrets_are_given_to_the_jobs_that_need_them_and_never_to_a_pull_reques
             assert "github.event_name == 'workflow_dispatch'" in job["if"]
             assert "github.ref == 'refs/heads/main'" in job["if"]
     assert found == SECRETS
+    assert {name: job["environment"] for name, job in JOBS.items() if "environment" in job} == ENVIRONMENTS
+    assert set(found) == set(ENVIRONMENTS)
     for workflow in WORKFLOWS.values():
         assert not {"pull_request_target", "workflow_run"} & set(workflow[True])
+        assert not re.search(r"secrets\.|github\.token", str({**workflow, "jobs": {}}))
     assert "!github.event.repository.fork" in JOBS["ci-cd/image"]["if"]
     assert "github.event_name != 'pull_request'" in JOBS["ci-cd/image"]["if"]
 
@@ -152,6 +159,11 @@ def test_a_deploy_needs_approval_and_a_stage_each_and_two_never_cross() -> None:
     job = JOBS["ci-cd/deploy"]
     assert job["environment"] == "production"
     assert job["concurrency"] == {"group": "deploy-production", "cancel-in-progress": False}
+    # A run that waits for its tests or for approval holds back no other: a rollback comes through.
+    own = WORKFLOWS["ci-cd"]["concurrency"]
+    assert "github.event_name == 'workflow_dispatch' && github.run_id || github.ref" in own["group"]
+    assert own["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}"
+    assert WORKFLOWS["release"]["concurrency"] == {"group": "release", "cancel-in-progress": False}
     needed, seen = ["build"], set()
     while needed:
         name = needed.pop()
@@ -167,3 +179,96 @@ def test_a_deploy_needs_approval_and_a_stage_each_and_two_never_cross() -> None:
 
 def test_nothing_is_put_into_a_shell_by_templating() -> None:
     assert not [step for _, step in STEPS if "${{" in step.get("run", "")]
+
+
+def test_no_step_may_fail_unseen() -> None:
+    for name, step in STEPS:
+        assert "continue-on-error" not in step, name
+        assert not re.search(r"\|\||;|\bset \+e|\bexit 0", step.get("run", "")), step
+        condition = str(step.get("if", ""))
+        assert "failure()" not in condition
+        assert "always()" not in condition
+    for name, job in JOBS.items():
+        assert "continue-on-error" not in job, name
+        assert "container" not in job, name
+        assert job["runs-on"] == "ubuntu-24.04"  # a machine for this one job
+
+
+def test_every_stage_comes_after_the_one_before() -> None:
+    needs = {name: job.get("needs", []) for name, job in JOBS.items()}
+    for stage in ("unit", "test", "validate", "security"):
+        assert needs[f"ci-cd/{stage}"] == "lint"
+    assert set(needs["ci-cd/build"]) == {"unit", "test", "validate", "security"}
+    assert needs["ci-cd/image"] == "build"
+    assert set(needs["ci-cd/deploy"]) == {"build", "image"}
+    assert set(needs["ci-cd/announce"]) == {name.partition("/")[2] for name in JOBS if name.startswith("ci-cd/")} - {
+        "announce"
+    }
+    condition = JOBS["ci-cd/deploy"]["if"]
+    assert "needs.build.result == 'success' && needs.image.result == 'success'" in condition
+    assert "!cancelled()" in condition
+    for name, job in JOBS.items():  # a status function lets a job begin after one that failed
+        if name not in {"ci-cd/deploy", "ci-cd/announce"}:
+            assert not re.search(r"(always|failure|cancelled|success)\(", str(job.get("if", ""))), name
+
+
+def test_the_image_is_scanned_and_signed_before_the_version_is_given_to_it() -> None:
+    steps = JOBS["ci-cd/image"]["steps"]
+    kinds = [step.get("run") or step["uses"].partition("@")[0] for step in steps]
+    order = ["make image", "make push-image", "aquasecurity/trivy-action"]
+    order += ["github/codeql-action/upload-sarif", "actions/attest-build-provenance", "make tag-image"]
+    assert [kind for kind in kinds if kind in order] == order
+    by_kind = dict(zip(kinds, steps, strict=True))
+    digest = "${{ steps.push.outputs.digest }}"
+    assert by_kind["make push-image"]["id"] == "push"
+    assert by_kind["aquasecurity/trivy-action"]["with"]["image-ref"].endswith("@" + digest)
+    assert by_kind["actions/attest-build-provenance"]["with"]["subject-digest"] == digest
+    assert by_kind["make tag-image"]["env"]["DIGEST"] == digest
+    for name in ("ci-cd/image", "ci-cd/security"):
+        scans = [step["with"] for step in JOBS[name]["steps"] if "trivy" in step.get("uses", "")]
+        assert [(scan["exit-code"], scan["severity"]) for scan in scans] == [("1", "HIGH,CRITICAL")]
+
+
+def test_what_a_release_holds_is_made_without_the_right_to_publish_it() -> None:
+    assert JOBS["release/release"]["needs"] == "files"
+    writing = [step.get("run") for step in JOBS["release/release"]["steps"] if "run" in step]
+    assert writing == ["deploy/release.sh publish"]  # nothing is installed there, nothing built
+    assert not re.search(r"secrets\.|github\.token", str(JOBS["release/files"]))
+
+
+def test_dependabot_looks_after_packages_actions_and_images() -> None:
+    content = yaml.safe_load((root() / ".github/dependabot.yml").read_text(encoding="utf-8"))
+    found = {update["package-ecosystem"]: update["directory"] for update in content["updates"]}
+    assert found == {"github-actions": "/", "pip": "/", "docker": "/deploy", "docker-compose": "/deploy"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"ACTION": "rollback"}, ""),
+        ({"ACTION": "promote"}, ""),
+        ({"ACTION": "blue-green", "VERSION": "1.2.0"}, ""),
+        ({"ACTION": "canary", "VERSION": "1.2.0-rc.1", "WEIGHT": "25"}, ""),
+        ({"ACTION": "canary", "VERSION": "1.2.0", "RAMP": "10,25,100"}, ""),
+        ({"ACTION": "blue-green"}, "blue-green needs one"),
+        ({"ACTION": "blue-green", "VERSION": "V1"}, "VERSION is 'V1'"),
+        ({"ACTION": "blue-green", "VERSION": "1.2.0; id"}, "VERSION is '1.2.0; id'"),
+        ({"ACTION": "canary", "VERSION": "1.2.0", "WEIGHT": "0"}, "WEIGHT is '0'"),
+        ({"ACTION": "canary", "VERSION": "1.2.0", "WEIGHT": "100"}, "WEIGHT is '100'"),
+        ({"ACTION": "canary", "VERSION": "1.2.0", "RAMP": "25,10"}, "RAMP is '25,10'"),
+        ({"ACTION": "canary", "VERSION": "1.2.0", "RAMP": "10,,50"}, "RAMP is '10,,50'"),
+        ({"ACTION": "canary", "VERSION": "1.2.0", "RAMP": "10,a[0]"}, "RAMP is '10,a[0]'"),
+        ({"ACTION": "green", "VERSION": "1.2.0"}, "ACTION is 'green'"),
+        ({}, "ACTION is ''"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused_before_anything_is_built(asked: dict[str, str], words: str) -> None:
+    done = subprocess.run(
+        [root() / "deploy/request.sh"],
+        env={"PATH": os.environ["PATH"], **asked},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (2 if words else 0), done.stderr
+    assert words in done.stderr
