@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.errors import UsageError
 from deploy.inventory import Host
+from deploy.ssh_connection import UNATTENDED
 
 __all__ = ["SHIPPED", "checked_commit", "host_argv", "host_environment"]
 
@@ -16,10 +17,7 @@ SHIPPED = frozenset({"up", "deploy", "canary"})
 """Commands that may build or start a release: the host's clone is brought to the commit first."""
 
 _SSH_OPTIONS = (
-    "BatchMode=yes",
-    "StrictHostKeyChecking=yes",
-    "ForwardAgent=no",
-    "ForwardX11=no",
+    *UNATTENDED,
     "ClearAllForwardings=yes",
     "ServerAliveInterval=15",
     "ServerAliveCountMax=4",

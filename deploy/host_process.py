@@ -73,16 +73,7 @@ def run_streamed(
     Returns:
         The exit code; 128 + the signal that ended it.
     """
-    process = subprocess.Popen(
-        list(argv),
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    process = _started(argv, environment, errors=subprocess.STDOUT)
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     interrupts.running = process
     reader = threading.Thread(target=_pass_on, args=(process.stdout, line), daemon=True)
@@ -101,16 +92,7 @@ def _pass_on(stream: IO[str], line: Callable[[str], None]) -> None:
 
 def capture(argv: Sequence[str], environment: Mapping[str, str], seconds: float) -> Output:
     """Run to its end within `seconds`; the whole session is ended otherwise."""
-    with subprocess.Popen(
-        list(argv),
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
+    with _started(argv, environment, errors=subprocess.PIPE) as process:
         try:
             out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -119,3 +101,16 @@ def capture(argv: Sequence[str], environment: Mapping[str, str], seconds: float)
             out, err = process.communicate()
             return Output(None, out, err)
         return Output(process.returncode, out, err)
+
+
+def _started(argv: Sequence[str], environment: Mapping[str, str], *, errors: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        list(argv),
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )

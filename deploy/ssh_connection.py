@@ -21,8 +21,10 @@ from pathlib import Path
 from deploy.docker_endpoint import SshEndpoint
 from deploy.errors import DeployError, UsageError
 
-__all__ = ["Said", "SshConnection", "ssh_options"]
+__all__ = ["UNATTENDED", "Said", "SshConnection", "ssh_options"]
 
+UNATTENDED = ("BatchMode=yes", "StrictHostKeyChecking=yes", "ForwardAgent=no", "ForwardX11=no")
+"""Options of ssh wherever it is called: nothing is asked, the host is known, nothing of here is lent to it."""
 _CONNECT_S = 30
 _RUN_S = 60
 _READY = "pikkit-connected"
@@ -46,10 +48,7 @@ class Said:
 def ssh_options(endpoint: SshEndpoint, config: Path | None) -> list[str]:
     """The options of every call of ssh, to be followed by `--` and the host."""
     settings = (
-        "BatchMode=yes",
-        "StrictHostKeyChecking=yes",
-        "ForwardAgent=no",
-        "ForwardX11=no",
+        *UNATTENDED,
         "PermitLocalCommand=no",
         "RequestTTY=no",
         "RemoteCommand=none",

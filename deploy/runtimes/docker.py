@@ -5,7 +5,7 @@ A slot's workers are replicas: containers with a port of their own, which Nginx 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,12 @@ class DockerRuntime:
 
     def keep(self, slot: Slot, *, kept: bool) -> None:
         """By the engine's own restart policy."""
-        names = list(self._seen(slot))
-        if names:
-            self._engine.docker("update", "--restart", _KEPT if kept else _NOT_KEPT, *names)
+        self._set_policy(self._seen(slot), kept=kept)
 
     def stop(self, slot: Slot, *, grace_s: float) -> None:
         """SIGTERM, and SIGKILL after `grace_s`; the containers stay, for their logs and for `revive`."""
         seen = self._seen(slot)
-        self.keep(slot, kept=False)
+        self._set_policy(seen, kept=False)
         active = [name for name, one in seen.items() if one["State"]["Running"] or one["State"]["Restarting"]]
         if active:
             self._engine.docker("stop", "--time", str(max(1, round(grace_s))), *active)
@@ -104,12 +102,12 @@ class DockerRuntime:
 
     def revive(self, slot: Slot, *, kept: bool) -> None:
         """Start the slot's containers as they were."""
-        names = list(self._seen(slot))
+        names = self._seen(slot)
         if not names:
             raise DeployError(f"nothing is known of what ran in {slot}: use `deploy --version`")
         self._check_ports(slot, len(names))
         self._engine.docker("start", *names)
-        self.keep(slot, kept=kept)
+        self._set_policy(names, kept=kept)
 
     def base_urls(self, slot: Slot) -> Sequence[str]:
         """On loopback: containers share the host's network."""
@@ -132,6 +130,10 @@ class DockerRuntime:
     def follow(self, slot: Slot) -> Iterator[str]:
         """Lines of the first replica as they come, until the caller has enough."""
         return self._engine.follow("logs", "--follow", "--tail", "0", containers(slot, 1)[0])
+
+    def _set_policy(self, names: Collection[str], *, kept: bool) -> None:
+        if names:
+            self._engine.docker("update", "--restart", _KEPT if kept else _NOT_KEPT, *names)
 
     def _replicas(self, slot: Slot) -> int:
         return count(slot, self._engine.variables())
