@@ -2,9 +2,11 @@
 
 import json
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import xgboost
 
@@ -47,3 +49,16 @@ def write_set(folder: Path, version: str, *, seed: int = 1, **metadata: Any) -> 
     content = {"timestamp": version, "features": FEATURES, "encoders": ENCODERS, **metadata}
     (folder / "model_metadata_latest.json").write_text(json.dumps(content))
     return folder
+
+
+def served_after(url: str, models: Path, folder: Path, *, seconds: float = 60) -> str:
+    """Put a set into a running service's MODEL_DIR, metadata last; the version served as soon as it is that one."""
+    wanted = json.loads((models / "model_metadata_latest.json").read_text())["timestamp"]
+    for file in sorted(models.iterdir(), key=lambda path: path.suffix == ".json"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    end = time.monotonic() + seconds
+    served = ""
+    while served != wanted and time.monotonic() < end:
+        served = str(httpx.get(f"{url}/health").json()["model_timestamp"])
+        time.sleep(0.3)
+    return served

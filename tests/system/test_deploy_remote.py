@@ -23,7 +23,7 @@ from deploy.ssh_site import SshSite
 from tests.support.deploy_load import traffic
 from tests.support.engine import NGINX_IMAGE, Engine
 from tests.support.far_host import FarHost, far_host
-from tests.support.model_files import write_set
+from tests.support.model_files import served_after, write_set
 from tests.support.need import need, root
 from tests.support.sshd import Sshd
 
@@ -208,20 +208,13 @@ def test_after_a_break_during_a_deploy_production_is_as_it_was_and_the_next_comm
 
 
 def test_new_models_put_into_the_folder_there_are_loaded_and_carried_on(laptop: Laptop, host: FarHost) -> None:
-    slot = httpx.get(f"http://{host.address}:{PORT}/health").json()["deployment"]
-    write_set(host.folder.parent / "new", "20260601_000000", seed=3)
-    folder = host.folder / "slots" / slot / "models"
-    for file in sorted((host.folder.parent / "new").iterdir(), key=lambda path: path.suffix == ".json"):
-        (folder / file.name).write_bytes(file.read_bytes())
-    end = time.monotonic() + 60
-    served = ""
-    while served != "20260601_000000" and time.monotonic() < end:
-        served = httpx.get(f"http://{host.address}:{PORT}/health").json()["model_timestamp"]
-        time.sleep(0.3)
-    assert served == "20260601_000000"
+    url = f"http://{host.address}:{PORT}"
+    slot = httpx.get(f"{url}/health").json()["deployment"]
+    models = write_set(host.folder.parent / "new", "20260601_000000", seed=3)
+    assert served_after(url, models, host.folder / "slots" / slot / "models") == "20260601_000000"
     assert "hot-reloaded" in laptop.status()["slots"][slot]["models_note"]
     laptop.run("scale", slot, "2")
-    assert httpx.get(f"http://{host.address}:{PORT}/health").json()["model_timestamp"] == "20260601_000000"
+    assert httpx.get(f"{url}/health").json()["model_timestamp"] == "20260601_000000"
 
 
 def test_another_laptop_by_a_docker_context_knows_what_the_first_one_did_and_can_take_it_back(
