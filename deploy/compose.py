@@ -82,6 +82,7 @@ class Composer:
 
     def _machine(self, settings: DeploySettings, site: Site, progress: Progress) -> Machine:
         clock = SystemClock()
+        told = self.progress(progress)
         releases = self.releases(settings)
         runtime: Runtime
         process: NginxProcess
@@ -98,16 +99,16 @@ class Composer:
             # Here and not above: the client takes half a second to import, and the other runtimes can do without it.
             from deploy.compose_kubernetes import kubernetes_machine  # noqa: PLC0415
 
-            return kubernetes_machine(settings, releases, self.progress(progress))
+            return kubernetes_machine(settings, releases, told)
         return Machine(
             settings=settings,
             site=site,
             runtime=runtime,
-            router=NginxRouter(settings, site, clock, process),
+            router=NginxRouter(settings, site, clock, process, told.say),
             releases=releases,
             probe=HttpProbe(),
             state_file=StateFile(site.disk),
             audit=AuditLog(site.disk, clock),
             clock=clock,
-            progress=self.progress(progress),
+            progress=told,
         )

@@ -39,7 +39,7 @@ class Engine:
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def up(self, services: Sequence[str], variables: Mapping[str, str]) -> None:
-        """Create and start the containers of services anew; returns at once.
+        """Create and start the containers of services anew, as told from now on; returns at once.
 
         Raises:
             DeployError: it can't be started.
@@ -57,7 +57,8 @@ class Engine:
             write_json(self._site.client_folder / _REPLICAS, more)
             line += ["--file", str(self._site.client_folder / _REPLICAS)]
         line += ["--env-file", str(told), "up", "--detach", "--no-deps", "--force-recreate", "--no-build"]
-        self.run(*line, *services)
+        if services:
+            self.run(*line, *services)
 
     def check_home(self) -> None:
         """See that what runs there is of this stack: two that share names would undo each other's work.

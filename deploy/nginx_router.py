@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
 
+from deploy.certificate import FOLDER, current_certificate
 from deploy.clock import Clock
 from deploy.errors import RouterError
-from deploy.nginx_config import render
+from deploy.nginx_config import OLD_WORKERS_S, render
 from deploy.nginx_process import NginxProcess
 from deploy.route import Route, Slot
 from deploy.settings import DeploySettings
@@ -25,18 +26,30 @@ _CONFIG = "nginx/nginx.conf"
 class NginxRouter:
     """`nginx/` on the site's disk holds the configuration and the routes; `process` is what reads them."""
 
-    def __init__(self, settings: DeploySettings, site: Site, clock: Clock, process: NginxProcess) -> None:
+    lag_s = OLD_WORKERS_S + 1.0
+
+    def __init__(
+        self,
+        settings: DeploySettings,
+        site: Site,
+        clock: Clock,
+        process: NginxProcess,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._site = site
         self._disk = site.disk
         self.folder = site.disk.root / "nginx"
         self.process = process
         self._clock = clock
+        self._say = say
         self._link = "nginx/live"
 
     def reconcile(self, addresses: Mapping[Slot, Sequence[str]]) -> None:
         """Start Nginx, or reload it when the structure changed; verified by the digest that it tells."""
         self._disk.make_folders("nginx/routes", "nginx/logs", "nginx/temp")
+        before = self._disk.read(_CONFIG)
+        certificate = current_certificate(self._settings, self._disk, before, self._say)
         text, digest = render(
             self._settings,
             self.folder,
@@ -45,10 +58,12 @@ class NginxRouter:
             stub_status=self.process.stub_status(),
             user=self.process.user(),
             foreground=self.process.foreground,
+            certificate=certificate.files(self.folder) if certificate else None,
         )
         if self.running() and (self._told() or {}).get("structure") == digest:
             return
-        before = self._disk.read(_CONFIG)
+        if certificate:
+            certificate.lay(self._disk)
         self._disk.write(f"{_CONFIG}.next", text)
         tested = self.process.test(self.folder / "nginx.conf.next")
         self._disk.remove(f"{_CONFIG}.next")
@@ -90,10 +105,14 @@ class NginxRouter:
         return Route.from_name((self._disk.linked(self._link) or "").rpartition("/")[2])
 
     def finalize(self) -> None:
-        """Remove old routes, but for the last few."""
+        """Remove old routes, but for the last few, and certificates that are no longer used."""
         live = (self._disk.linked(self._link) or "").rpartition("/")[2]
         old = self._disk.names("nginx/routes")[:-_KEPT_ROUTES]
         self._disk.remove(*(f"nginx/routes/{name}" for name in old if name != live))
+        laid = self._disk.names(FOLDER)
+        if laid:
+            config = self._disk.read(_CONFIG) or ""
+            self._disk.remove(*(f"{FOLDER}/{name}" for name in laid if name not in config))
 
     def running(self) -> bool:
         """Whether the master that we started runs."""

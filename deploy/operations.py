@@ -10,9 +10,10 @@ from pathlib import Path
 from deploy.errors import CanaryFailed, DeployError, GateFailed, Inconclusive, RouterError, UsageError
 from deploy.judge import Row, Verdict, judge
 from deploy.machine import Machine
-from deploy.phases import CANARY, DEPLOY, PROMOTE, ROLLBACK, WITHDRAW, Job, Phase
-from deploy.recovery import recover
+from deploy.phases import CANARY, DEPLOY, PROMOTE, RESIZE, ROLLBACK, WITHDRAW, Job, Phase
+from deploy.recovery import recover, unresize
 from deploy.route import Slot
+from deploy.runtimes.base import ResizableRuntime
 from deploy.state import Operation
 
 __all__ = ["Operations", "Ramp"]
@@ -170,12 +171,20 @@ class Operations:
                 machine.runtime.stop(slot, grace_s=machine.settings.stop_grace_s)
 
     def scale(self, slot: Slot, workers: int) -> None:
-        """Give a slot another number of workers. Production is started anew in the other slot, then switched."""
+        """Give a slot another number of workers: in place where they are replicas.
+
+        Elsewhere production is started anew in the other slot, then switched.
+        """
         self.recover()
         machine = self._machine
         seen = machine.runtime.observe(slot)
         if not seen.running or seen.version is None:
             raise UsageError(f"{slot} does not run: there is nothing to scale")
+        if isinstance(machine.runtime, ResizableRuntime):
+            before = len(machine.runtime.base_urls(slot))
+            job = Job("scale", seen.version, slot, workers, before, seen.kept, models_from=slot, as_built=True)
+            self._run(job, RESIZE)
+            return
         if slot != machine.production():
             raise UsageError(f"{slot} has no production traffic: scale {machine.production()}")
         job = Job("scale", seen.version, machine.idle_colour(), workers, models_from=slot, as_built=True)
@@ -233,7 +242,9 @@ class Operations:
         begun = machine.clock.now()
         with self._audited(job.command, job.version, facts, job):
             for phase in phases:
-                operation = Operation(job.command, job.version, job.slot, phase.name, begun, self._owner)
+                operation = Operation(
+                    job.command, job.version, job.slot, phase.name, begun, self._owner, job.workers_before
+                )
                 machine.state_file.save(replace(machine.state(), operation=operation))
                 machine.progress.begin(phase.name, phase.title)
                 start = machine.clock.monotonic()
@@ -251,6 +262,9 @@ class Operations:
     def _abandon(self, job: Job) -> None:
         """Stop the candidate, unless it is what production turned out to be."""
         machine = self._machine
+        if job.workers_before:
+            machine.progress.say(unresize(machine, job.slot, job.workers_before))
+            return
         with contextlib.suppress(RouterError):
             route = machine.router.get()
             if route and (route.production == job.slot or (job.slot == "canary" and route.canary)):

@@ -14,7 +14,7 @@ from deploy.route import COLOURS, Colour, Route, Slot
 if TYPE_CHECKING:
     from deploy.machine import Machine
 
-__all__ = ["CANARY", "DEPLOY", "PROMOTE", "ROLLBACK", "WITHDRAW", "Job", "Phase"]
+__all__ = ["CANARY", "DEPLOY", "PROMOTE", "RESIZE", "ROLLBACK", "WITHDRAW", "Job", "Phase"]
 
 
 @dataclass(slots=True)
@@ -25,6 +25,8 @@ class Job:
     version: str
     slot: Slot
     workers: int
+    workers_before: int = 0
+    kept: bool = True
     models: Path | None = None
     models_from: Slot | None = None
     weight: int = 0
@@ -188,6 +190,30 @@ def _stop_canary(machine: Machine, _: Job) -> str:
     return "canary stopped"
 
 
+def _find(machine: Machine, job: Job) -> str:
+    job.release = machine.releases.get(job.version)
+    if job.release is None:
+        raise DeployError(f"release {job.version} is gone: deploy another version")
+    return f"{job.release.tag}, which {job.slot} runs"
+
+
+def _resize(machine: Machine, job: Job) -> str:
+    machine.resizable().resize(job.slot, job.workers)
+    return f"{job.slot} has {job.workers}, before {job.workers_before}"
+
+
+def _share(machine: Machine, job: Job) -> str:
+    machine.router.reconcile(machine.runtime.addresses())
+    machine.runtime.keep(job.slot, kept=job.kept)
+    machine.mark_baseline()  # a replica's counters come and go with it
+    return f"the proxy shares out to {job.workers}, read back"
+
+
+def _trim(machine: Machine, job: Job) -> str:
+    machine.resizable().trim(job.slot, after_s=machine.router.lag_s, grace_s=machine.settings.stop_grace_s)
+    return f"{max(0, job.workers_before - job.workers)} ended"
+
+
 _CANDIDATE = (
     Phase("build", "find the release, or build it", _build),
     Phase("claim", "free the idle slot", _claim),
@@ -207,6 +233,15 @@ CANARY = (
     *_CANDIDATE,
     Phase("keep", "have it supervised", _keep),
     Phase("expose", "give it its share of the clients", _expose),
+)
+RESIZE = (
+    Phase("find", "find the release that runs", _find),
+    Phase("resize", "start what is to be added", _resize),
+    Phase("wait", "wait until all that stay serve this version", _wait),
+    Phase("smoke", "predict the golden bets", _smoke),
+    Phase("warm", "warm them up", _warm),
+    Phase("share", "share the requests out to them, and read that back", _share),
+    Phase("trim", "end what is left over, once nothing goes there", _trim),
 )
 ROLLBACK = (
     Phase("check", "see that the old slot is fit", _check),

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from deploy.machine import Machine
 from deploy.phases import Job
-from deploy.state import State
+from deploy.route import Slot
+from deploy.state import Operation, State
 
-__all__ = ["explain", "recover"]
+__all__ = ["explain", "recover", "unresize"]
 
 
 def explain(state: State) -> str | None:
@@ -35,11 +36,21 @@ def recover(machine: Machine) -> None:
     machine.audit.write("recover", "done", interrupted=explain(state))
 
 
+def unresize(machine: Machine, slot: Slot, replicas: int) -> str:
+    """Give the slot as many replicas as it had, and the proxy their addresses."""
+    machine.resizable().resize(slot, replicas)
+    machine.router.reconcile(machine.runtime.addresses())
+    machine.resizable().trim(slot, after_s=machine.router.lag_s, grace_s=5)
+    return f"{slot} has {replicas} replica{'s' if replicas > 1 else ''} as before, and what was added is ended"
+
+
 def _settle(machine: Machine, state: State) -> str:
     operation = state.operation
     route = machine.router.get()
     if operation is None:
         return "nothing to do"
+    if operation.workers_before:
+        return _settle_resized(machine, operation)
     if operation.slot == "canary":
         return _settle_canary(machine)
     if route and route.production == operation.slot:
@@ -48,6 +59,14 @@ def _settle(machine: Machine, state: State) -> str:
         return f"{operation.slot} is still warm for a rollback"
     machine.runtime.stop(operation.slot, grace_s=5)
     return f"{operation.slot} never got traffic and was stopped"
+
+
+def _settle_resized(machine: Machine, operation: Operation) -> str:
+    slot = operation.slot
+    if operation.phase != "trim":
+        return unresize(machine, slot, operation.workers_before)
+    machine.resizable().trim(slot, after_s=machine.router.lag_s, grace_s=machine.settings.stop_grace_s)
+    return f"{slot} has its new number of replicas, and what was left over is ended"
 
 
 def _settle_canary(machine: Machine) -> str:

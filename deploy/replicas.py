@@ -8,16 +8,33 @@ from typing import Any
 from deploy.image import IMAGE_NAME
 from deploy.route import SLOTS, Slot
 
-__all__ = ["MOST", "containers", "count", "replica_port", "replica_services", "services"]
+__all__ = [
+    "MOST",
+    "SLOT_LABEL",
+    "containers",
+    "count",
+    "number_name",
+    "replica_port",
+    "replica_services",
+    "services",
+]
+
+SLOT_LABEL = "pikkit.slot"
+"""On each of a slot's containers, by compose.yaml."""
 
 MOST = 20
 """Replicas of a slot, at most."""
 _APART = 10  # a stack's own ports are within ten: Nginx, three slots, status
 
 
+def number_name(slot: Slot) -> str:
+    """The variable that holds how many the slot has."""
+    return f"{slot.upper()}_REPLICAS"
+
+
 def count(slot: Slot, variables: Mapping[str, str]) -> int:
-    """How many the slot was started with."""
-    return int(variables.get(f"{slot.upper()}_REPLICAS", "1"))
+    """How many the slot has."""
+    return int(variables.get(number_name(slot), "1"))
 
 
 def containers(slot: Slot, replicas: int) -> list[str]:

@@ -11,7 +11,9 @@ __all__ = ["Router"]
 
 
 class Router(Protocol):
-    """Sends requests to slots."""
+    """Sends requests to slots. For `lag_s` after `reconcile`, requests may still go to the addresses before it."""
+
+    lag_s: float
 
     def reconcile(self, addresses: Mapping[Slot, Sequence[str]]) -> None:
         """Run the proxy with these addresses and the settings' structure: start it, or reload it when that changed.

@@ -20,7 +20,10 @@ _FILE = "state.json"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A command under way: `phase` is written before the phase is done."""
+    """A command under way: `phase` is written before the phase is done.
+
+    `workers_before` is how many replicas the slot had, where the command changes that in place; else 0.
+    """
 
     command: str
     version: str
@@ -28,6 +31,7 @@ class Operation:
     phase: str
     started_at: float
     owner: int
+    workers_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from deploy.release import Release
 from deploy.route import Slot
 
-__all__ = ["LOG_HEADER", "Observed", "Runtime"]
+__all__ = ["LOG_HEADER", "Observed", "ResizableRuntime", "Runtime"]
 
 LOG_HEADER = "== release "  # begins the line that a runtime may write to a slot's log at each start
 
@@ -89,4 +89,24 @@ class Runtime(Protocol):
 
     def follow(self, slot: Slot) -> Iterator[str]:
         """The lines that the slot writes from now on."""
+        ...
+
+
+@runtime_checkable
+class ResizableRuntime(Runtime, Protocol):
+    """A runtime whose slots get more or fewer replicas while they run; elsewhere a slot is started anew for that."""
+
+    def resize(self, slot: Slot, replicas: int) -> None:
+        """From now on a running slot has that many replicas; what it keeps is not touched.
+
+        Further ones are started at once, to be kept once `keep` is called. Those that it has no longer go on until
+        `trim`, and are taken back if there should be more again.
+
+        Raises:
+            DeployError: one can't be started.
+        """
+        ...
+
+    def trim(self, slot: Slot, *, after_s: float, grace_s: float) -> None:
+        """After `after_s`, if there are any, end the replicas that the slot has no longer, as `stop` does."""
         ...

@@ -5,6 +5,7 @@ A slot's workers are replicas: containers with a port of their own, which Nginx 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from deploy.files import write_text
 from deploy.image import IMAGE_NAME
 from deploy.image_releases import models_folder
 from deploy.release import Release
-from deploy.replicas import MOST, containers, count, replica_port, services
+from deploy.replicas import MOST, SLOT_LABEL, containers, count, number_name, replica_port, services
 from deploy.route import SLOTS, Slot
 from deploy.runtimes.base import Observed
 from deploy.settings import DeploySettings
@@ -46,25 +47,43 @@ class DockerRuntime:
             raise DeployError(
                 f"there is no image {image}: `python -m deploy build --image --version {release.version}`"
             )
-        if workers > MOST:
-            raise DeployError(f"{workers} replicas of {slot} are over {MOST}: start fewer, or more hosts")
-        before = self._replicas(slot)
-        self._check_ports(slot, workers)
+        self._check_number(slot, workers)
+        spare = self._beyond(slot, workers)
+        if spare:
+            self._engine.docker("rm", "--force", *spare)
+        self._check_ports(slot, self._ports(slot, workers))
         self._lay_models(slot, release, models_from)
-        secrets = self._site.client_folder / SECRETS
-        write_text(secrets, "".join(f"{name}={value}\n" for name, value in self._environment.items()), mode=0o600)
+        self._write_secrets()
         name = slot.upper()
         variables = {
             "SLOT_MEMORY": self._settings.slot_memory,
             f"{name}_IMAGE": image,
             f"{name}_VERSION": release.version,
             f"{name}_PORT": str(self._settings.port(slot)),
-            f"{name}_REPLICAS": str(workers),
+            number_name(slot): str(workers),
         }
-        for spare in containers(slot, before)[workers:]:
-            if self._engine.inspect(spare):
-                self._engine.docker("rm", "--force", spare)
         self._engine.up(services(slot, workers), variables)
+
+    def resize(self, slot: Slot, replicas: int) -> None:
+        """Start further ones beside those that run, with their image, the slot's models and the settings of now."""
+        self._check_number(slot, replicas)
+        running = {name for name, one in self._seen(slot, replicas).items() if one["State"]["Running"]}
+        missing = [index for index, name in enumerate(containers(slot, replicas)) if index and name not in running]
+        if missing:
+            ports = self._ports(slot, replicas)
+            self._check_ports(slot, [ports[index] for index in missing])
+            self._write_secrets()
+        names = services(slot, replicas)
+        self._engine.up([names[index] for index in missing], {number_name(slot): str(replicas)})
+
+    def trim(self, slot: Slot, *, after_s: float, grace_s: float) -> None:
+        """SIGTERM, SIGKILL after `grace_s`, and remove them."""
+        spare = self._beyond(slot, self._replicas(slot))
+        if spare:
+            time.sleep(after_s)
+            self._set_policy(spare, kept=False)
+            self._engine.docker("stop", "--time", str(max(1, round(grace_s))), *spare)
+            self._engine.docker("rm", "--force", *spare)
 
     def keep(self, slot: Slot, *, kept: bool) -> None:
         """By the engine's own restart policy."""
@@ -105,7 +124,7 @@ class DockerRuntime:
         names = self._seen(slot)
         if not names:
             raise DeployError(f"nothing is known of what ran in {slot}: use `deploy --version`")
-        self._check_ports(slot, len(names))
+        self._check_ports(slot, self._ports(slot, len(names)))
         self._engine.docker("start", *names)
         self._set_policy(names, kept=kept)
 
@@ -135,15 +154,25 @@ class DockerRuntime:
         if names:
             self._engine.docker("update", "--restart", _KEPT if kept else _NOT_KEPT, *names)
 
+    def _write_secrets(self) -> None:
+        text = "".join(f"{name}={value}\n" for name, value in self._environment.items())
+        write_text(self._site.client_folder / SECRETS, text, mode=0o600)
+
+    def _beyond(self, slot: Slot, replicas: int) -> list[str]:
+        """Containers of the slot, as the engine knows them, beyond so many replicas."""
+        wanted = containers(slot, replicas)
+        every = self._engine.docker("ps", "--all", "--filter", f"label={SLOT_LABEL}={slot}", "--format", "{{.Names}}")
+        return [name for name in every.split() if name not in wanted]
+
     def _replicas(self, slot: Slot) -> int:
         return count(slot, self._engine.variables())
 
     def _ports(self, slot: Slot, replicas: int) -> list[int]:
         return [replica_port(self._settings.port(slot), index) for index in range(replicas)]
 
-    def _seen(self, slot: Slot) -> dict[str, Mapping[str, Any]]:
+    def _seen(self, slot: Slot, replicas: int | None = None) -> dict[str, Mapping[str, Any]]:
         """The containers that there are, by name."""
-        found = {name: self._engine.inspect(name) for name in containers(slot, self._replicas(slot))}
+        found = {name: self._engine.inspect(name) for name in containers(slot, replicas or self._replicas(slot))}
         return {name: seen for name, seen in found.items() if seen is not None}
 
     def _lay_models(self, slot: Slot, release: Release, models_from: Slot | None) -> None:
@@ -157,8 +186,12 @@ class DockerRuntime:
         else:
             disk.fill(target, Path(release.models_dir))
 
-    def _check_ports(self, slot: Slot, replicas: int) -> None:
-        for port in self._ports(slot, replicas):
+    def _check_number(self, slot: Slot, replicas: int) -> None:
+        if replicas > MOST:
+            raise DeployError(f"{replicas} replicas of {slot} are over {MOST}: start fewer, or more hosts")
+
+    def _check_ports(self, slot: Slot, ports: Sequence[int]) -> None:
+        for port in ports:
             owner = self._site.port_owner(port)
             if owner:
                 raise DeployError(f"port {port} of {slot} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT")

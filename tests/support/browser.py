@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Worker, sync_playwright
+from playwright.sync_api import BrowserContext, Worker, expect, sync_playwright
 
 from tests.support.need import need, root
 
@@ -22,6 +22,11 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+# Pages wait by `expect`: `wait_for_function` evaluates text in the page, which our pages' policy forbids.
+_PATIENCE_MS = 20_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 
 @contextmanager
@@ -39,7 +44,7 @@ def chromium(profile: Path, *, extension: Path | None = None) -> Iterator[Browse
             ignore_default_args=["--disable-extensions"],
             viewport={"width": 1000, "height": 800},
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(_PATIENCE_MS)
         try:
             yield context
         finally:

@@ -1,5 +1,6 @@
 """The example extension in a real Chromium, against the real service."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.browser import EXTENSION, chromium, files, service_worker
 from tests.support.deploy_rig import Rig
@@ -98,9 +99,7 @@ def test_the_cards_get_the_badges_that_the_service_says(stage: Stage) -> None:
     assert label.startswith("Grade A: win")
     assert "stake" in label
     badge.hover()
-    page.wait_for_function(
-        "document.querySelector('.pikkit-badge-tip').textContent.includes('raised the chance to win')"
-    )
+    expect(page.locator(".pikkit-badge-tip").first).to_contain_text("raised the chance to win")
     page.close()
 
 
@@ -108,10 +107,10 @@ def test_a_hundred_cards_are_one_request_and_seen_again_none(stage: Stage) -> No
     stage.use(stage.server.url)
     before = stage.requests()
     page = stage.board(100)
-    page.wait_for_function("document.querySelectorAll('.pikkit-badge').length === 100")
+    expect(page.locator(".pikkit-badge")).to_have_count(100)
     assert stage.requests() == before + 1
     again = stage.board(100)
-    again.wait_for_function("document.querySelectorAll('.pikkit-badge').length === 100")
+    expect(again.locator(".pikkit-badge")).to_have_count(100)
     assert stage.requests() == before + 1
     again.close()
     page.close()
@@ -123,7 +122,7 @@ def test_a_page_rendered_a_hundred_times_makes_one_alert_for_each_bet(stage: Sta
     page.evaluate(
         "async () => { for (let i = 0; i < 100; i++) { render(); await new Promise((done) => setTimeout(done, 10)); } }"
     )
-    page.wait_for_function("document.querySelectorAll('.pikkit-badge').length === 4")
+    expect(page.locator(".pikkit-badge")).to_have_count(4)
     until(lambda: len(stage.alerts.calls) >= 2)
     time.sleep(1)
     keys = [call.headers["idempotency-key"] for call in stage.alerts.calls]
@@ -151,7 +150,7 @@ def test_when_the_service_is_away_the_page_stays_untouched_and_gets_its_badges_o
         ).json()
         items = [{"index": i, "bet": {}, "prediction": prediction} for i in range(4)]
         back.answer = lambda _call: (200, {}, httpx.Response(200, json={"predictions": items}).content)
-        page.wait_for_function("document.querySelectorAll('.pikkit-badge').length === 4")
+        expect(page.locator(".pikkit-badge")).to_have_count(4)
     page.close()
 
 
@@ -255,5 +254,5 @@ def test_the_options_page_saves_and_tries_the_address(stage: Stage) -> None:
     page.goto(f"{stage.worker.evaluate('location.origin')}/options.html")
     page.fill("#url", stage.server.url)
     page.click("button")
-    page.wait_for_function("document.getElementById('message').textContent.startsWith('Saved. Model set')")
+    expect(page.locator("#message")).to_have_text(re.compile("^Saved. Model set"))
     page.close()

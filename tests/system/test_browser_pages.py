@@ -1,9 +1,10 @@
 """The service's own pages in a real Chromium."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.support.browser import chromium
 from tests.support.server import Server
@@ -34,7 +35,7 @@ def page(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 def test_bets_that_are_typed_are_graded_by_keyboard_alone(server: Server, page: Page) -> None:
     page.goto(server.url)
-    page.wait_for_function("document.getElementById('state').textContent.includes('healthy')")
+    expect(page.locator("#state")).to_contain_text("healthy")
     assert "starter models" in page.inner_text("#notice")
     page.focus("#bets")
     page.fill(
@@ -62,13 +63,13 @@ def test_a_csv_file_is_read_and_what_is_no_bet_is_said(server: Server, page: Pag
             "buffer": f"sport,league,market,sportsbook,american_odds\n{rows}".encode(),
         },
     )
-    page.wait_for_function("document.getElementById('bets').value.includes('american_odds')")
+    expect(page.locator("#bets")).to_have_value(re.compile("american_odds"))
     page.click("button")
     page.wait_for_selector("#rows tr:nth-child(150)")
     assert page.inner_text("#summary") == "150 of 150 bets graded."
     page.fill("#bets", "nothing")
     page.click("button")
-    page.wait_for_function("document.getElementById('message').textContent.includes('no bets')")
+    expect(page.locator("#message")).to_contain_text("no bets")
 
 
 def test_the_reference_shows_every_operation(server: Server, page: Page) -> None:

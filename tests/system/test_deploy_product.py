@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.browser import EXTENSION, chromium, files, service_worker
 from tests.support.deploy_load import traffic
@@ -99,11 +100,11 @@ def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients_nor_by_th
         worker.evaluate("url => chrome.storage.local.set({url})", stack.url)
         page = context.new_page()
         page.goto(f"{pages}/odds.html")
-        page.wait_for_function("document.querySelectorAll('.pikkit-badge').length === 4")
+        expect(page.locator(".pikkit-badge")).to_have_count(4)
         stack.run("deploy", "--version", "1.1.0", "--models", str(models))
         worker.evaluate("chrome.storage.session.clear()")
         page.reload()
-        page.wait_for_function("document.querySelectorAll('.pikkit-badge').length === 4")
+        expect(page.locator(".pikkit-badge")).to_have_count(4)
         assert httpx.get(f"{stack.url}/health").json()["model_timestamp"] == "20260301_000000"
         stack.run("canary", "--version", "1.2.0", "--weight", "50", "--models", str(models))
         stack.run("promote", "--force")
@@ -111,7 +112,7 @@ def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients_nor_by_th
         stack.run("rollback")
         assert httpx.get(f"{stack.url}/health").json()["version"] == "1.1.0"
         page.reload()
-        page.wait_for_function("document.querySelectorAll('.pikkit-badge').length === 4")
+        expect(page.locator(".pikkit-badge")).to_have_count(4)
         page.close()
     assert tally.failures == {}
     assert tally.requests > 500

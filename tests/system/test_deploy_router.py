@@ -4,7 +4,6 @@ import asyncio
 import json
 import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.errors import RouterError
+from tests.support.certificates import self_signed, shown
 from tests.support.deploy_rig import Rig
 from tests.support.exposition import series, value
-from tests.support.need import need
 
 pytestmark = pytest.mark.system
 
@@ -168,17 +168,32 @@ def test_a_client_over_its_rate_is_told_so_and_when_to_come_back(tmp_path: Path)
 
 
 def test_with_a_certificate_the_proxy_speaks_tls_and_sends_hsts(tmp_path: Path) -> None:
-    openssl = need("openssl")
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    files = {"DEPLOY_TLS_CERTIFICATE": str(certificate), "DEPLOY_TLS_KEY": str(key)}
+    files = self_signed(tmp_path)
+    certificate, key = (Path(path) for path in files.values())
     with Rig(tmp_path / "stack", **files) as secure:
-        secure.release("1")
+        secure.release("1", "2")
         secure.do(lambda operations: operations.deploy("1"))
         with httpx.Client(verify=ssl.create_default_context(cafile=certificate)) as client:
             good = client.post(f"https://localhost:{secure.port}/api/v1/predict", json={})
             closed = client.get(f"https://localhost:{secure.port}/metrics")
-    assert (good.status_code, closed.status_code) == (200, 403)
-    assert good.headers["strict-transport-security"] == closed.headers["strict-transport-security"]
+        assert (good.status_code, closed.status_code) == (200, 403)
+        assert good.headers["strict-transport-security"] == closed.headers["strict-transport-security"]
+        assert shown(secure.port) == certificate.read_text()
+
+        self_signed(tmp_path)  # renewed
+        secure.run("up")
+        assert shown(secure.port) == certificate.read_text()
+        copies = secure.run_dir / "nginx/tls"
+        assert [path.stat().st_mode & 0o777 for path in copies.glob("*.key")] == [0o600, 0o600]
+        secure.do(lambda operations: operations.deploy("2"))
+        assert [path.read_text() for path in copies.glob("*.key")] == [key.read_text()]
+
+        renewed = certificate.read_text()
+        certificate.write_text("not a certificate")
+        refused = secure.run("up", code=RouterError.exit_code)
+        assert "the old one stays" in refused
+        certificate.unlink()
+        told = secure.run("rollback")
+        assert f"{certificate} can't be read" in told
+        assert "the last certificate stays in use" in told
+        assert shown(secure.port) == renewed

@@ -113,6 +113,30 @@ def test_gates_and_proxy_know_every_replica(engine: Engine, tmp_path: Path) -> N
     assert runtime.base_urls("green") == ("http://127.0.0.1:8002", "http://127.0.0.1:8012")
 
 
+def test_a_slot_is_resized_by_starting_what_is_missing_and_ending_what_is_left_over(
+    engine: Engine, tmp_path: Path
+) -> None:
+    there = '*inspect*blue|*inspect*blue-2) echo "[{\\"State\\": {\\"Running\\": true}}]" ;;'
+    absent = '*inspect*) echo "no such container" >&2; exit 1 ;;'
+    listed = "ps*label=pikkit.slot=blue*) echo pikkit-ml-api-blue; echo pikkit-ml-api-blue-2 ;;"
+    _client(tmp_path, "docker", f'case "$*" in {there} {absent} {listed} esac')
+    site = LocalSite(tmp_path / "run")
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), site, engine, environment={"A": "1"})
+    engine.up([], {"BLUE_PORT": "8001", "BLUE_REPLICAS": "1"})
+    runtime.resize("blue", 4)
+    assert _calls(tmp_path)[-1].endswith("--force-recreate --no-build blue-3 blue-4")
+    assert len(runtime.addresses()["blue"]) == 4
+    runtime.resize("blue", 1)
+    assert runtime.addresses()["blue"] == ("127.0.0.1:8001",)
+    assert _calls(tmp_path)[-1].startswith("docker container inspect")  # nothing is ended before the proxy knows
+    runtime.trim("blue", after_s=0, grace_s=40)
+    assert _calls(tmp_path)[-3:] == [
+        "docker update --restart no pikkit-ml-api-blue-2",
+        "docker stop --time 40 pikkit-ml-api-blue-2",
+        "docker rm --force pikkit-ml-api-blue-2",
+    ]
+
+
 def test_more_replicas_than_ports_are_set_aside_for_are_refused(engine: Engine, tmp_path: Path) -> None:
     _client(tmp_path, "docker", "exit 0")
     site = LocalSite(tmp_path / "run")

@@ -24,7 +24,7 @@ def test_the_digest_tells_one_structure_from_another_and_is_in_the_text() -> Non
 
 def test_hsts_and_tls_come_together() -> None:
     assert "Strict-Transport-Security" not in text()
-    secure = text(tls_certificate="/c.pem", tls_key="/k.pem")
+    secure, _ = render(DeploySettings(), PREFIX, ADDRESSES, (1, 31, 3), certificate=(Path("/c.pem"), Path("/k.pem")))  # type: ignore[arg-type]
     assert "Strict-Transport-Security" in secure
     assert "ssl_certificate /c.pem;" in secure
     with pytest.raises(ValueError, match="belong together"):

@@ -47,6 +47,16 @@ def targets() -> set[str]:
     return set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE))
 
 
+def test_what_is_published_or_deployed_is_made_without_a_cache_that_other_runs_write() -> None:
+    caching = {name for name, step in STEPS if step.get("uses", "").startswith("actions/cache@")}
+    assert {"ci-cd/lint", "ci-cd/unit", "ci-cd/test", "ci-cd/validate", "ci-cd/build"} <= caching
+    assert not caching & {"ci-cd/image", "release/release", *ENVIRONMENTS}
+    keys = [step["with"]["key"] for _, step in STEPS if step.get("uses", "").startswith("actions/cache@")]
+    files = [file for key in keys for file in re.findall(r"hashFiles\('([^']+)'\)", key)]
+    assert len(files) == len(keys)
+    assert all((root() / file).is_file() for file in files)
+
+
 def test_workflows_keep_to_githubs_schema() -> None:
     schema = get_builtin_schema("vendor.github-workflows")
     checker = jsonschema.validators.validator_for(schema)(schema)
