@@ -15,34 +15,24 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.docker_endpoint import SshEndpoint
 from deploy.errors import DeployError, UsageError
+from deploy.ssh_shell import RemoteShell, Said, ShellEnded
 
-__all__ = ["UNATTENDED", "Said", "SshConnection", "ssh_options"]
+__all__ = ["UNATTENDED", "SshConnection", "ssh_options"]
 
 UNATTENDED = ("BatchMode=yes", "StrictHostKeyChecking=yes", "ForwardAgent=no", "ForwardX11=no")
 """Options of ssh wherever it is called: nothing is asked, the host is known, nothing of here is lent to it."""
 _CONNECT_S = 30
 _RUN_S = 60
 _READY = "pikkit-connected"
-_BROKEN = 255  # of ssh itself
 _REMEDIES = {
     "Host key verification failed": "log in once by hand (`ssh …`) and check the key's fingerprint",
     "Permission denied": "a key that needs no passphrase typed (ssh-agent) must be let in there",
     "Could not resolve": "check the host's name",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command there has left."""
-
-    code: int
-    out: bytes
-    error: str
 
 
 def ssh_options(endpoint: SshEndpoint, config: Path | None) -> list[str]:
@@ -73,6 +63,7 @@ class SshConnection:
         self.folder = Path(tempfile.mkdtemp(prefix="pikkit-"))
         self._options = ssh_options(endpoint, config)
         self._control = self.folder / "control"
+        self._shell: RemoteShell | None = None
         try:
             self._master = self._open()
         except BaseException:
@@ -91,20 +82,16 @@ class SshConnection:
             DeployError: the connection is broken.
         """
         try:
-            done = subprocess.run(
-                self.command(script),
-                input=given,
-                capture_output=True,
-                timeout=seconds,
-                check=False,
-                start_new_session=True,  # a terminal's Ctrl-C ends the command here, which still has to tidy up there
-            )
-        except subprocess.TimeoutExpired as error:
-            raise self.broken(f"no answer after {seconds:g} s") from error
-        said = done.stderr.decode(errors="replace").strip()
-        if done.returncode == _BROKEN:
-            raise self.broken(said)
-        return Said(done.returncode, done.stdout, said)
+            if self._shell is None:
+                self._shell = RemoteShell(self.command, _CONNECT_S)
+            return self._shell.run(script, given, seconds)
+        except BaseException as error:
+            self._close_shell()
+            if isinstance(error, ShellEnded):
+                raise self.broken(str(error)) from error
+            if isinstance(error, TimeoutError):
+                raise self.broken(f"no answer after {seconds:g} s") from error
+            raise
 
     def hold(self, script: str) -> subprocess.Popen[bytes]:
         """Start a script there whose input and output stay open."""
@@ -141,8 +128,14 @@ class SshConnection:
 
     def close(self) -> None:
         """End it, with all that goes over it."""
+        self._close_shell()
         self._end(self._master)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _close_shell(self) -> None:
+        shell, self._shell = self._shell, None
+        if shell:
+            shell.close()
 
     def _over(self) -> Sequence[str]:
         # Where the connection is gone, ssh would make a new one: it is given no way to.

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from deploy.disk import Disk
 from deploy.errors import DeployError, Locked
-from deploy.ssh_connection import Said
+from deploy.ssh_shell import Said
 
 __all__ = ["LOCK_RECORD", "Shell", "SshDisk"]
 

@@ -97,7 +97,7 @@ def test_a_host_without_docker_is_told_what_it_lacks(
 ) -> None:
     programs = sshd.folder / "bin"
     programs.mkdir()
-    for name in ("sh", "cat", "id", "mkdir", "uname"):
+    for name in ("sh", "cat", "head", "id", "mkdir", "uname"):
         (programs / name).symlink_to(str(shutil.which(name)))
     sshd.wrap(f"export PATH={programs}")
     with pytest.raises(UsageError, match="lacks docker, flock, tar, timeout: install that there"):

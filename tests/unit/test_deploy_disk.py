@@ -7,8 +7,8 @@ import pytest
 
 from deploy.disk import Disk, LocalDisk
 from deploy.errors import DeployError, Locked
-from deploy.ssh_connection import Said
 from deploy.ssh_disk import SshDisk
+from deploy.ssh_shell import Said
 from deploy.ssh_site import listening
 
 
