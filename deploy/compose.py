@@ -69,7 +69,8 @@ class Composer:
 
     def images(self, settings: DeploySettings, site: Site) -> Images:
         """Releases as container images of the site's engine."""
-        return Images(settings, {**site.environment(), **project_environment(ROOT)})
+        own = {name: value for name, value in site.environment().items() if value}
+        return Images(settings, {**project_environment(ROOT), **own})  # `.env` must not lead to another engine
 
     def machine(self, settings: DeploySettings, progress: Progress) -> Machine:
         """The real parts."""

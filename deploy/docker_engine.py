@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import queue
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +117,29 @@ class Engine:
             raise DeployError(f"`{Path(command[0]).name} {' '.join(command[-3:])}` failed: {last}")
         return said.stdout + said.stderr
 
-    def follow(self, *arguments: str) -> Iterator[str]:
-        """Lines that the client prints, until the caller has enough."""
-        command = ["docker", *arguments]
-        with subprocess.Popen(
-            command, env=self._environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as client:
-            try:
-                for line in client.stdout or ():
-                    yield line.rstrip("\n")
-            finally:
-                client.terminate()
+    def follow(self, containers: Sequence[str]) -> Generator[str, None, None]:
+        """Lines that containers write from now on, until the caller has enough; of several, each after its name."""
+        lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        with contextlib.ExitStack() as stack:
+            for name in containers:
+                client = subprocess.Popen(
+                    ["docker", "logs", "--follow", "--tail", "0", name],
+                    env=self._environment(),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
+                stack.enter_context(client)
+                stack.callback(client.terminate)
+                prefix = f"{name} | " if len(containers) > 1 else ""
+                threading.Thread(target=_pass_on, args=(client, prefix, lines), daemon=True).start()
+            ended = 0
+            while ended < len(containers):
+                line = lines.get()
+                if line is None:
+                    ended += 1
+                else:
+                    yield line
 
     def _missing(self, said: subprocess.CompletedProcess[str]) -> None:
         """An engine that does not answer must not be taken for one that has nothing.
@@ -158,3 +173,10 @@ class Engine:
             else:
                 raise UsageError("there is no Compose: install the plugin docker-compose-plugin, or docker-compose")
         return self._compose
+
+
+def _pass_on(client: subprocess.Popen[str], prefix: str, lines: queue.SimpleQueue[str | None]) -> None:
+    with contextlib.suppress(ValueError):  # closed under the reader: enough was seen
+        for line in client.stdout or ():
+            lines.put(prefix + line.rstrip("\n"))
+    lines.put(None)

@@ -147,8 +147,8 @@ class DockerRuntime:
         return lines
 
     def follow(self, slot: Slot) -> Iterator[str]:
-        """Lines of the first replica as they come, until the caller has enough."""
-        return self._engine.follow("logs", "--follow", "--tail", "0", containers(slot, 1)[0])
+        """Lines of every replica as they come, until the caller has enough."""
+        return self._engine.follow(list(self._seen(slot)))
 
     def _set_policy(self, names: Collection[str], *, kept: bool) -> None:
         if names:

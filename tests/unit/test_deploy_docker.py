@@ -1,3 +1,6 @@
+import contextlib
+import itertools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +138,18 @@ def test_a_slot_is_resized_by_starting_what_is_missing_and_ending_what_is_left_o
         "docker stop --time 40 pikkit-ml-api-blue-2",
         "docker rm --force pikkit-ml-api-blue-2",
     ]
+
+
+def test_the_logs_of_all_replicas_are_followed_until_enough_was_seen(engine: Engine, tmp_path: Path) -> None:
+    _client(tmp_path, "docker", 'echo "from $5"; exec /bin/sleep 60')
+    began = time.monotonic()
+    with contextlib.closing(engine.follow(["a", "b"])) as lines:
+        assert sorted(itertools.islice(lines, 2)) == ["a | from a", "b | from b"]
+    with contextlib.closing(engine.follow(["a"])) as lines:
+        assert next(lines) == "from a"
+    assert time.monotonic() - began < 20
+    _client(tmp_path, "docker", "echo the end")
+    assert sorted(engine.follow(["a", "b"])) == ["a | the end", "b | the end"]
 
 
 def test_more_replicas_than_ports_are_set_aside_for_are_refused(engine: Engine, tmp_path: Path) -> None:
