@@ -31,6 +31,7 @@ _MEANING = {
     6: "another command is at work there",
     7: "the proxy refused",
     8: "verification found a fault",
+    9: "the machine of its engine can't be reached",
     _INTERRUPTED: "interrupted",
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from deploy.errors import Unreachable
 from deploy.host_process import Output
 from deploy.inventory import Host
 
@@ -50,7 +51,7 @@ def read_status(host: Host, output: Output, seconds: float) -> HostStatus:
     last = next((line for line in reversed(output.stderr.splitlines()) if line.strip()), "")
     if output.code is None:
         return HostStatus(host.name, host.place, reachable=False, problems=(f"no answer within {seconds:g} s",))
-    if (output.code == _UNREACHABLE and not host.local) or "no connection to ssh://" in output.stderr:
+    if output.code == Unreachable.exit_code or (output.code == _UNREACHABLE and not host.local):
         return HostStatus(host.name, host.place, reachable=False, problems=(f"unreachable: {last.strip()}",))
     try:
         data = json.loads(output.stdout)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.docker_endpoint import SshEndpoint
-from deploy.errors import DeployError, UsageError
+from deploy.errors import DeployError, Unreachable, UsageError
 from deploy.ssh_shell import RemoteShell, Said, ShellEnded
 
 __all__ = ["UNATTENDED", "SshConnection", "ssh_options"]
@@ -161,7 +161,7 @@ class SshConnection:
             said = log.read_text(errors="replace").strip().splitlines()[-3:]
             why = "; ".join(said) or f"no answer after {_CONNECT_S} s"
             remedy = next((words for text, words in _REMEDIES.items() if text in why), "is its SSH server reached?")
-            raise UsageError(f"no connection to {self.endpoint} ({why}): {remedy}")
+            raise Unreachable(f"no connection to {self.endpoint} ({why}): {remedy}")
         return master
 
     @staticmethod

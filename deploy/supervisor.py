@@ -26,6 +26,7 @@ from deploy.targets import write_targets
 __all__ = ["Supervisor", "start_supervisor", "stop_supervisor", "supervisor_process"]
 
 _PERIOD_S = 0.5
+_ENGINE_PERIOD_S = 5.0  # an engine starts its containers again by itself, and each look at one starts its client
 _FILE = "supervisor.json"
 
 
@@ -37,15 +38,18 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> None:
-        """Look around twice a second."""
+        """Look around twice a second; now and then where an engine does the most of it."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         own = ProcessId.own()
         write_json(self._path, {"pid": own.pid, "started_at": own.started_at})
         self._machine.progress.say("supervising; Ctrl-C ends the supervisor, not the service")
+        clock, next_look = self._machine.clock, 0.0
         while not self._stopping:
-            self.look()
-            self._machine.clock.sleep(_PERIOD_S)
+            if clock.monotonic() >= next_look:
+                self.look()
+                next_look = clock.monotonic() + (_PERIOD_S if self._by_process else _ENGINE_PERIOD_S)
+            clock.sleep(_PERIOD_S)
         self._path.unlink(missing_ok=True)
 
     def look(self) -> None:
@@ -63,16 +67,22 @@ class Supervisor:
         write_targets(machine)
 
     @property
+    def _by_process(self) -> bool:
+        return isinstance(self._machine.runtime, ProcessRuntime)
+
+    @property
     def _path(self) -> Path:
         return self._machine.settings.run_dir / _FILE
 
     def _heal_router(self) -> None:
         """Start a dead Nginx; give it back a link that was lost."""
         machine = self._machine
-        if not (machine.settings.run_dir / "nginx" / "master.json").exists():
+        if self._by_process and not (machine.settings.run_dir / "nginx" / "master.json").exists():
             return  # it was stopped on purpose
         with contextlib.suppress(DeployError):
             if not machine.router.running():
+                if not self._by_process:
+                    return  # its engine starts it again, or it was stopped on purpose
                 machine.router.reconcile(machine.runtime.addresses())
                 machine.audit.write("supervise", "restarted", slot="nginx")
                 machine.progress.say("Nginx had died and was started again")

@@ -227,6 +227,14 @@ def test_the_profile_dev_serves_the_working_tree(stack: Stack) -> None:
         stack.engine.docker("rm", "--force", "pikkit-dev")
 
 
+def test_a_route_that_is_lost_is_put_back(stack: Stack) -> None:
+    live = stack.run_dir / "nginx/live"
+    before = live.readlink()
+    live.unlink()
+    assert _eventually(lambda: live.is_symlink() and live.readlink() == before)
+    assert "route restored" in (stack.run_dir / "audit.jsonl").read_text()
+
+
 def _targets(api: str) -> list[tuple[str, str]]:
     found = httpx.get(f"{api}/targets", timeout=5).json()["data"]["activeTargets"]
     return [(target["labels"].get("deployment", ""), target["health"]) for target in found]

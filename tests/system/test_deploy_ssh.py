@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from deploy.docker_endpoint import SshEndpoint
-from deploy.errors import DeployError, Locked, UsageError
+from deploy.errors import DeployError, Locked, Unreachable, UsageError
 from deploy.settings import DeploySettings
 from deploy.ssh_connection import SshConnection
 from deploy.ssh_lock import hold_script
@@ -81,14 +81,14 @@ def test_a_host_that_is_unknown_or_lets_nobody_in_is_refused_with_the_remedy(
     sshd: Sshd, endpoint: SshEndpoint, settings: DeploySettings
 ) -> None:
     (sshd.folder / "known_hosts").write_text("")
-    with pytest.raises(UsageError, match=r"Host key verification failed.*log in once by hand"):
+    with pytest.raises(Unreachable, match=r"Host key verification failed.*log in once by hand"):
         SshSite(endpoint, settings)
     sshd.client_config()
     (sshd.folder / "authorized_keys").write_text("")
-    with pytest.raises(UsageError, match=r"Permission denied.*a key that needs no passphrase"):
+    with pytest.raises(Unreachable, match=r"Permission denied.*a key that needs no passphrase"):
         SshSite(endpoint, settings)
     sshd.stop()
-    with pytest.raises(UsageError, match="Connection refused"):
+    with pytest.raises(Unreachable, match="Connection refused"):
         SshSite(endpoint, settings)
 
 

@@ -187,6 +187,7 @@ FAR = Host("b", {}, user="u", address="h", folder="/f")
         (answer(state_file="lost"), True, "state file lost"),
         (Output(None, "", ""), False, "no answer within 5 s"),
         (Output(255, "", "x\nssh: no route\n\n"), False, "unreachable: ssh: no route"),
+        (Output(9, "", "✗ no connection to ssh://x\n"), False, "unreachable: ✗ no connection to ssh://x"),
         (Output(127, "", "env: no python"), True, "`status` ended with 127: env: no python"),
         (Output(0, "[]", ""), True, "`status` ended with 0: no output that can be read"),
         (Output(0, '{"production": null}', ""), True, "`status` ended with 0: no output that can be read"),
