@@ -11,6 +11,8 @@ JOBS ?= 3
 export BENTOML_DO_NOT_TRACK := true
 export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
+# Byte code of packages is written once; without it every start of a process takes twice as long.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help serve dev test unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship client-types validate test-n8n \
   unit-on bench-gates secrets release release-files push-image tag-image announce ci

@@ -96,7 +96,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with Server(folder, ACCESS_LOG=0):
-            pass  # imports the models and compiles the bytecode
+            pass  # compiles the bytecode; the models are imported, as by `make serve`
         starts = []
         for _ in range(2):
             with Server(folder, ACCESS_LOG=0) as server:

@@ -29,17 +29,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ByFileAndEngine(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
-    """A file's tests run in one process, and all with an engine in one: its images are made once."""
+    """A file's tests run in one process, and those with this machine's engine in one: its images are made once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "engine" if _needs_engine(file) else file
+        return _scope(nodeid.partition("::")[0])
 
 
 @cache
-def _needs_engine(file: str) -> bool:
+def _scope(file: str) -> str:
     # Only the processes that run the tests know their marks.
-    return "pytest.mark.engine" in (root() / file).read_text(encoding="utf-8")
+    text = (root() / file).read_text(encoding="utf-8")
+    # Tests of another machine take as long as all others with an engine.
+    return "engine" if "pytest.mark.engine" in text and "far_host" not in text else file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,6 +1,12 @@
 """The real service as a process: `python -m pikkit.serve` on a free port."""
 
+import atexit
+import os
+import shutil
+import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from tests.support.need import root
@@ -8,17 +14,35 @@ from tests.support.ports import free_port
 from tests.support.processes import Process
 
 
+@cache
+def _store() -> Path:
+    """A model store with the models of the checkout, imported as by `make serve`."""
+    folder = Path(tempfile.mkdtemp(prefix="pikkit-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    environment = {**os.environ, "BENTOML_HOME": str(folder), "MODEL_DIR": str(root() / "models")}
+    subprocess.run(
+        [sys.executable, "import_models.py"], cwd=root(), env=environment, check=True, stdout=subprocess.DEVNULL
+    )
+    return folder
+
+
 class Server(Process):
-    """A running service; `url` is its address, `ready_after` the seconds until /ready answered 200."""
+    """A running service; `url` is its address, `ready_after` the seconds until /ready answered 200.
+
+    The models of the checkout are in its store, unless MODEL_DIR or BENTOML_HOME is given.
+    """
 
     def __init__(self, folder: Path, *, wait: bool = True, **settings: str | float | Path) -> None:
         self.port = int(settings.pop("PORT", 0)) if "PORT" in settings else free_port()  # type: ignore[arg-type]
         self.url = f"http://127.0.0.1:{self.port}"
+        store = folder / "bentoml"
+        if not settings.keys() & {"MODEL_DIR", "BENTOML_HOME"} and not store.exists():
+            shutil.copytree(_store(), store)
         env = {
             "PORT": str(self.port),
             "MODEL_DIR": str(root() / "models"),
             "DATA_DIR": str(folder / "data"),
-            "BENTOML_HOME": str(folder / "bentoml"),
+            "BENTOML_HOME": str(store),
             "ALERTS_ENABLED": "false",
             **{name: str(value) for name, value in settings.items()},
         }
