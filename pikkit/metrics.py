@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -30,7 +31,7 @@ from pikkit.snapshot import OutboxState, Snapshot
 from pikkit.tally import Tally
 from pikkit.workers import Workers
 
-__all__ = ["ENDPOINTS", "PROBES", "Metrics", "trained_at"]
+__all__ = ["ENDPOINTS", "PROBES", "Metrics", "WorkerFiles", "trained_at"]
 
 ENDPOINTS = (
     "predict",
@@ -60,6 +61,23 @@ _BETS = (1, 2, 5, 10, 20, 50, 100)
 _TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 _REQUESTS = (1, 2, 4, 8, 16)
 _COMPACT_TIMES = ("%Y%m%d_%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d")
+
+
+class WorkerFiles(Collector):
+    """What all workers have counted in the files of `folder`.
+
+    The client makes a file and gives it its size afterwards; its own collector fails on one that has none yet, or
+    that a killed worker left so.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """Merged over the workers."""
+        files = [str(file) for file in self._folder.glob("*.db") if _size(file)]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return merged
 
 
 class Metrics:
@@ -269,7 +287,7 @@ class Metrics:
         registry = self._registry
         if self._folder:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry, path=str(self._folder))  # type: ignore[no-untyped-call]
+            registry.register(WorkerFiles(self._folder))
         outbox = self._outbox() if self._outbox else None
         moment = CollectorRegistry()
         moment.register(Snapshot(self._labels, states, self._expected, outbox))
@@ -307,6 +325,13 @@ def trained_at(version: str) -> float | None:
     if moment is None:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # of a worker that is gone
+        return 0
 
 
 def _codes(error: type[PikkitError]) -> set[str]:

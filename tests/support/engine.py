@@ -130,13 +130,14 @@ def _wait(running: Engine, started: Process) -> None:
 
 
 def _import_base(running: Engine, mmdebstrap: str, folder: Path) -> None:
-    """What `python:3.11-slim` is, as far as a build needs it."""
+    """What `python:3.11-slim` is, as far as a build needs it, and about as large."""
     packages = "ca-certificates,python3,python3-venv,python3-pip"
     hooks = [f"--customize-hook={hook}" for hook in _HOOKS]
+    left_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "info", "locale", "man", "lintian")]
     tar = folder / "base.tar"
     made = subprocess.run(
         [
-            *(mmdebstrap, "--quiet", "--variant=apt", "--mode=root", f"--include={packages}", *hooks),
+            *(mmdebstrap, "--quiet", "--variant=apt", "--mode=root", f"--include={packages}", *left_out, *hooks),
             *("bookworm", str(tar), "/etc/apt/sources.list.d/debian.sources"),
         ],
         capture_output=True,

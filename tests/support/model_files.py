@@ -51,7 +51,7 @@ def write_set(folder: Path, version: str, *, seed: int = 1, **metadata: Any) -> 
     return folder
 
 
-def served_after(url: str, models: Path, folder: Path, *, seconds: float = 60) -> str:
+def served_after(url: str, models: Path, folder: Path, *, seconds: float = 120) -> str:
     """Put a set into a running service's MODEL_DIR, metadata last; the version served as soon as it is that one."""
     wanted = json.loads((models / "model_metadata_latest.json").read_text())["timestamp"]
     for file in sorted(models.iterdir(), key=lambda path: path.suffix == ".json"):

@@ -25,11 +25,13 @@ from tests.support.engine import NGINX_IMAGE, Engine
 from tests.support.far_host import FarHost, far_host
 from tests.support.model_files import served_after, write_set
 from tests.support.need import need, root
+from tests.support.ports import free_block
 from tests.support.sshd import Sshd
 
 pytestmark = [pytest.mark.system, pytest.mark.engine, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 PORT = 8000  # as on every host: it is another machine's
+VERSIONS = ("1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0")
 
 
 class Laptop:
@@ -102,8 +104,9 @@ def host(container_engine: Engine, laptop_folder: Path, tmp_path_factory: pytest
         builder.stop()
     with far_host(folder, hidden=laptop_folder) as made:
         made.engine.take(container_engine, "pikkit-ml-api:1.0.0", NGINX_IMAGE)
-        for version in ("1.1.0", "1.2.0", "1.3.0"):
-            made.engine.docker("tag", "pikkit-ml-api:1.0.0", f"pikkit-ml-api:{version}")
+        for version in VERSIONS:
+            for each in (made.engine, container_engine):
+                each.docker("tag", "pikkit-ml-api:1.0.0", f"pikkit-ml-api:{version}")
         yield made
 
 
@@ -121,7 +124,7 @@ def laptop(host: FarHost, laptop_folder: Path) -> Iterator[Laptop]:
 
 @pytest.fixture
 def version(host: FarHost) -> Callable[[], str]:
-    return lambda: str(httpx.get(f"http://{host.address}:{PORT}/health", timeout=10).json()["version"])
+    return lambda: _version(f"http://{host.address}:{PORT}")
 
 
 def test_the_stack_is_there_and_nothing_of_it_is_here(
@@ -247,12 +250,57 @@ def test_whoever_logs_in_to_another_folder_is_told_whose_stack_it_is(laptop: Lap
     assert f"reads {host.folder}" in " ".join(told.split())
 
 
+def test_a_fleet_of_two_engines_gets_a_release_host_by_host_and_a_refusal_on_the_second_tells_how_to_go_back(
+    laptop: Laptop, host: FarHost, container_engine: Engine, tmp_path: Path
+) -> None:
+    port = free_block()
+    near = {
+        "DEPLOY_RUNTIME": "docker",
+        "DOCKER_HOST": f"unix://{container_engine.socket}",
+        "DEPLOY_RUN_DIR": str(tmp_path / "run"),
+        "DEPLOY_BASE_PORT": str(port),
+    }
+    hosts = {"far": {"DEPLOY_RUNTIME": "docker", "DOCKER_HOST": host.docker_host}, "near": near}
+    urls = (f"http://{host.address}:{PORT}", f"http://127.0.0.1:{port}")
+    live = laptop.status()["slots"][laptop.status()["production"]]["version"]
+    try:
+        laptop.run("up", "--version", live, code=0, **near)
+        fleet = ("fleet", "--inventory", str(_inventory(tmp_path / "two.toml", hosts)))
+        with traffic(PORT, host=host.address, clients=4) as far, traffic(port, clients=4) as here:
+            assert "done on far, near" in laptop.run(*fleet, "deploy", "--version", "1.4.0", "--older-models")
+            assert [_version(url) for url in urls] == ["1.4.0", "1.4.0"]
+            near |= {"DEPLOY_SLOT_MEMORY": "40m", "DEPLOY_READY_TIMEOUT_S": "15"}
+            fleet = ("fleet", "--inventory", str(_inventory(tmp_path / "two.toml", hosts)))
+            told = laptop.run(*fleet, "deploy", "--version", "1.5.0", "--older-models", code=3)
+            assert re.search(r"near: FAILED \(exit code 3.*1\.4\.0 in production", told)
+            assert [_version(url) for url in urls] == ["1.5.0", "1.4.0"]
+            assert "hosts differ" in laptop.run(*fleet, "status", code=1)
+            back = re.search(r"to go back: .* --only far rollback", told)
+            assert back, told
+            laptop.run(*fleet, "--only", "far", "rollback")
+            assert [_version(url) for url in urls] == ["1.4.0", "1.4.0"]
+        assert (far.failures, here.failures) == ({}, {})
+    finally:
+        laptop.run("stop", "--force", code=0, **near)
+
+
+def _inventory(path: Path, hosts: dict[str, dict[str, str]]) -> Path:
+    text = ""
+    for name, environment in hosts.items():
+        settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in environment.items())
+        text += f"[[hosts]]\nname = {json.dumps(name)}\nlocal = true\n[hosts.env]\n{settings}"
+    path.write_text(text)
+    return path
+
+
+def _version(url: str) -> str:
+    return str(httpx.get(f"{url}/health", timeout=10).json()["version"])
+
+
 def test_a_fleet_has_hosts_of_which_only_the_engine_is_used(laptop: Laptop, host: FarHost, tmp_path: Path) -> None:
-    inventory = tmp_path / "hosts.toml"
-    far = '[[hosts]]\nname = "{}"\nlocal = true\n[hosts.env]\nDEPLOY_RUNTIME = "docker"\nDOCKER_HOST = "{}"\n'
-    down = f"ssh://{host.sshd.user}@{host.address}:1"
-    inventory.write_text(far.format("far", host.docker_host) + far.format("down", down))
-    fleet = ("fleet", "--inventory", str(inventory))
+    ways = {"far": host.docker_host, "down": f"ssh://{host.sshd.user}@{host.address}:1"}
+    hosts = {name: {"DEPLOY_RUNTIME": "docker", "DOCKER_HOST": way} for name, way in ways.items()}
+    fleet = ("fleet", "--inventory", str(_inventory(tmp_path / "hosts.toml", hosts)))
     status = laptop.run(*fleet, "status", code=1)
     assert re.search(r"down.*unreachable|unreachable.*down", " ".join(status.split()))
     assert "nothing was changed: down" in laptop.run(*fleet, "scale", "blue", "1", code=2)

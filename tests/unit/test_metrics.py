@@ -1,12 +1,27 @@
+import struct
 import timeit
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
 
-from pikkit.metrics import ENDPOINTS, Metrics, trained_at
+from pikkit.metrics import ENDPOINTS, Metrics, WorkerFiles, trained_at
 from pikkit.settings import Settings
 from tests.support.exposition import series, value
 from tests.support.samples import a_bet, a_model_set, a_prediction
+
+
+def test_a_worker_that_is_just_making_its_file_does_not_spoil_a_scrape(tmp_path: Path) -> None:
+    counted = MmapedDict(str(tmp_path / "counter_1.db"))  # type: ignore[no-untyped-call]
+    counted.write_value('["bets", "bets_total", {}, "help"]', 3.0, 0.0)  # type: ignore[no-untyped-call]
+    counted.close()  # type: ignore[no-untyped-call]
+    (tmp_path / "counter_2.db").touch()
+    merged = list(WorkerFiles(tmp_path).collect())
+    assert [sample.value for metric in merged for sample in metric.samples] == [3.0]
+    with pytest.raises(struct.error):  # what the client itself makes of it
+        list(MultiProcessCollector(None, path=str(tmp_path)).collect())  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
