@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,8 @@ __all__ = ["BentoReleases", "build_command", "check_unchanged"]
 
 def build_command(release: Release, bentofile: Path) -> list[str]:
     """The command line that makes the Bento."""
-    labels = {
-        "git_commit": release.commit,
-        "tree_sha256": release.tree,
-        "models_digest": release.models_digest,
-        "models_version": release.models_version,
-    }
     line = [sys.executable, "-m", "bentoml", "build", "--version", release.version, "--output", "tag"]
-    for name, value in labels.items():
+    for name, value in {"git_commit": release.commit, **_labels(release)}.items():
         line += ["--label", f"{name}={value}"]
     return [*line, "--bentofile", str(bentofile), "."]
 
@@ -101,7 +96,7 @@ class BentoReleases:
             models_dir=str(kept),
         )
         bentofile = self._bentofile(version, imported["tag"])
-        self._run(build_command(release, bentofile), MODEL_DIR=str(kept), APP_VERSION=version)
+        release = replace(release, shared=not self._make_bento(release, bentofile))
         write_json(self._record(version), release.to_json())
         return release
 
@@ -114,9 +109,31 @@ class BentoReleases:
         """Remove the Bento and its record; the record first, so that a half-deleted release is no release."""
         release = self.get(version)
         shutil.rmtree(self._folder / version, ignore_errors=True)
-        if release:
+        if release and not release.shared:
             with contextlib.suppress(DeployError):
                 self._run([sys.executable, "-m", "bentoml", "delete", release.tag, "-y"])
+
+    def _make_bento(self, release: Release, bentofile: Path) -> bool:
+        """False where the store has it already: of a stack beside this one, or of a command that was cut off."""
+        try:
+            self._run(build_command(release, bentofile), MODEL_DIR=str(release.models_dir), APP_VERSION=release.version)
+        except DeployError:
+            found = self._stored_labels(release.tag)
+            if found is None:
+                raise
+            if any(found.get(name) != value for name, value in _labels(release).items()):
+                raise UsageError(
+                    f"the BentoML store has {release.tag} already, of other code or models: choose a new version"
+                ) from None
+            return False
+        return True
+
+    def _stored_labels(self, tag: str) -> dict[str, str] | None:
+        try:
+            told = json.loads(self._run([sys.executable, "-m", "bentoml", "get", tag, "--output", "json"]))
+        except (DeployError, ValueError):
+            return None
+        return {name: str(value) for name, value in told["labels"].items()}
 
     def _import(self, models: Path) -> dict[str, Any]:
         """Have the project import the files: tag in the model store, digest, golden bets."""
@@ -150,6 +167,15 @@ class BentoReleases:
             last = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
             raise DeployError(f"`{' '.join(command[1:5])} …` failed with {done.returncode}:\n{last}")
         return done.stdout
+
+
+def _labels(release: Release) -> dict[str, str]:
+    """What tells one content from another."""
+    return {
+        "tree_sha256": release.tree,
+        "models_digest": release.models_digest,
+        "models_version": release.models_version,
+    }
 
 
 def _check_version(version: str) -> None:

@@ -25,6 +25,7 @@ class Release:
     """`tree` is a hash of the code and its dependencies, `models_digest` one of the model files.
 
     `models_version` and, where it is known, `models_sha256` are what the service tells of its model set.
+    `shared`: its Bento was there already, by another stack with the same BentoML store, which also removes it.
     """
 
     version: str
@@ -36,6 +37,7 @@ class Release:
     golden: tuple[Golden, ...] = ()
     models_digest: str = ""
     models_dir: str | None = None
+    shared: bool = False
 
     @property
     def tag(self) -> str:

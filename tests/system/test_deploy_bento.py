@@ -62,6 +62,18 @@ def test_a_release_is_a_bento_with_labels_that_tell_what_is_in_it(rig: BentoRig)
     assert rig.version() == "1.0"
 
 
+def test_a_stack_beside_it_with_the_same_store_takes_the_bento_that_is_there(rig: BentoRig, tmp_path: Path) -> None:
+    beside = BentoReleases(rig.project, tmp_path / "releases", {"BENTOML_HOME": str(rig.folder / "bentoml")})
+    release, own = beside.build("1.0", None), rig.store.get("1.0")
+    assert own is not None
+    assert (release.tree, release.models_digest, release.golden) == (own.tree, own.models_digest, own.golden)
+    beside.delete("1.0")
+    assert beside.get("1.0") is None
+    assert labels(rig, "1.0")["tree_sha256"] == own.tree  # it is the other's
+    with pytest.raises(UsageError, match="of other code or models: choose a new version"):
+        beside.build("1.0", make_models(tmp_path / "models", "9"))
+
+
 def test_bentos_are_switched_and_switched_back_under_load_without_a_failure(rig: BentoRig) -> None:
     with rig.traffic(clients=32, kinds=("post", "get", "batch")) as tally:
         rig.do(lambda operations: operations.deploy("1.1"))
