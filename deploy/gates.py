@@ -123,6 +123,11 @@ class Gates:
                 served = (self._probe.model_info(url) or {}).get("sha256")
                 if served != release.models_sha256:
                     return f"{slot} serves model set {str(served)[:12]}, the release has {release.models_sha256[:12]}"
+        urls = self._runtime.base_urls(slot)
+        if not own_models and len(urls) > 1:
+            sets = {(self._probe.model_info(url) or {}).get("sha256") for url in urls}
+            if len(sets) > 1:
+                return f"replicas of {slot} serve different model sets"
         return None
 
     def _failed(self, slot: Slot, message: str) -> GateFailed:
