@@ -232,7 +232,7 @@ def test_a_route_that_is_lost_is_put_back(stack: Stack) -> None:
     before = live.readlink()
     live.unlink()
     assert _eventually(lambda: live.is_symlink() and live.readlink() == before)
-    assert "route restored" in (stack.run_dir / "audit.jsonl").read_text()
+    assert _eventually(lambda: "route restored" in (stack.run_dir / "audit.jsonl").read_text())
 
 
 def _targets(api: str) -> list[tuple[str, str]]:
