@@ -230,6 +230,8 @@ def test_the_profile_dev_serves_the_working_tree(stack: Stack) -> None:
 def test_a_route_that_is_lost_is_put_back(stack: Stack) -> None:
     live = stack.run_dir / "nginx/live"
     before = live.readlink()
+    noted = stack.run_dir / "last-route.json"
+    assert _eventually(lambda: noted.exists() and before.name in noted.read_text())  # the supervisor has seen it
     live.unlink()
     assert _eventually(lambda: live.is_symlink() and live.readlink() == before)
     assert _eventually(lambda: "route restored" in (stack.run_dir / "audit.jsonl").read_text())
