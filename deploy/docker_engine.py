@@ -108,6 +108,10 @@ class Engine:
         """
         return self.run("docker", *arguments)
 
+    def stop(self, *containers: str, grace_s: float) -> None:
+        """Each container's stop signal, and SIGKILL after `grace_s`."""
+        self.docker("stop", "--time", str(max(1, round(grace_s))), *containers)
+
     def run(self, *command: str) -> str:
         """Run a command line of the engine; gives what it printed, error output included."""
         said = self._ask(*command)

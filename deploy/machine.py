@@ -71,6 +71,10 @@ class Machine:
             return self.runtime
         raise DeployError(f"a slot of the runtime {self.runtime.name} is started anew for that")
 
+    def trim(self, slot: Slot, *, grace_s: float) -> None:
+        """End the replicas that the slot has no longer, once the proxy sends nothing there."""
+        self.resizable().trim(slot, after_s=self.router.lag_s, grace_s=grace_s)
+
     def state(self) -> State:
         """The state on disk; rebuilt from what runs when it was lost."""
         state = self.state_file.load()

@@ -83,7 +83,7 @@ class ContainerNginx:
     def stop(self, *, grace_s: float) -> None:
         """SIGQUIT, as the container's stop signal; SIGKILL after `grace_s`."""
         if self.running():
-            self._engine.docker("stop", "--time", str(max(1, round(grace_s))), _NAME)
+            self._engine.stop(_NAME, grace_s=grace_s)
 
     def _signal(self, name: str) -> None:
         try:

@@ -210,17 +210,20 @@ def _share(machine: Machine, job: Job) -> str:
 
 
 def _trim(machine: Machine, job: Job) -> str:
-    machine.resizable().trim(job.slot, after_s=machine.router.lag_s, grace_s=machine.settings.stop_grace_s)
+    machine.trim(job.slot, grace_s=machine.settings.stop_grace_s)
     return f"{max(0, job.workers_before - job.workers)} ended"
 
 
+_GATES = (
+    Phase("wait", "wait until it serves this version and model set", _wait),
+    Phase("smoke", "predict the golden bets", _smoke),
+    Phase("warm", "warm it up", _warm),
+)
 _CANDIDATE = (
     Phase("build", "find the release, or build it", _build),
     Phase("claim", "free the idle slot", _claim),
     Phase("start", "start the release in it", _start),
-    Phase("wait", "wait until it serves this version and model set", _wait),
-    Phase("smoke", "predict the golden bets", _smoke),
-    Phase("warm", "warm it up", _warm),
+    *_GATES,
 )
 DEPLOY = (
     *_CANDIDATE,
@@ -237,9 +240,7 @@ CANARY = (
 RESIZE = (
     Phase("find", "find the release that runs", _find),
     Phase("resize", "start what is to be added", _resize),
-    Phase("wait", "wait until all that stay serve this version", _wait),
-    Phase("smoke", "predict the golden bets", _smoke),
-    Phase("warm", "warm them up", _warm),
+    *_GATES,
     Phase("share", "share the requests out to them, and read that back", _share),
     Phase("trim", "end what is left over, once nothing goes there", _trim),
 )

@@ -40,7 +40,7 @@ def unresize(machine: Machine, slot: Slot, replicas: int) -> str:
     """Give the slot as many replicas as it had, and the proxy their addresses."""
     machine.resizable().resize(slot, replicas)
     machine.router.reconcile(machine.runtime.addresses())
-    machine.resizable().trim(slot, after_s=machine.router.lag_s, grace_s=5)
+    machine.trim(slot, grace_s=5)
     return f"{slot} has {replicas} replica{'s' if replicas > 1 else ''} as before, and what was added is ended"
 
 
@@ -65,7 +65,7 @@ def _settle_resized(machine: Machine, operation: Operation) -> str:
     slot = operation.slot
     if operation.phase != "trim":
         return unresize(machine, slot, operation.workers_before)
-    machine.resizable().trim(slot, after_s=machine.router.lag_s, grace_s=machine.settings.stop_grace_s)
+    machine.trim(slot, grace_s=machine.settings.stop_grace_s)
     return f"{slot} has its new number of replicas, and what was left over is ended"
 
 

@@ -82,7 +82,7 @@ class DockerRuntime:
         if spare:
             time.sleep(after_s)
             self._set_policy(spare, kept=False)
-            self._engine.docker("stop", "--time", str(max(1, round(grace_s))), *spare)
+            self._engine.stop(*spare, grace_s=grace_s)
             self._engine.docker("rm", "--force", *spare)
 
     def keep(self, slot: Slot, *, kept: bool) -> None:
@@ -95,7 +95,7 @@ class DockerRuntime:
         self._set_policy(seen, kept=False)
         active = [name for name, one in seen.items() if one["State"]["Running"] or one["State"]["Restarting"]]
         if active:
-            self._engine.docker("stop", "--time", str(max(1, round(grace_s))), *active)
+            self._engine.stop(*active, grace_s=grace_s)
 
     def observe(self, slot: Slot) -> Observed:
         """What the engine tells. The slot runs while one of its replicas does; `workers` are those that do."""
