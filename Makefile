@@ -53,7 +53,7 @@ lint: $(STAMP) ## ruff: rules and format
 yaml: $(STAMP) ## YAML, workflows (GitHub's schema, zizmor), shell scripts, Dockerfiles
 	@.ci/yaml
 
-unit-on: $(STAMP) ## the fast tests on the Python ON=3.13, with coverage-ON.xml
+unit-on: $(STAMP) ## the fast tests on the Python ON=3.13
 	@test -n "$(ON)" || { echo "make unit-on ON=3.13"; exit 2; }
 	@.ci/unit $(ON)
 

@@ -22,7 +22,7 @@ import psutil
 from tests.support.server import Server
 
 BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
-SECONDS = 8
+SECONDS = 5
 CASES = (
     ("predict", "/api/v1/predict", BET, 1, (1, 16, 64)),
     ("batch of 100", "/api/v1/batch-predict", {"bets": [BET] * 100}, 100, (1, 8)),

@@ -96,7 +96,7 @@ class Rig:
         return str(self.predict().json()["release"])
 
     def traffic(
-        self, *, clients: int = 16, pause: float = 0.02, kinds: tuple[str, ...] = ("post",)
+        self, *, clients: int = 16, pause: float = 0.05, kinds: tuple[str, ...] = ("post",)
     ) -> AbstractContextManager[Tally]:
         """Load in a thread, while the test does other things."""
         return traffic(self.port, clients=clients, pause=pause, kinds=kinds)

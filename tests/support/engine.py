@@ -4,14 +4,16 @@ Needs root. It touches no networking of the host (`--network host` everywhere) a
 hold this machine's package configuration: they end with the engine's folder.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -40,6 +42,7 @@ class Engine:
     """A running engine; `environment` makes `docker` use it."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.socket = folder / "docker.sock"
         self.environment = {
             "DOCKER_HOST": f"unix://{self.socket}",
@@ -89,12 +92,45 @@ class Engine:
 
 
 @contextmanager
-def engine(within: Sequence[str] = (), *, base: bool = True) -> Iterator[Engine]:
-    """Start one with the base image in it (about 30 s), and end it with all that is in it.
+def shared_engine(folder: Path) -> Iterator[Engine]:
+    """The one of all processes of a test run, which share `folder`, with the base image in it.
 
-    `within` goes before its command line, to start it elsewhere; without `base` it begins with no image.
+    Who comes first starts it, and ends it once the others are done. Steps of a build that two ask for are done once.
     """
-    dockerd, mmdebstrap = need("dockerd"), need("mmdebstrap")
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / "place"
+    with (folder / "users").open("w") as users, ExitStack() as stack:
+        fcntl.flock(users, fcntl.LOCK_SH)  # goes with its process, however that ends
+        with (folder / "starting").open("w") as starting:
+            fcntl.flock(starting, fcntl.LOCK_EX)
+            if place.exists():
+                running = Engine(Path(place.read_text()))
+            else:
+                running = stack.enter_context(engine())
+                import_base(running)
+                place.write_text(str(running.folder))
+                stack.callback(_wait_for_others, users)
+        yield running
+
+
+def _wait_for_others(users: IO[str], seconds: float = 1800) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.5)
+        else:
+            return
+
+
+@contextmanager
+def engine(within: Sequence[str] = ()) -> Iterator[Engine]:
+    """Start one without any image, and end it with all that is in it.
+
+    `within` goes before its command line, to start it elsewhere.
+    """
+    dockerd = need("dockerd")
     if os.geteuid():
         pytest.skip("a container engine of its own needs root")
     folder = Path(tempfile.mkdtemp(prefix="pikkit-engine-", dir="/var/tmp"))
@@ -109,8 +145,6 @@ def engine(within: Sequence[str] = (), *, base: bool = True) -> Iterator[Engine]
     try:
         running = Engine(folder)
         _wait(running, started)
-        if base:
-            _import_base(running, mmdebstrap, folder)
         yield running
         for container in running.docker("ps", "--all", "--quiet").split():
             running.docker("rm", "--force", container)
@@ -129,17 +163,21 @@ def _wait(running: Engine, started: Process) -> None:
         time.sleep(0.2)
 
 
-def _import_base(running: Engine, mmdebstrap: str, folder: Path) -> None:
-    """What `python:3.11-slim` is, as far as a build needs it, and about as large."""
+def import_base(running: Engine) -> None:
+    """What `python:3.11-slim` is, as far as a build needs it, and about as large (takes half a minute)."""
+    mmdebstrap = need("mmdebstrap")
     packages = "ca-certificates,python3,python3-venv,python3-pip"
     hooks = [f"--customize-hook={hook}" for hook in _HOOKS]
     left_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "info", "locale", "man", "lintian")]
-    tar = folder / "base.tar"
+    options = ["--quiet", "--variant=apt", "--mode=root", "--dpkgopt=force-unsafe-io", *left_out, *hooks]
+    tar = running.folder / "base.tar"
+    memory = Path("/dev/shm")  # many small files: a third quicker than on a disk
     made = subprocess.run(
         [
-            *(mmdebstrap, "--quiet", "--variant=apt", "--mode=root", f"--include={packages}", *left_out, *hooks),
+            *(mmdebstrap, *options, f"--include={packages}"),
             *("bookworm", str(tar), "/etc/apt/sources.list.d/debian.sources"),
         ],
+        env={**os.environ, **({"TMPDIR": str(memory)} if memory.is_dir() else {})},
         capture_output=True,
         text=True,
         timeout=300,

@@ -64,6 +64,6 @@ def far_host(folder: Path, hidden: Path) -> Iterator[FarHost]:
         (folder / "ssh").mkdir(parents=True)
         sshd = Sshd(folder / "ssh", address=f"{network}.2", within=within)
         stack.callback(sshd.stop)
-        running = stack.enter_context(engine(within, base=False))
+        running = stack.enter_context(engine(within))
         sshd.wrap(f"export DOCKER_HOST=unix://{running.socket}")  # a context's endpoint can't name the socket
         yield FarHost(f"{network}.2", running, sshd, folder / "stack")

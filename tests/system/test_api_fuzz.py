@@ -12,15 +12,12 @@ from tests.support.server import Server
 pytestmark = pytest.mark.system
 
 TOKEN = "let-me-in-please"
-EXAMPLES = 170  # of each route and seed: cases cost more the deeper a seed is searched, and find less
+EXAMPLES = 170  # of each route
+CASES = 1000  # of each part; both find what they find at every run: other seeds are for who changes the API
 
 
-PARTS = [("examples,coverage", 1), *(("fuzzing", seed) for seed in range(1, 3))]
-CASES = 1000  # of each part
-
-
-@pytest.mark.parametrize(("phases", "seed"), PARTS)
-def test_a_thousand_generated_requests_are_answered_as_documented(tmp_path: Path, phases: str, seed: int) -> None:
+@pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing"])
+def test_a_thousand_generated_requests_are_answered_as_documented(tmp_path: Path, phases: str) -> None:
     with Server(tmp_path, ACCESS_LOG=0, ADMIN_TOKEN=TOKEN) as server:
         command = [
             str(Path(sys.executable).with_name("schemathesis")),
@@ -29,7 +26,7 @@ def test_a_thousand_generated_requests_are_answered_as_documented(tmp_path: Path
             "--checks=all",
             f"--phases={phases}",
             f"--max-examples={EXAMPLES}",
-            f"--seed={seed}",
+            "--seed=1",
             "--no-color",
             f"--header=Authorization: Bearer {TOKEN}",
         ]

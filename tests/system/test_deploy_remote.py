@@ -21,7 +21,7 @@ from deploy.docker_endpoint import endpoint
 from deploy.settings import DeploySettings
 from deploy.ssh_site import SshSite
 from tests.support.deploy_load import traffic
-from tests.support.engine import NGINX_IMAGE, Engine
+from tests.support.engine import NGINX_IMAGE, Engine, engine
 from tests.support.far_host import FarHost, far_host
 from tests.support.model_files import served_after, write_set
 from tests.support.need import need, root
@@ -31,7 +31,9 @@ from tests.support.sshd import Sshd
 pytestmark = [pytest.mark.system, pytest.mark.engine, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 PORT = 8000  # as on every host: it is another machine's
-VERSIONS = ("1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0")
+# Other tests build versions of their own on the same engine.
+FIRST = "2.0.0"
+VERSIONS = ("2.1.0", "2.2.0", "2.3.0", "2.4.0", "2.5.0")
 
 
 class Laptop:
@@ -99,15 +101,18 @@ def host(container_engine: Engine, laptop_folder: Path, tmp_path_factory: pytest
     try:
         there = f"ssh://{builder.user}@127.0.0.1:{builder.port}{container_engine.socket}"
         own = Laptop(laptop_folder, builder.client_config(), there, folder / "built")
-        assert "image pikkit-ml-api:1.0.0" in own.run("build", "--version", "1.0.0", "--image")
+        assert f"image pikkit-ml-api:{FIRST}" in own.run("build", "--version", FIRST, "--image")
     finally:
         builder.stop()
     with far_host(folder, hidden=laptop_folder) as made:
-        made.engine.take(container_engine, "pikkit-ml-api:1.0.0", NGINX_IMAGE)
-        for version in VERSIONS:
-            for each in (made.engine, container_engine):
-                each.docker("tag", "pikkit-ml-api:1.0.0", f"pikkit-ml-api:{version}")
+        _take(made.engine, container_engine)
         yield made
+
+
+def _take(taker: Engine, other: Engine) -> None:
+    taker.take(other, f"pikkit-ml-api:{FIRST}", NGINX_IMAGE)
+    for version in VERSIONS:
+        taker.docker("tag", f"pikkit-ml-api:{FIRST}", f"pikkit-ml-api:{version}")
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +121,7 @@ def laptop(host: FarHost, laptop_folder: Path) -> Iterator[Laptop]:
     try:
         with socket.socket() as own:  # of this machine's loopback: it is nobody's business there
             own.bind(("127.0.0.1", 0))
-            assert "golden bets agree" in made.run("up", "--version", "1.0.0")
+            assert "golden bets agree" in made.run("up", "--version", FIRST)
         yield made
     finally:
         made.run("stop", "--force", DEPLOY_STOP_GRACE_S="5")
@@ -131,7 +136,7 @@ def test_the_stack_is_there_and_nothing_of_it_is_here(
     laptop: Laptop, host: FarHost, version: Callable[[], str]
 ) -> None:
     assert {"pikkit-ml-api-blue", "pikkit-nginx-lb"} <= set(host.engine.docker("ps", "--format", "{{.Names}}").split())
-    assert version() == "1.0.0"
+    assert version() == FIRST
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{PORT}/health")
     assert {"state.json", "nginx", "slots", "audit.jsonl"} <= {path.name for path in host.folder.iterdir()}
@@ -139,7 +144,7 @@ def test_the_stack_is_there_and_nothing_of_it_is_here(
     secrets = list(laptop.folder.rglob("slot.env"))
     assert [path.stat().st_mode & 0o777 for path in secrets] == [0o600]
     assert not list(host.folder.rglob("slot.env"))
-    laptop.run("verify", "--version", "1.0.0", "--requests", "100", "--p95-ms", "2000")
+    laptop.run("verify", "--version", FIRST, "--requests", "100", "--p95-ms", "2000")
     status = laptop.status()
     assert status["site"].startswith("ssh://")
     assert status["supervisor"] is None
@@ -149,14 +154,14 @@ def test_deploy_canary_promote_and_rollback_from_here_are_not_noticed_by_clients
     laptop: Laptop, host: FarHost, version: Callable[[], str]
 ) -> None:
     with traffic(PORT, host=host.address) as tally:
-        laptop.run("deploy", "--version", "1.1.0")
-        assert version() == "1.1.0"
-        laptop.run("canary", "--version", "1.2.0", "--weight", "30")
+        laptop.run("deploy", "--version", "2.1.0")
+        assert version() == "2.1.0"
+        laptop.run("canary", "--version", "2.2.0", "--weight", "30")
         time.sleep(1)
         laptop.run("promote", "--force")
-        assert version() == "1.2.0"
+        assert version() == "2.2.0"
         laptop.run("rollback")
-        assert version() == "1.1.0"
+        assert version() == "2.1.0"
     assert tally.failed == 0, tally.failures
     assert tally.requests > 500
     assert {"blue", "green", "canary"} == set(tally.served)
@@ -172,7 +177,7 @@ def test_a_command_is_locked_out_by_another_laptops_and_that_lock_ends_with_its_
         assert "at `deploy --version 9`" in told
         assert "deploy --version 9" in laptop.status()["locked_by"]
         os.kill(other._connection.pid, signal.SIGKILL)
-        told = laptop.run("canary", "--version", "1.2.0")
+        told = laptop.run("canary", "--version", "2.2.0")
         assert "golden bets agree" in told
         lock.__exit__(None, None, None)
     laptop.run("rollback")
@@ -184,7 +189,7 @@ def test_after_a_break_during_a_deploy_production_is_as_it_was_and_the_next_comm
     laptop: Laptop, host: FarHost, version: Callable[[], str], way: str
 ) -> None:
     live = laptop.status()
-    with traffic(PORT, host=host.address, clients=4) as tally, laptop.start("deploy", "--version", "1.3.0") as command:
+    with traffic(PORT, host=host.address, clients=4) as tally, laptop.start("deploy", "--version", "2.3.0") as command:
         assert command.stdout is not None
         for line in command.stdout:
             if line.startswith("  ✓ start"):
@@ -202,9 +207,9 @@ def test_after_a_break_during_a_deploy_production_is_as_it_was_and_the_next_comm
         seen = laptop.status()
         assert re.search("was interrupted at (start|wait)", seen["interrupted"])  # as far as the record had come
         assert seen["production"] == live["production"]
-        told = laptop.run("deploy", "--version", "1.3.0", "--as-built")
+        told = laptop.run("deploy", "--version", "2.3.0", "--as-built")
         assert "never got traffic and was stopped" in told
-        assert version() == "1.3.0"
+        assert version() == "2.3.0"
         laptop.run("rollback")
     assert tally.failed == 0, tally.failures
     assert laptop.status()["production"] == live["production"]
@@ -225,7 +230,7 @@ def test_another_laptop_by_a_docker_context_knows_what_the_first_one_did_and_can
     laptop: Laptop, host: FarHost, version: Callable[[], str], tmp_path: Path
 ) -> None:
     before = version()
-    laptop.run("deploy", "--version", "1.2.0", "--older-models")
+    laptop.run("deploy", "--version", "2.2.0", "--older-models")
     other = Laptop(tmp_path, host.sshd.client_config(), host.docker_host, host.folder)
     other.environment["DOCKER_CONFIG"] = str(tmp_path / "docker")
     del other.environment["DOCKER_HOST"]
@@ -242,7 +247,7 @@ def test_another_laptop_by_a_docker_context_knows_what_the_first_one_did_and_can
     assert "starting it anew" in other.run("rollback")
     assert version() == before
     assert not (tmp_path / "bentoml").exists()
-    assert laptop.status()["rejected"] == "1.2.0"
+    assert laptop.status()["rejected"] == "2.2.0"
 
 
 def test_whoever_logs_in_to_another_folder_is_told_whose_stack_it_is(laptop: Laptop, host: FarHost) -> None:
@@ -250,13 +255,21 @@ def test_whoever_logs_in_to_another_folder_is_told_whose_stack_it_is(laptop: Lap
     assert f"reads {host.folder}" in " ".join(told.split())
 
 
+@pytest.fixture
+def near_engine(host: FarHost) -> Iterator[Engine]:
+    """Beside that of other tests: names of containers are an engine's own."""
+    with engine() as made:
+        _take(made, host.engine)
+        yield made
+
+
 def test_a_fleet_of_two_engines_gets_a_release_host_by_host_and_a_refusal_on_the_second_tells_how_to_go_back(
-    laptop: Laptop, host: FarHost, container_engine: Engine, tmp_path: Path
+    laptop: Laptop, host: FarHost, near_engine: Engine, tmp_path: Path
 ) -> None:
     port = free_block()
     near = {
         "DEPLOY_RUNTIME": "docker",
-        "DOCKER_HOST": f"unix://{container_engine.socket}",
+        "DOCKER_HOST": f"unix://{near_engine.socket}",
         "DEPLOY_RUN_DIR": str(tmp_path / "run"),
         "DEPLOY_BASE_PORT": str(port),
     }
@@ -267,18 +280,18 @@ def test_a_fleet_of_two_engines_gets_a_release_host_by_host_and_a_refusal_on_the
         laptop.run("up", "--version", live, code=0, **near)
         fleet = ("fleet", "--inventory", str(_inventory(tmp_path / "two.toml", hosts)))
         with traffic(PORT, host=host.address, clients=4) as far, traffic(port, clients=4) as here:
-            assert "done on far, near" in laptop.run(*fleet, "deploy", "--version", "1.4.0", "--older-models")
-            assert [_version(url) for url in urls] == ["1.4.0", "1.4.0"]
+            assert "done on far, near" in laptop.run(*fleet, "deploy", "--version", "2.4.0", "--older-models")
+            assert [_version(url) for url in urls] == ["2.4.0", "2.4.0"]
             near |= {"DEPLOY_SLOT_MEMORY": "40m", "DEPLOY_READY_TIMEOUT_S": "15"}
             fleet = ("fleet", "--inventory", str(_inventory(tmp_path / "two.toml", hosts)))
-            told = laptop.run(*fleet, "deploy", "--version", "1.5.0", "--older-models", code=3)
-            assert re.search(r"near: FAILED \(exit code 3.*1\.4\.0 in production", told)
-            assert [_version(url) for url in urls] == ["1.5.0", "1.4.0"]
+            told = laptop.run(*fleet, "deploy", "--version", "2.5.0", "--older-models", code=3)
+            assert re.search(r"near: FAILED \(exit code 3.*2\.4\.0 in production", told)
+            assert [_version(url) for url in urls] == ["2.5.0", "2.4.0"]
             assert "hosts differ" in laptop.run(*fleet, "status", code=1)
             back = re.search(r"to go back: .* --only far rollback", told)
             assert back, told
             laptop.run(*fleet, "--only", "far", "rollback")
-            assert [_version(url) for url in urls] == ["1.4.0", "1.4.0"]
+            assert [_version(url) for url in urls] == ["2.4.0", "2.4.0"]
         assert (far.failures, here.failures) == ({}, {})
     finally:
         laptop.run("stop", "--force", code=0, **near)

@@ -92,7 +92,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 @pytest.fixture(scope="module")
 def bare_engine() -> Iterator[Engine]:
-    with engine(base=False) as running:
+    with engine() as running:
         yield running
 
 

@@ -2,7 +2,6 @@ import copy
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -12,6 +11,7 @@ from deploy.runtimes.kubernetes_settings import KubernetesSettings
 from deploy.runtimes.kubernetes_slots import GRACE_S, PRE_STOP_S, SHUTDOWN_S
 from pikkit.settings import Settings
 from tests.support.kustomize import render
+from tests.support.slow_import import kubernetes_validate
 
 ROOT = HERE.parent.parent
 OVERLAYS = sorted(path.parent for path in HERE.glob("overlays/*/*/kustomization.yaml"))
@@ -38,15 +38,15 @@ def test_every_object_keeps_the_schema_of_the_api(folder: Path) -> None:
     objects = render(folder)
     for item in objects:
         if item["kind"] not in CRDS:
-            kubernetes_validate.validate(item, VERSION, strict=True)
+            kubernetes_validate().validate(item, VERSION, strict=True)
     assert len(objects) >= 4
 
 
 def test_the_schema_check_can_fail() -> None:
     broken = copy.deepcopy(of("Deployment")[0])
     broken["spec"]["template"]["spec"]["containers"][0]["readinesProbe"] = {}
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(broken, VERSION, strict=True)
+    with pytest.raises(kubernetes_validate().ValidationError):
+        kubernetes_validate().validate(broken, VERSION, strict=True)
 
 
 def test_the_rules_are_those_of_prometheus() -> None:

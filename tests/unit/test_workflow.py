@@ -7,15 +7,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import typer.main
 import yaml
-from check_jsonschema.builtin_schemas import get_builtin_schema
 
 import deploy.cli
 import training.__main__
 from tests.support.need import root
+from tests.support.slow_import import github_schema, jsonschema
 
 FILES = sorted((root() / ".github/workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[Any, Any]] = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in FILES}
@@ -58,8 +57,8 @@ def test_what_is_published_or_deployed_is_made_without_a_cache_that_other_runs_w
 
 
 def test_workflows_keep_to_githubs_schema() -> None:
-    schema = get_builtin_schema("vendor.github-workflows")
-    checker = jsonschema.validators.validator_for(schema)(schema)
+    schema = github_schema()
+    checker = jsonschema().validators.validator_for(schema)(schema)
     for file, workflow in zip(FILES, WORKFLOWS.values(), strict=True):
         # YAML 1.1 reads the key `on` as true.
         content = json.loads(json.dumps({("on" if key is True else key): value for key, value in workflow.items()}))

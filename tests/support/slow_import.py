@@ -1,0 +1,20 @@
+"""Modules that take seconds to import, for the test that uses one: every process of a run reads all tests."""
+
+import importlib
+from typing import Any
+
+
+def jsonschema() -> Any:
+    """With its checks of formats, each a grammar that is compiled at the import."""
+    return importlib.import_module("jsonschema")
+
+
+def kubernetes_validate() -> Any:
+    """Needs jsonschema."""
+    return importlib.import_module("kubernetes_validate")
+
+
+def github_schema() -> dict[str, Any]:
+    """GitHub's schema of workflows."""
+    module = importlib.import_module("check_jsonschema.builtin_schemas")
+    return module.get_builtin_schema("vendor.github-workflows")  # type: ignore[no-any-return]
