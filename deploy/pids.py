@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import time
 from dataclasses import dataclass
 from typing import Self
@@ -100,7 +101,9 @@ def end(mark: str, master: ProcessId | None, grace_s: float) -> bool:
 
 
 def port_owner(port: int) -> str | None:
-    """Who listens on `port` of loopback, in words; None when nobody does or it can't be told."""
+    """Who listens on `port` of this machine, in words; None when nobody does or it can't be told."""
+    if _is_free(port):
+        return None
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
@@ -111,3 +114,14 @@ def port_owner(port: int) -> str | None:
                     return f"{process.name()} (pid {process.pid})"
                 return f"pid {connection.pid}"
     return None
+
+
+def _is_free(port: int) -> bool:
+    """Asks the kernel; to look for the owner is to read what every process has open."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that ended are no matter
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True

@@ -5,7 +5,9 @@ import os
 import shutil
 import tempfile
 from functools import cache
+from pathlib import Path
 
+import httpx
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -21,11 +23,24 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 for _name in Settings.model_fields:  # what the shell has set is no matter of the tests
     os.environ.pop(_name.upper(), None)
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+# Every `httpx.get` would read all of certifi's certificates anew: 20 ms, and a test that waits makes many.
+vars(httpx._transports.default)["create_ssl_context"] = cache(httpx.create_ssl_context)
+# These take a minute and more, mostly waiting: begun last, they would end alone.
+_LONG = ("test_reload.py", "test_monitoring_live.py", "test_deploy_fleet.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first."""
-    items.sort(key=lambda item: (item.get_closest_marker("engine") is None, item.get_closest_marker("system") is None))
+    """What takes longest begins first. Only tests that run our code in their own process are traced for coverage."""
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("engine") is None,
+            item.path.name not in _LONG,
+            item.get_closest_marker("system") is None,
+        )
+    )
+    for item in items:
+        if item.get_closest_marker("system") and "deploy_rig" not in _source(item.path):
+            item.add_marker("no_cover")
 
 
 class ByFileAndEngine(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
@@ -36,9 +51,13 @@ class ByFileAndEngine(LoadFileScheduling):  # type: ignore[misc] # xdist has no 
 
 
 @cache
+def _source(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
 def _scope(file: str) -> str:
     # Only the processes that run the tests know their marks.
-    text = (root() / file).read_text(encoding="utf-8")
+    text = _source(root() / file)
     # Tests of another machine take as long as all others with an engine.
     return "engine" if "pytest.mark.engine" in text and "far_host" not in text else file
 

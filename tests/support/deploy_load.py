@@ -107,13 +107,13 @@ def traffic(
     port: int,
     *,
     clients: int = 12,
-    pause: float = 0.1,
+    pause: float = 0.15,
     kinds: Sequence[str] = ("post", "get", "batch"),
     host: str = "127.0.0.1",
 ) -> Iterator[Tally]:
     """Clients in a thread of their own while the block runs.
 
-    By default some hundred requests a second: what is deployed meanwhile needs the processor too.
+    By default some eighty requests a second: what is deployed meanwhile needs the processor too.
     """
     tally = Tally()
     loop = asyncio.new_event_loop()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml import CSafeLoader
 
 Object = dict[str, Any]
 KNOWN = {"apiVersion", "kind", "resources", "namespace", "patches"}
@@ -13,19 +14,19 @@ CLUSTER_WIDE = {"Namespace"}
 
 def render(folder: Path) -> list[Object]:
     """The objects of a folder's kustomization; a field or a patch that does nothing is an error."""
-    given = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    given = yaml.load((folder / "kustomization.yaml").read_text(), CSafeLoader)
     unknown = set(given) - KNOWN
     assert not unknown, f"{folder}: {unknown} is not known here"
     objects: list[Object] = []
     for name in given["resources"]:
         path = folder / name
-        objects += render(path) if path.is_dir() else list(yaml.safe_load_all(path.read_text()))
+        objects += render(path) if path.is_dir() else list(yaml.load_all(path.read_text(), CSafeLoader))
     for patch in given.get("patches", []):
         target = patch["target"]
         chosen = [item for item in objects if _is(item, target)]
         assert chosen, f"{folder}: nothing is {target}"
         for item in chosen:
-            for operation in yaml.safe_load(patch["patch"]):
+            for operation in yaml.load(patch["patch"], CSafeLoader):
                 _apply(item, operation)
     if "namespace" in given:
         for item in objects:

@@ -29,7 +29,7 @@ def judged(rig: Rig) -> list[str]:
 
 
 def test_a_good_canary_goes_up_the_ramp_and_becomes_production(rig: Rig) -> None:
-    with rig.traffic(clients=32, pause=0.03) as tally:
+    with rig.traffic(clients=64, pause=0.01) as tally:
         rig.do(lambda operations: operations.canary("2", None, 10, RAMP))
     assert judged(rig) == ["pass", "pass"]
     assert rig.version() == "2"
@@ -48,7 +48,7 @@ def test_a_good_canary_goes_up_the_ramp_and_becomes_production(rig: Rig) -> None
 )
 def test_a_worse_canary_goes_back_on_its_own(rig: Rig, told: dict[str, object], metric: str) -> None:
     rig.release("bad", **told)
-    with rig.traffic(clients=32, pause=0.03), pytest.raises(CanaryFailed, match="was stopped"):
+    with rig.traffic(clients=64, pause=0.01), pytest.raises(CanaryFailed, match="was stopped"):
         rig.do(lambda operations: operations.canary("bad", None, 10, RAMP))
     status = rig.status()
     assert not status["slots"]["canary"]["running"]

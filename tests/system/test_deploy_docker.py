@@ -7,7 +7,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import httpx
 import pytest
 
 from tests.support.certificates import self_signed, shown
+from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import traffic
 from tests.support.engine import BASE_IMAGE, Engine
 from tests.support.model_files import served_after, write_set
@@ -26,7 +26,7 @@ from tests.support.ports import free_block, free_port
 pytestmark = [pytest.mark.system, pytest.mark.engine, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
-class Stack:
+class Stack(DeployCommand):
     """`python -m deploy` with DEPLOY_RUNTIME=docker."""
 
     def __init__(self, running: Engine, folder: Path) -> None:
@@ -34,32 +34,13 @@ class Stack:
         self.port = free_block(30)  # three replicas of a slot
         self.url = f"http://127.0.0.1:{self.port}"
         self.run_dir = folder / "run"
-        self.environment = {
-            **os.environ,
+        super().__init__(
             **running.environment,
-            "BENTOML_HOME": str(folder / "bentoml"),
-            "DEPLOY_RUNTIME": "docker",
-            "DEPLOY_RUN_DIR": str(self.run_dir),
-            "DEPLOY_BASE_PORT": str(self.port),
-            "DEPLOY_RATE_LIMIT": "0",
-            "DEPLOY_CONNECTION_LIMIT": "0",
-        }
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "deploy", *arguments],
-            cwd=root(),
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            BENTOML_HOME=str(folder / "bentoml"),
+            DEPLOY_RUNTIME="docker",
+            DEPLOY_RUN_DIR=str(self.run_dir),
+            DEPLOY_BASE_PORT=str(self.port),
         )
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        with self.start(*arguments) as command:
-            output = command.communicate(timeout=400)[0]
-        assert command.returncode == code, f"{arguments} ended with {command.returncode}:\n{output}"
-        return output
 
     def compose(self, profile: str, variables: dict[str, str], *services: str) -> None:
         """Start services of a profile, as the documentation says."""
@@ -68,9 +49,6 @@ class Stack:
         environment = {**self.environment, **variables}
         done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-
-    def status(self) -> dict[str, Any]:
-        return json.loads(self.run("status", "--json"))  # type: ignore[no-any-return]
 
     def version(self) -> str:
         return str(httpx.get(f"{self.url}/health", timeout=10).json()["version"])

@@ -1,6 +1,5 @@
 """The product itself as Bentos: deployed under load, with its golden bets, and carried to an empty machine."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser import EXTENSION, chromium, files, service_worker
+from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import traffic
 from tests.support.model_files import write_set
 from tests.support.need import root
@@ -26,41 +26,20 @@ pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::ResourceWa
 BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
 
 
-class Stack:
+class Stack(DeployCommand):
     """`python -m deploy` with a run folder, store and ports of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_block()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = {
-            **os.environ,
-            "BENTOML_HOME": str(folder / "bentoml"),
-            "DATA_DIR": str(folder / "data"),
-            "DEPLOY_RUN_DIR": str(folder / "run"),
-            "DEPLOY_BASE_PORT": str(self.port),
-            "DEPLOY_RATE_LIMIT": "0",
-            "DEPLOY_CONNECTION_LIMIT": "0",
-            "ALERTS_ENABLED": "false",
-            "ACCESS_LOG": "0",
-        }
-        self.environment.pop("MODEL_DIR", None)
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "deploy", *arguments],
-            cwd=root(),
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
+        super().__init__(
+            BENTOML_HOME=str(folder / "bentoml"),
+            DATA_DIR=str(folder / "data"),
+            DEPLOY_RUN_DIR=str(folder / "run"),
+            DEPLOY_BASE_PORT=str(self.port),
+            ALERTS_ENABLED="false",
+            ACCESS_LOG="0",
         )
-        output = done.stdout + done.stderr
-        assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{output}"
-        return output
-
-    def status(self) -> dict[str, Any]:
-        return json.loads(self.run("status", "--json"))  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,9 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -20,11 +18,12 @@ import pytest
 from deploy.docker_endpoint import endpoint
 from deploy.settings import DeploySettings
 from deploy.ssh_site import SshSite
+from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import traffic
-from tests.support.engine import NGINX_IMAGE, Engine, engine
+from tests.support.engine import BASE_IMAGE, NGINX_IMAGE, Engine, engine
 from tests.support.far_host import FarHost, far_host
 from tests.support.model_files import served_after, write_set
-from tests.support.need import need, root
+from tests.support.need import need
 from tests.support.ports import free_block
 from tests.support.sshd import Sshd
 
@@ -36,46 +35,24 @@ FIRST = "2.0.0"
 VERSIONS = ("2.1.0", "2.2.0", "2.3.0", "2.4.0", "2.5.0")
 
 
-class Laptop:
+class Laptop(DeployCommand):
     """Someone who deploys, with a checkout and a folder of their own."""
 
     def __init__(self, folder: Path, config: Path, docker_host: str, remote_dir: Path) -> None:
         self.folder = folder
-        self.environment = {
-            **os.environ,
-            "PATH": f"/usr/bin:{os.environ['PATH']}",
-            "BENTOML_HOME": str(folder / "bentoml"),
-            "BASE_IMAGE": "python:3.11-slim",
-            "DOCKER_HOST": docker_host,
-            "DEPLOY_RUNTIME": "docker",
-            "DEPLOY_RUN_DIR": str(folder / "run"),
-            "DEPLOY_SSH_CONFIG": str(config),
-            "DEPLOY_REMOTE_DIR": str(remote_dir),
-            "DEPLOY_HOST": "0.0.0.0",
-            "DEPLOY_NGINX_IMAGE": NGINX_IMAGE,
-            "DEPLOY_IMAGE_OPTIONS": "--network host",
-            "DEPLOY_RATE_LIMIT": "0",
-            "DEPLOY_CONNECTION_LIMIT": "0",
-        }
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "deploy", *arguments],
-            cwd=root(),
-            env={**self.environment, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        super().__init__(
+            PATH=f"/usr/bin:{os.environ['PATH']}",
+            BENTOML_HOME=str(folder / "bentoml"),
+            BASE_IMAGE=BASE_IMAGE,
+            DOCKER_HOST=docker_host,
+            DEPLOY_RUNTIME="docker",
+            DEPLOY_RUN_DIR=str(folder / "run"),
+            DEPLOY_SSH_CONFIG=str(config),
+            DEPLOY_REMOTE_DIR=str(remote_dir),
+            DEPLOY_HOST="0.0.0.0",
+            DEPLOY_NGINX_IMAGE=NGINX_IMAGE,
+            DEPLOY_IMAGE_OPTIONS="--network host",
         )
-
-    def run(self, *arguments: str, code: int = 0, **environment: str) -> str:
-        with self.start(*arguments, **environment) as command:
-            told = command.communicate(timeout=400)[0]
-        assert command.returncode == code, f"{arguments} ended with {command.returncode}:\n{told}"
-        return told
-
-    def status(self) -> dict[str, Any]:
-        return json.loads(self.run("status", "--json"))  # type: ignore[no-any-return]
 
     def site(self) -> SshSite:
         names = ("run_dir", "ssh_config", "remote_dir")

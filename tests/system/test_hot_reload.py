@@ -59,7 +59,7 @@ async def _ask(http: httpx.AsyncClient, answers: list[tuple[float, int, Any]], e
     while not ending.is_set():
         answer = await http.post("/api/v1/batch-predict", json={"bets": [BET] * 20})
         answers.append((time.monotonic(), answer.status_code, answer.json()))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
 
 
 async def _swap(stage: Stage) -> list[str]:

@@ -1,10 +1,7 @@
 """A release as a container image, on a real engine of the test's own."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +12,7 @@ import httpx
 import pytest
 
 from deploy.verify import verify_contract
+from tests.support.deploy_command import DeployCommand
 from tests.support.engine import BASE_IMAGE, Engine
 from tests.support.model_files import write_set
 from tests.support.need import root
@@ -38,35 +36,22 @@ LIMITS = (
 )
 
 
-class Made:
+class Made(DeployCommand):
     """The engine, the folder that `deploy build --image` wrote to, and where the release lies."""
 
     def __init__(self, running: Engine, folder: Path) -> None:
         self.engine = running
         self.dist = folder / "dist"
-        self.environment = {
+        super().__init__(
             **running.environment,
-            "DEPLOY_RUN_DIR": str(folder / "run"),
-            "BENTOML_HOME": str(folder / "bentoml"),
-            "DATA_DIR": str(folder / "data"),
-        }
-        self.deploy("build", "--version", VERSION, "--image", "--out", str(self.dist))
+            DEPLOY_RUN_DIR=str(folder / "run"),
+            BENTOML_HOME=str(folder / "bentoml"),
+            DATA_DIR=str(folder / "data"),
+        )
+        self.run("build", "--version", VERSION, "--image", "--out", str(self.dist))
         self.image: dict[str, Any] = json.loads(running.docker("image", "inspect", TAG))[0]
 
-    def deploy(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "deploy", *arguments],
-            cwd=root(),
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            timeout=400,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def run(self, name: str, *options: str) -> str:
+    def serve(self, name: str, *options: str) -> str:
         """Start a container; gives its address once it is ready."""
         port = free_port()
         address = f"http://127.0.0.1:{port}"
@@ -134,7 +119,7 @@ def test_the_sbom_lists_what_is_locked_for_serving(made: Made) -> None:
 
 def test_a_container_without_a_writable_root_serves_the_whole_contract_and_becomes_healthy(made: Made) -> None:
     begin = time.monotonic()
-    address = made.run("contract", "--tmpfs", "/data:uid=1034,gid=1034")
+    address = made.serve("contract", "--tmpfs", "/data:uid=1034,gid=1034")
     assert time.monotonic() - begin < 15
     with httpx.Client(base_url=address, timeout=15) as client:
         faults = {check.name for check in verify_contract(client, VERSION) if check.fault}
@@ -158,7 +143,7 @@ def test_new_models_in_a_folder_that_is_mounted_read_only_are_loaded(made: Made,
     models = tmp_path / "models"
     models.mkdir()
     models.chmod(0o755)
-    address = made.run(
+    address = made.serve(
         *("reload", "--tmpfs", "/data:uid=1034,gid=1034", "--volume", f"{models}:/app/models:ro"),
         *("--env", "RELOAD_INTERVAL=1"),
     )
@@ -175,7 +160,7 @@ def test_new_models_in_a_folder_that_is_mounted_read_only_are_loaded(made: Made,
 
 
 def test_a_stop_lets_requests_in_flight_finish(made: Made) -> None:
-    address = made.run("stopped", "--tmpfs", "/data:uid=1034,gid=1034")
+    address = made.serve("stopped", "--tmpfs", "/data:uid=1034,gid=1034")
     body = json.dumps({"bets": [BET] * 100}).encode()
     stop = threading.Thread(target=made.engine.docker, args=("stop", "--time", "40", "stopped"))
 

@@ -21,7 +21,14 @@ BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "instituti
 
 def workers(server: Server) -> list[psutil.Process]:
     found = psutil.Process(server.pid).children(recursive=True)
-    return [process for process in found if "worker" in " ".join(process.cmdline())]
+    return [process for process in found if "worker" in _command(process)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return ""
 
 
 def alive(server: Server) -> float:

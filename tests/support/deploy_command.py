@@ -1,0 +1,43 @@
+"""`python -m deploy` as a process, as operators run it."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from tests.support.need import root
+
+
+class DeployCommand:
+    """Commands that share an environment: that of the tests, without limits of the load balancer, and `settings`."""
+
+    def __init__(self, **settings: str) -> None:
+        self.environment = {
+            **os.environ,
+            "DEPLOY_RATE_LIMIT": "0",
+            "DEPLOY_CONNECTION_LIMIT": "0",
+            **settings,
+        }
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Begin a command; its output, errors too, comes by `stdout`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy", *arguments],
+            cwd=root(),
+            env={**self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0, **environment: str) -> str:
+        """The output of a command, which must end with `code`."""
+        with self.start(*arguments, **environment) as command:
+            output = command.communicate(timeout=400)[0]
+        assert command.returncode == code, f"{arguments} ended with {command.returncode}:\n{output}"
+        return output
+
+    def status(self) -> dict[str, Any]:
+        """What `status --json` tells."""
+        return json.loads(self.run("status", "--json"))  # type: ignore[no-any-return]
