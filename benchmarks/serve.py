@@ -27,6 +27,7 @@ CASES = (
     ("predict", "/api/v1/predict", BET, 1, (1, 16, 64)),
     ("batch of 100", "/api/v1/batch-predict", {"bets": [BET] * 100}, 100, (1, 8)),
 )
+GATED = {("predict", 16), ("batch of 100", 8)}  # the README's targets are about these
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Memory:
 
 
 def main() -> None:
-    """Run all cases and print them."""
+    """Run all cases, or with `--gates` those that have a target, and print them."""
+    gates = "--gates" in sys.argv
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with Server(folder, ACCESS_LOG=0):
@@ -108,6 +110,8 @@ def main() -> None:
             for title, path, body, _, clients in CASES:
                 wrk(server.url + path, body, 4, 1)
                 for c in clients:
+                    if gates and (title, c) not in GATED:
+                        continue
                     rate, p, failed = wrk(server.url + path, body, c)
                     results.append(Result(title, c, rate, p[50], p[95], p[99], failed))
                     time.sleep(0.5)
@@ -120,7 +124,7 @@ def main() -> None:
         figures = [f"{r.per_second:,.0f}", f"{r.per_second * size[r.name]:,.0f}", f"{r.p50:.2f}", f"{r.p95:.2f}"]
         print(f"| {r.name} | {r.clients} | {' | '.join(figures)} | {r.p99:.2f} | {r.failed} |")
     missed = _missed(results, ready, peak)
-    if "--gates" in sys.argv:
+    if gates:
         print("\n".join(missed) or "every target is met")
         sys.exit(bool(missed))
 

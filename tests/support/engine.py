@@ -24,6 +24,8 @@ from tests.support.processes import Process
 
 BASE_IMAGE = "python:3.11-slim"
 NGINX_IMAGE = "nginx:made-here"
+_SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
+_MEMORY = 8e9  # bytes; a run's engines take about five
 _HOOKS = (
     (
         'mkdir -p "$1/usr/local/share/ca-certificates" && '
@@ -133,7 +135,7 @@ def engine(within: Sequence[str] = ()) -> Iterator[Engine]:
     dockerd = need("dockerd")
     if os.geteuid():
         pytest.skip("a container engine of its own needs root")
-    folder = Path(tempfile.mkdtemp(prefix="pikkit-engine-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="pikkit-engine-", dir=_place()))
     started = Process(
         [
             *(*within, dockerd, "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"),
@@ -155,6 +157,13 @@ def engine(within: Sequence[str] = ()) -> Iterator[Engine]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _place() -> str:
+    """In memory where there is enough of it: an image is many small files, copied several times."""
+    memory = Path("/dev/shm")
+    enough = memory.is_dir() and shutil.disk_usage(memory).free > _MEMORY
+    return str(memory) if enough else "/var/tmp"
+
+
 def _wait(running: Engine, started: Process) -> None:
     end = time.monotonic() + 60
     while "Server Version" not in running.docker("info", check=False):
@@ -164,20 +173,26 @@ def _wait(running: Engine, started: Process) -> None:
 
 
 def import_base(running: Engine) -> None:
-    """What `python:3.11-slim` is, as far as a build needs it, and about as large (takes half a minute)."""
+    """What `python:3.11-slim` is, as far as a build needs it, and about as large (takes half a minute).
+
+    On what is no Debian it is the official one.
+    """
+    if not _SOURCES.exists():
+        running.docker("pull", "--quiet", BASE_IMAGE, seconds=300)
+        return
     mmdebstrap = need("mmdebstrap")
     packages = "ca-certificates,python3,python3-venv,python3-pip"
     hooks = [f"--customize-hook={hook}" for hook in _HOOKS]
-    left_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "info", "locale", "man", "lintian")]
+    places = [*(f"share/{name}/*" for name in ("doc", "info", "locale", "man", "lintian")), "bin/py3compile"]
+    left_out = [f"--dpkgopt=path-exclude=/usr/{place}" for place in places]
     options = ["--quiet", "--variant=apt", "--mode=root", "--dpkgopt=force-unsafe-io", *left_out, *hooks]
     tar = running.folder / "base.tar"
-    memory = Path("/dev/shm")  # many small files: a third quicker than on a disk
     made = subprocess.run(
         [
             *(mmdebstrap, *options, f"--include={packages}"),
-            *("bookworm", str(tar), "/etc/apt/sources.list.d/debian.sources"),
+            *("bookworm", str(tar), str(_SOURCES)),
         ],
-        env={**os.environ, **({"TMPDIR": str(memory)} if memory.is_dir() else {})},
+        env={**os.environ, "TMPDIR": str(running.folder)},
         capture_output=True,
         text=True,
         timeout=300,

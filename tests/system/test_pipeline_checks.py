@@ -77,37 +77,39 @@ jobs:
 """
 
 
-@pytest.mark.parametrize(
-    ("file", "content", "words"),
-    [
-        (".github/workflows/x.yml", "on: push\njobs:\n  a:\n    steps: []\n", "runs-on"),
-        (
-            ".github/workflows/x.yml",
-            "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n",
-            "unpinned-uses",
-        ),
-        (
-            ".github/workflows/x.yml",
-            UNKNOWN_STEP,
-            'property "nobody" is not defined',
-        ),
-        ("x.sh", "#!/bin/bash\nrm $1\n", "SC2086"),
-        ("Dockerfile", "FROM debian:12\nRUN sudo true\n", "DL3004"),
-        ("x.yaml", "a: 1\na: 2\n", "duplication"),
-    ],
+FAULTS = (
+    ("check-jsonschema", ".github/workflows/a.yml", "on: push\njobs:\n  a:\n    steps: []\n", "runs-on"),
+    (
+        "zizmor",
+        ".github/workflows/b.yml",
+        "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n",
+        "unpinned-uses",
+    ),
+    ("jactionlint", ".github/workflows/c.yml", UNKNOWN_STEP, 'property "nobody" is not defined'),
+    ("shellcheck", "d.sh", "#!/bin/bash\nrm $1\n", "SC2086"),
+    ("hadolint", "e/Dockerfile", "FROM debian:12\nRUN sudo true\n", "DL3004"),
+    ("yamllint", "f.yaml", "a: 1\na: 2\n", "duplication"),
 )
-def test_a_fault_of_each_kind_is_refused(file: str, content: str, words: str, tmp_path: Path) -> None:
+
+
+def test_a_fault_of_each_kind_is_refused_and_all_are_told_in_one_go(tmp_path: Path) -> None:
     for name in (".ci", ".github"):
         shutil.copytree(root() / name, tmp_path / name)
     for name in (".yamllint", ".gitignore"):
         shutil.copy(root() / name, tmp_path / name)
     (tmp_path / ".venv").symlink_to(root() / ".venv")
-    (tmp_path / file).write_text(content)
+    for _, file, content, _ in FAULTS:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(content)
     git(tmp_path, "init", "-q")
-    git(tmp_path, "add", ".ci", ".github", file)
+    git(tmp_path, "add", ".ci", ".github", "d.sh", "e", "f.yaml")
     code, told = run(tmp_path / ".ci/yaml", cwd=tmp_path)
-    assert code != 0
-    assert words in told
+    assert code == 1
+    [last] = [line for line in told.splitlines() if line.startswith("refused by ")]
+    for tool, file, _, words in FAULTS:
+        assert tool in last.split()
+        assert words in told
+        assert Path(file).name in told
 
 
 def audit() -> Any:

@@ -24,7 +24,7 @@ JOBS: dict[str, dict[str, Any]] = {
 STEPS: list[tuple[str, dict[str, Any]]] = [(name, step) for name, job in JOBS.items() for step in job["steps"]]
 MAKEFILE = (root() / "Makefile").read_text(encoding="utf-8")
 SCRIPTS = [
-    *sorted((root() / ".ci").iterdir()),
+    *sorted(path for path in (root() / ".ci").iterdir() if path.is_file()),
     *sorted((root() / "deploy").glob("*.sh")),
     *sorted((root() / "training").glob("*.sh")),
 ]
