@@ -25,8 +25,8 @@ for _name in Settings.model_fields:  # what the shell has set is no matter of th
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 # Every `httpx.get` would read all of certifi's certificates anew: 20 ms, and a test that waits makes many.
 vars(httpx._transports.default)["create_ssl_context"] = cache(httpx.create_ssl_context)
-# These take a minute and more, mostly waiting: begun last, they would end alone.
-_LONG = ("test_reload.py", "test_monitoring_live.py", "test_deploy_fleet.py")
+# These take a minute and more, mostly waiting: begun after the others of their kind, they would end alone.
+_LONG = ("test_monitoring_live.py", "test_deploy_fleet.py", "test_reload.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,8 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: (
             item.get_closest_marker("engine") is None,
-            item.path.name not in _LONG,
             item.get_closest_marker("system") is None,
+            item.path.name not in _LONG,
         )
     )
     for item in items:

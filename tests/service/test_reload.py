@@ -334,7 +334,7 @@ def test_processes_that_start_at_once_convert_once_and_change_together(bench: Be
         ends = [output.readline().split() for output in outputs]
         assert {version for version, _ in ends} == {"v2"}
         times = [float(moment) for _, moment in ends]
-        assert max(times) - min(times) < 2
+        assert max(times) - min(times) < 4  # two seconds of a machine that does nothing else (see test_hot_reload)
     finally:
         for worker in workers:
             worker.kill()
