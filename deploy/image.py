@@ -71,10 +71,11 @@ class Images:
         """Make the image and write `image.json` and `sbom.json` to `folder`.
 
         Raises:
-            UsageError: no engine answers.
+            UsageError: no engine answers, or the Bento was built for another base image.
             DeployError: a step failed; its last lines are told.
         """
         self._check_engine()
+        self._check_base(release)
         options = shlex.split(self._settings.image_options)
         tag, bento = f"{IMAGE_NAME}:{release.version}", f"{IMAGE_NAME}:{release.version}-bento"
         self._run(containerize_command(release, bento, options))
@@ -113,6 +114,16 @@ class Images:
             raise UsageError(
                 f"no container engine answers ({str(error).splitlines()[-1]}): start Docker, or set DOCKER_HOST"
             ) from error
+
+    def _check_base(self, release: Release) -> None:
+        """The packages lie in an environment that is the base image's Python's."""
+        told = self._run([sys.executable, "-m", "bentoml", "get", release.tag, "--output", "json"])
+        own, asked = json.loads(told)["image"]["base_image"], self._settings.base_image
+        if own != asked:
+            raise UsageError(
+                f"the Bento of {release.version} was built for the base image {own}, not {asked}: "
+                f"choose a new version, or set BASE_IMAGE={own}"
+            )
 
     def _run(self, command: list[str], given: str | None = None) -> str:
         try:

@@ -98,6 +98,11 @@ def test_the_image_tells_what_it_is_and_holds_no_more_than_it_needs(made: Made) 
     assert tools.split() == ["1034"]
 
 
+def test_a_base_image_other_than_the_bentos_is_refused(made: Made) -> None:
+    told = made.run("build", "--version", VERSION, "--image", code=2, BASE_IMAGE="python:3.12-slim")
+    assert f"built for the base image {BASE_IMAGE}, not python:3.12-slim" in " ".join(told.split())
+
+
 def test_the_image_holds_no_secret_no_test_and_no_file_of_the_checkout_but_the_service(made: Made) -> None:
     assert not [name for name in made.image["Config"]["Env"] if re.search(r"TOKEN|SECRET|PASSWORD|_KEY=", name)]
     files = made.inside("find", "/home/bentoml/bento/src", "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\n")
