@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import shutil
 import tempfile
 from functools import cache
@@ -27,6 +28,7 @@ atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 vars(httpx._transports.default)["create_ssl_context"] = cache(httpx.create_ssl_context)
 # These take a minute and more, mostly waiting: begun after the others of their kind, they would end alone.
 _LONG = ("test_monitoring_live.py", "test_deploy_fleet.py", "test_reload.py")
+_USES_OURS = re.compile(r"^from (deploy|pikkit|training|tests\.support\.(deploy|fleet)_rig)\b", re.MULTILINE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
     )
     for item in items:
-        if item.get_closest_marker("system") and "deploy_rig" not in _source(item.path):
+        if item.get_closest_marker("system") and not _USES_OURS.search(_source(item.path)):
             item.add_marker("no_cover")
 
 

@@ -12,6 +12,8 @@ from tests.support.need import root
 class DeployCommand:
     """Commands that share an environment: that of the tests, without limits of the load balancer, and `settings`."""
 
+    module = "deploy"
+
     def __init__(self, **settings: str) -> None:
         self.environment = {
             **os.environ,
@@ -23,7 +25,7 @@ class DeployCommand:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Begin a command; its output, errors too, comes by `stdout`."""
         return subprocess.Popen(
-            [sys.executable, "-m", "deploy", *arguments],
+            [sys.executable, "-m", self.module, *arguments],
             cwd=root(),
             env={**self.environment, **environment},
             stdout=subprocess.PIPE,
@@ -31,11 +33,11 @@ class DeployCommand:
             text=True,
         )
 
-    def run(self, *arguments: str, code: int = 0, **environment: str) -> str:
-        """The output of a command, which must end with `code`."""
+    def run(self, *arguments: str, code: int | None = 0, **environment: str) -> str:
+        """The output of a command, which must end with `code` (None: any)."""
         with self.start(*arguments, **environment) as command:
             output = command.communicate(timeout=400)[0]
-        assert command.returncode == code, f"{arguments} ended with {command.returncode}:\n{output}"
+        assert code is None or command.returncode == code, f"{arguments} ended with {command.returncode}:\n{output}"
         return output
 
     def status(self) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,31 +15,30 @@ from deploy.progress import ConsoleProgress
 from deploy.report import status
 from deploy.settings import DeploySettings
 from deploy.supervisor import stop_supervisor
+from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import Tally, traffic
 from tests.support.deploy_stack import COMPOSER
-from tests.support.need import root
 from tests.support.ports import free_block
 
 
-class Rig:
+class Rig(DeployCommand):
     """`run` runs a command as a process, as an operator does; `machine` looks at the same stack from inside."""
+
+    module = "tests.support.deploy_stack"
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self.port = free_block()
         self.releases = folder / "releases"
         self.releases.mkdir(parents=True)
-        self.environment = {
-            **os.environ,
+        defaults = {
             "STUB_RELEASES": str(self.releases),
             "DEPLOY_RUN_DIR": str(folder / "run"),
             "DEPLOY_BASE_PORT": str(self.port),
-            "DEPLOY_RATE_LIMIT": "0",
-            "DEPLOY_CONNECTION_LIMIT": "0",
             "DEPLOY_READY_TIMEOUT_S": "10",
             "DEPLOY_WARMUP_REQUESTS": "5",
-            **settings,
         }
+        super().__init__(**{**defaults, **settings})
         self.url = f"http://127.0.0.1:{self.port}"
         self.run_dir = folder / "run"
         self.composer = COMPOSER
@@ -52,22 +49,8 @@ class Rig:
         for version in versions:
             (self.releases / f"{version}.json").write_text(json.dumps(told))
 
-    def run(self, *arguments: str, code: int | None = 0, **environment: str) -> str:
-        """The output of a command; it must end with `code` (None: any)."""
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.support.deploy_stack", *arguments],
-            env={**self.environment, **environment},
-            cwd=root(),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        assert code is None or done.returncode == code, f"{arguments} ended with {done.returncode}:\n{output}"
-        return output
-
     def status(self) -> dict[str, Any]:
+        """As the command would tell, without the start of one."""
         return status(self.machine())
 
     def machine(self) -> Machine:

@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 import pytest
+from filelock import FileLock
 
 from deploy.nginx_binary import find_nginx
 from deploy.settings import DeploySettings
@@ -103,27 +103,15 @@ def shared_engine(folder: Path) -> Iterator[Engine]:
     place = folder / "place"
     with (folder / "users").open("w") as users, ExitStack() as stack:
         fcntl.flock(users, fcntl.LOCK_SH)  # goes with its process, however that ends
-        with (folder / "starting").open("w") as starting:
-            fcntl.flock(starting, fcntl.LOCK_EX)
+        with FileLock(folder / "starting"):
             if place.exists():
                 running = Engine(Path(place.read_text()))
             else:
                 running = stack.enter_context(engine())
                 import_base(running)
                 place.write_text(str(running.folder))
-                stack.callback(_wait_for_others, users)
+                stack.callback(fcntl.flock, users, fcntl.LOCK_EX)  # until the others are done
         yield running
-
-
-def _wait_for_others(users: IO[str], seconds: float = 1800) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.5)
-        else:
-            return
 
 
 @contextmanager

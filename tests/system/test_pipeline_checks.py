@@ -102,7 +102,7 @@ def test_a_fault_of_each_kind_is_refused_and_all_are_told_in_one_go(tmp_path: Pa
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(content)
     git(tmp_path, "init", "-q")
-    git(tmp_path, "add", ".ci", ".github", "d.sh", "e", "f.yaml")
+    git(tmp_path, "add", ".ci", ".github", *(file for _, file, _, _ in FAULTS))
     code, told = run(tmp_path / ".ci/yaml", cwd=tmp_path)
     assert code == 1
     [last] = [line for line in told.splitlines() if line.startswith("refused by ")]
