@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from pikkit.bundle import ModelSet
 from pikkit.errors import ModelError
-from pikkit.history import History
-from pikkit.importing import golden_bets, import_models
+from pikkit.history.history import History
+from pikkit.models.importing import golden_bets, import_models
+from pikkit.models.model_set import ModelSet
+from pikkit.models.store import Stored
+from pikkit.models.user_files import HISTORY_FILE
 from pikkit.settings import Settings
-from pikkit.store import Stored
-from pikkit.userfiles import HISTORY_FILE
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -68,7 +68,7 @@ def _read_history(path: Path) -> History:
 
 def _history_of(path: Path, console: Console) -> History:
     try:
-        from pikkit.settled import read_settled  # noqa: PLC0415 - needs polars, which serving does without
+        from pikkit.history.settled_bets import read_settled  # noqa: PLC0415 - needs polars, which serving does without
     except ImportError as cause:
         raise ModelError("--bets needs polars: pip install polars, or make the history where it is") from cause
     settled, report = read_settled(path)

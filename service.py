@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
-from pikkit.runtime import prepare_runtime_dir
+from pikkit.bento.run_folder import prepare_runtime_dir
 
 RUNTIME_DIR = prepare_runtime_dir()  # before anything makes a metric
 
-from pikkit.image import container_image
-from pikkit.logs import configure
+from pikkit.bento.batch import BatchInput, BatchOutput
+from pikkit.bento.config import BATCH_PATH, service_config
+from pikkit.bento.image import container_image
+from pikkit.bento.lazy import LazyApplication
 from pikkit.settings import Settings
-from pikkit.web.batch import BatchInput, BatchOutput
-from pikkit.web.config import BATCH_PATH, service_config
-from pikkit.web.lazy import LazyApplication
+from pikkit.telemetry.logs import configure
 
 if TYPE_CHECKING:
-    from pikkit.web.app import Application
+    from pikkit.app import Application
 
 SETTINGS = Settings.load()
 configure(SETTINGS)
 
 
 def _build() -> Application:
-    from pikkit.web.app import Application  # noqa: PLC0415 - a second that BentoML's parent process need not spend
+    from pikkit.app import Application  # noqa: PLC0415 - a second that BentoML's parent process need not spend
 
     return Application(SETTINGS, RUNTIME_DIR)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serve import BET
-from pikkit.runtime import prepare_runtime_dir
+from pikkit.bento.run_folder import prepare_runtime_dir
 
 # What was counted when this was last made faster, on Python 3.11, and a tenth more: raise it only with a reason.
 MOST_CALLS = {"/api/v1/predict": 273, "/api/v1/batch-predict": 19}
@@ -32,9 +32,9 @@ def application(folder: Path) -> Any:
     os.environ.update(ACCESS_LOG="0", ALERTS_ENABLED="false", DATA_DIR=str(folder / "data"), LOG_LEVEL="ERROR")
     os.environ["BENTOML_HOME"] = str(folder / "bentoml")
     runtime = prepare_runtime_dir()
-    from pikkit.logs import configure  # noqa: PLC0415 - after the folder of the metrics is known
+    from pikkit.app import Application  # noqa: PLC0415
     from pikkit.settings import Settings  # noqa: PLC0415
-    from pikkit.web.app import Application  # noqa: PLC0415
+    from pikkit.telemetry.logs import configure  # noqa: PLC0415 - after the folder of the metrics is known
 
     settings = Settings.load()
     configure(settings)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from pikkit.bets import CATEGORICAL, BetColumns
-from pikkit.features import FEATURES, FeatureSpec, build_matrix
-from pikkit.history import History, SettledBets, as_of
-from pikkit.odds import expected_roi_pct
+from pikkit.bets.bet import CATEGORICAL, BetColumns
+from pikkit.bets.odds import expected_roi_pct
+from pikkit.features.table import FEATURES, FeatureSpec, build_matrix
+from pikkit.history.history import History, SettledBets, as_of
 
 Floats = npt.NDArray[np.float64]
 

@@ -24,14 +24,14 @@ import xgboost
 
 from benchmarks.features import made_up, timed
 from benchmarks.serve import BET, wrk
-from pikkit.bets import CATEGORICAL, Bet
-from pikkit.bundle import ModelSet, load_set
-from pikkit.convert import convert
-from pikkit.engine import Engine
-from pikkit.features import FEATURES
-from pikkit.history import History, SettledBets
-from pikkit.predictor import Predictor
-from pikkit.userfiles import take_copy
+from pikkit.bets.bet import CATEGORICAL, Bet
+from pikkit.features.table import FEATURES
+from pikkit.grading.predictor import Predictor
+from pikkit.history.history import History, SettledBets
+from pikkit.models.conversion import convert
+from pikkit.models.engines import Engine
+from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.user_files import take_copy
 from tests.support.need import root
 from tests.support.server import Server
 

@@ -18,15 +18,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pikkit.bundle import ModelSet, load_set
-from pikkit.convert import convert
 from pikkit.errors import ModelError
-from pikkit.history import SettledBets
-from pikkit.predictionlog import read_predictions
-from pikkit.predictor import Predictor
+from pikkit.grading.predictor import Predictor
+from pikkit.history.history import SettledBets
+from pikkit.history.settled_bets import ReadReport, read_settled
+from pikkit.models.conversion import convert
+from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.user_files import take_copy
 from pikkit.settings import Settings
-from pikkit.settled import ReadReport, read_settled
-from pikkit.userfiles import take_copy
+from pikkit.telemetry.prediction_log import read_predictions
 from training.evaluate import Judged, Verdict, gates, judge, newest, slices
 from training.live import Live, join
 from training.measures import percent, scores
@@ -183,7 +183,7 @@ def _read(bets: Path | None, *, supabase: bool, placed: bool = False) -> Settled
     if (bets is None) == (not supabase):
         raise ModelError("name the bets: --bets FILE or --supabase (one of them); nothing is trained without bets")
     if bets is None:
-        from pikkit.supabase_bets import fetch_settled  # noqa: PLC0415 - a second to import
+        from training.supabase_bets import fetch_settled  # noqa: PLC0415 - a second to import
 
         settled, report = fetch_settled(Settings.load(), placed=placed)
     else:

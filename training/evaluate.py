@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pikkit.bets import BetColumns
-from pikkit.bundle import ModelSet
-from pikkit.features import build_matrix
-from pikkit.grading import GRADES, Rules, confidence, grade
-from pikkit.history import HistoryColumns, SettledBets, as_of
-from pikkit.odds import implied_probability, kelly_fraction
+from pikkit.bets.bet import BetColumns
+from pikkit.bets.odds import implied_probability, kelly_fraction
+from pikkit.features.table import build_matrix
+from pikkit.grading.decision import GRADES, Rules, confidence, grade
+from pikkit.history.history import HistoryColumns, SettledBets, as_of
+from pikkit.models.model_set import ModelSet
 from training.measures import Interval, Scores, bootstrap_mean, ece, log_losses, scores
 
 __all__ = ["Gate", "Judged", "Verdict", "gates", "judge", "newest", "slices", "some"]

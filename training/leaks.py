@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pikkit.history import SettledBets
-from pikkit.odds import expected_roi_pct
+from pikkit.bets.odds import expected_roi_pct
+from pikkit.history.history import SettledBets
 
 __all__ = ["leaking_features"]
 

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pikkit.bets import CATEGORICAL, BetColumns
-from pikkit.categories import group_key
+from pikkit.bets.bet import CATEGORICAL, BetColumns
+from pikkit.bets.names import group_key
+from pikkit.bets.odds import implied_probability
 from pikkit.errors import ModelError
-from pikkit.grading import GRADES
-from pikkit.history import SettledBets
-from pikkit.odds import implied_probability
+from pikkit.grading.decision import GRADES
+from pikkit.history.history import SettledBets
 from training.evaluate import Judged, some
 from training.measures import Interval, bootstrap_mean
 

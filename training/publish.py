@@ -8,7 +8,7 @@ import pickle
 import tempfile
 from pathlib import Path
 
-from pikkit.userfiles import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE
+from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE
 from training.train import Trained
 
 __all__ = ["promote", "write_version"]

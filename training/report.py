@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from pikkit.bundle import ModelSet
+from pikkit.models.model_set import ModelSet
 from training.evaluate import Judged, Verdict, slices
 from training.live import Live
 from training.measures import Scores, percent, reliability, scores

@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from pikkit.bets import Bet, OddsLimits, read_bet
-from pikkit.bundle import ModelSet
+from pikkit.bets.bet import Bet, OddsLimits, read_bet
 from pikkit.errors import InvalidBet, ModelError
-from pikkit.predictor import Predictor
+from pikkit.grading.predictor import Predictor
+from pikkit.models.model_set import ModelSet
 
 __all__ = ["ANSWERS", "count_rows", "score_file"]
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pikkit.bets import BetColumns
-from pikkit.history import SettledBets
-from pikkit.odds import decimal_to_american, expected_roi_pct
+from pikkit.bets.bet import BetColumns
+from pikkit.bets.odds import decimal_to_american, expected_roi_pct
+from pikkit.history.history import SettledBets
 
 __all__ = ["simulate"]
 

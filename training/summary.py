@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pikkit.bundle import ModelSet
+from pikkit.models.model_set import ModelSet
 from training.evaluate import Judged, Verdict, slices
 
 __all__ = ["markdown_summary"]

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
-from pikkit.bets import BetColumns
-from pikkit.drift import Baseline
+from pikkit.bets.bet import BetColumns
+from pikkit.bets.odds import expected_roi_pct, implied_probability, kelly_fraction
 from pikkit.errors import ModelError
-from pikkit.features import FeatureRows, FeatureSpec, build_matrix
-from pikkit.grading import GRADES, Rules, confidence, grade
-from pikkit.history import GROUPS, History, HistoryColumns, SettledBets, as_of
-from pikkit.odds import expected_roi_pct, implied_probability, kelly_fraction
+from pikkit.features.table import FeatureRows, FeatureSpec, build_matrix
+from pikkit.grading.decision import GRADES, Rules, confidence, grade
+from pikkit.history.history import GROUPS, History, HistoryColumns, SettledBets, as_of
+from pikkit.telemetry.drift import Baseline
 from training.fit import FOLDS, calibrate, choose, fit
 from training.leaks import leaking_features
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pikkit.alerts.alert import Alert
+from pikkit.alerts.message import Alert
 
 __all__ = ["Delivery", "Outbox", "OutboxFigures"]
 

@@ -7,15 +7,15 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
-from pikkit.alerts.alert import Alert, dedup_key, make_alert
-from pikkit.alerts.consumer import Consumer
-from pikkit.alerts.n8n import N8nWebhook
+from pikkit.alerts.delivery import Consumer
+from pikkit.alerts.message import Alert, dedup_key, make_alert
 from pikkit.alerts.outbox import Outbox, OutboxFigures
-from pikkit.alerts.receivers import Receiver
-from pikkit.alerts.telegram import Telegram
-from pikkit.bets import Bet, Prediction
-from pikkit.logs import get_logger
+from pikkit.alerts.receivers.n8n import N8nWebhook
+from pikkit.alerts.receivers.port import Receiver
+from pikkit.alerts.receivers.telegram import Telegram
+from pikkit.bets.bet import Bet, Prediction
 from pikkit.settings import Settings
+from pikkit.telemetry.logs import get_logger
 
 __all__ = ["AlertSink", "build_receivers", "build_sink"]
 
@@ -150,7 +150,7 @@ def build_receivers(settings: Settings) -> list[Receiver]:
         receivers.append(Telegram(token, settings.telegram_chat_id, api=str(settings.telegram_api_url).rstrip("/")))
     key = secret("supabase_service_key")
     if settings.supabase_url is not None and key:
-        from pikkit.alerts.supabase import SupabaseTable  # noqa: PLC0415 - a fifth of a second to import
+        from pikkit.alerts.receivers.supabase import SupabaseTable  # noqa: PLC0415 - a fifth of a second to import
 
         receivers.append(SupabaseTable(str(settings.supabase_url), key))
     return receivers

@@ -30,9 +30,9 @@ from pikkit.errors import (
     Unauthorized,
     UnsupportedMedia,
 )
-from pikkit.logs import access, get_logger
-from pikkit.metrics import PROBES, Metrics
 from pikkit.settings import Settings
+from pikkit.telemetry.logs import access, get_logger
+from pikkit.telemetry.metrics import PROBES, Metrics
 from pikkit.web.cors import Cors, RawHeaders
 from pikkit.web.hot import Answer
 

@@ -8,9 +8,9 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 
-from pikkit.bets import BatchAnswer
-from pikkit.grader import BatchJob, Grader, Options, options_of
-from pikkit.web.config import BATCH_PATH, PREDICT_PATH
+from pikkit.bento.config import BATCH_PATH, PREDICT_PATH
+from pikkit.bets.bet import BatchAnswer
+from pikkit.grading.grader import BatchJob, Grader, Options, options_of
 from pikkit.web.merger import Merger
 from pikkit.web.responses import read_json
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from pikkit.bets import BatchAnswer
-from pikkit.grader import BatchJob
+from pikkit.bets.bet import BatchAnswer
+from pikkit.grading.grader import BatchJob
 
 __all__ = ["Merger"]
 

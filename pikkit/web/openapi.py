@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pikkit.bets import CATEGORICAL, BatchAnswer, Bet, OddsLimits, Prediction
+from pikkit.bets.bet import CATEGORICAL, BatchAnswer, Bet, OddsLimits, Prediction
 from pikkit.errors import (
     BodyTooLarge,
     ErrorBody,
@@ -21,9 +21,9 @@ from pikkit.errors import (
     Unauthorized,
     UnsupportedMedia,
 )
-from pikkit.grader import MAX_BETS
-from pikkit.legacy import ABSENT
+from pikkit.grading.grader import MAX_BETS
 from pikkit.settings import Settings
+from pikkit.web.legacy import ABSENT
 from pikkit.web.schemas import BET_RULES, QUERY_RULES, HealthBody, ModelInfoBody, ReloadBody
 
 __all__ = ["EXAMPLE_BET", "document"]

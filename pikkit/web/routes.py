@@ -15,12 +15,12 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Scope
 
-from pikkit.bets import BatchAnswer, Prediction
+from pikkit.bento.config import PREDICT_PATH
+from pikkit.bets.bet import BatchAnswer, Prediction
 from pikkit.errors import Forbidden, NotFound, Unauthorized
-from pikkit.grader import BatchJob, Grader, Options, options_of
-from pikkit.legacy import legacy_bet
+from pikkit.grading.grader import BatchJob, Grader, Options, options_of
 from pikkit.settings import Settings
-from pikkit.web.config import PREDICT_PATH
+from pikkit.web.legacy import legacy_bet
 from pikkit.web.openapi import document
 from pikkit.web.responses import json_response, read_json
 from pikkit.web.status import Status

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from pikkit.bundle import ModelSet
 from pikkit.errors import ModelError, ModelsNotLoaded, ModelsRefused
-from pikkit.reload import ReloadResult, ReloadStatus
+from pikkit.models.hub import ReloadResult, ReloadStatus
+from pikkit.models.model_set import ModelSet
 from pikkit.settings import Settings
 from pikkit.web.schemas import HealthBody, ModelInfoBody, ReloadBody
 
@@ -17,7 +17,7 @@ __all__ = ["Hub", "Status"]
 
 
 class Hub(Protocol):
-    """The port to whatever holds the model set of the moment (`pikkit.reload.ModelHub`)."""
+    """The port to whatever holds the model set of the moment (`pikkit.models.hub.ModelHub`)."""
 
     @property
     def current(self) -> ModelSet | None:

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from pikkit.alerts.alert import Alert, make_alert
-from pikkit.alerts.n8n import SIGNATURE_HEADER, N8nWebhook
+from pikkit.alerts.message import Alert, make_alert
 from pikkit.alerts.n8n_setup import SetupError, fill_workflow, push_workflow
-from pikkit.alerts.receivers import Later, Receiver, Refused
-from pikkit.alerts.supabase import SupabaseTable
-from pikkit.alerts.telegram import Telegram
+from pikkit.alerts.receivers.n8n import SIGNATURE_HEADER, N8nWebhook
+from pikkit.alerts.receivers.port import Later, Receiver, Refused
+from pikkit.alerts.receivers.supabase import SupabaseTable
+from pikkit.alerts.receivers.telegram import Telegram
 from pikkit.settings import Settings
 from tests.support.ports import free_port
 from tests.support.receiver import Answer, Call, StandIn

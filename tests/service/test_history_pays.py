@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pikkit.bundle import ModelSet, load_set
-from pikkit.convert import convert
-from pikkit.features import build_matrix
-from pikkit.history import History, SettledBets
-from pikkit.settled import read_settled
-from pikkit.userfiles import take_copy, with_history
+from pikkit.features.table import build_matrix
+from pikkit.history.history import History, SettledBets
+from pikkit.history.settled_bets import read_settled
+from pikkit.models.conversion import convert
+from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.user_files import take_copy, with_history
 from tests.support.real import real_dir
 from tests.support.settled import rows_of
 

@@ -16,11 +16,11 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pikkit.bundle import ModelSet, load_set
-from pikkit.convert import TOLERANCE, convert
 from pikkit.errors import ModelError
-from pikkit.history import History
-from pikkit.userfiles import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE, take_copy
+from pikkit.history.history import History
+from pikkit.models.conversion import TOLERANCE, convert
+from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE, take_copy
 from tests.support.hostile import bombs, corpus
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set
 from tests.support.need import root

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pikkit import store
 from pikkit.errors import ModelError
-from pikkit.importing import import_models
-from pikkit.reload import ModelHub
+from pikkit.models import store
+from pikkit.models.hub import ModelHub
+from pikkit.models.importing import import_models
+from pikkit.models.user_files import METADATA_FILE, ROI_FILE, WIN_FILE
 from pikkit.settings import Settings
-from pikkit.userfiles import METADATA_FILE, ROI_FILE, WIN_FILE
 from tests.support.hostile import corpus
 from tests.support.model_files import FEATURES, train, write_set
 from tests.support.need import root
@@ -303,7 +303,7 @@ def test_a_set_that_fails_in_the_worker_is_reported_once_and_the_old_one_serves(
 _WORKER = """
 import sys, time
 from pathlib import Path
-from pikkit.reload import ModelHub
+from pikkit.models.hub import ModelHub
 from pikkit.settings import Settings
 hub = ModelHub(Settings(_env_file=None, model_dir=Path(sys.argv[1]), reload_interval=0.5), Path(sys.argv[2]))
 hub.load_initial()

@@ -8,8 +8,8 @@ import pytest
 
 from pikkit.errors import ModelError
 from pikkit.settings import Settings
-from pikkit.supabase_bets import fetch_settled
 from tests.support.receiver import Answer, Call, StandIn
+from training.supabase_bets import fetch_settled
 
 KEY = "a.b.c"
 

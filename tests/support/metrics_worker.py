@@ -10,8 +10,8 @@ from typing import Any
 
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = sys.argv[1]
 
-from pikkit.metrics import Metrics
 from pikkit.settings import Settings
+from pikkit.telemetry.metrics import Metrics
 from tests.support.samples import a_bet, a_model_set, a_prediction
 
 metrics = Metrics(Settings(workers=4, deployment="blue", app_version="7"))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pikkit.bets import Bet, Grade, Prediction
+from pikkit.bets.bet import Bet, Grade, Prediction
 
 _SPORTS = ("Basketball", "Tennis")
 _MARKETS = ("Moneyline", "Total", "")

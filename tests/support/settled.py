@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from pikkit.bets import BetColumns
-from pikkit.history import SettledBets
+from pikkit.bets.bet import BetColumns
+from pikkit.history.history import SettledBets
 
 
 def settled(rows: list[dict[str, Any]]) -> SettledBets:

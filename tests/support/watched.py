@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from pikkit.drift import Baseline
-from pikkit.driftmonitor import DriftMonitor
-from pikkit.metrics import Metrics
-from pikkit.recorder import Recorder
 from pikkit.settings import Settings
+from pikkit.telemetry.drift import Baseline
+from pikkit.telemetry.drift_monitor import DriftMonitor
+from pikkit.telemetry.metrics import Metrics
+from pikkit.telemetry.recorder import Recorder
 from tests.support.samples import a_bet, a_model_set, a_prediction
 
 _FEATURES = ("implied_prob", "is_live")

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pikkit.alerts.alert import Alert, make_alert
-from pikkit.alerts.n8n import N8nWebhook
+from pikkit.alerts.message import Alert, make_alert
 from pikkit.alerts.n8n_setup import fill_workflow
-from pikkit.alerts.receivers import Later, Refused
+from pikkit.alerts.receivers.n8n import N8nWebhook
+from pikkit.alerts.receivers.port import Later, Refused
 from pikkit.settings import Settings
 from tests.support.n8n import N8n, n8n_binary
 from tests.support.receiver import Answer, Call, StandIn

@@ -1,0 +1,167 @@
+"""The composition root: builds the real objects from the settings, once per worker."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from starlette.routing import Router
+from starlette.types import ASGIApp
+
+from pikkit.alerts import AlertSink, build_sink
+from pikkit.bento.config import BATCH_PATH
+from pikkit.bets.bet import BatchAnswer, Bet, OddsLimits, Prediction, read_bet
+from pikkit.errors import InvalidBet, PikkitError
+from pikkit.grading.grader import BatchJob, Grader, Observer, Options
+from pikkit.grading.predictor import Models, Predictor
+from pikkit.models.hub import ModelHub
+from pikkit.models.model_set import ModelSet
+from pikkit.settings import Settings
+from pikkit.telemetry.drift_monitor import DriftMonitor
+from pikkit.telemetry.logs import get_logger
+from pikkit.telemetry.metrics import Metrics
+from pikkit.telemetry.prediction_log import PredictionLog
+from pikkit.telemetry.recorder import Recorder
+from pikkit.telemetry.worker_health import Strength, in_container
+from pikkit.web.gateway import Gateway
+from pikkit.web.hot import hot_routes
+from pikkit.web.openapi import EXAMPLE_BET
+from pikkit.web.routes import Routes, grade_batches
+from pikkit.web.status import Status
+
+__all__ = ["Application"]
+
+_log = get_logger("pikkit.app")
+
+
+class Application:
+    """Everything that one worker holds."""
+
+    def __init__(self, settings: Settings, runtime_dir: Path) -> None:
+        self._settings = settings
+        self._metrics = Metrics(settings)
+        self._hub = ModelHub(
+            settings, runtime_dir, on_failure=self._metrics.reload_failed, on_success=self._metrics.reload_ok
+        )
+        self._predictor = Predictor.from_settings(settings)
+        self._drift = DriftMonitor(runtime_dir)
+        self._metrics.watch(self._drift)
+        self._recorder = Recorder(
+            self._predictor.rows,
+            [self._drift, *([PredictionLog(settings)] if settings.prediction_log else [])],
+            dropped=self._metrics.log_dropped,
+        )
+        self._alerts = build_sink(settings, counted=self._metrics.alert, dropped=self._metrics.alert_dropped)
+        observers: list[Observer] = [
+            _Counting(self._metrics),
+            self._recorder,
+        ]
+        if self._alerts:
+            observers.append(_Alerting(self._alerts))
+            self._metrics.watch_outbox(self._alerts.figures)
+        self._grader = Grader(
+            self._predictor,
+            lambda: self._hub.current,
+            observers,
+            limits=OddsLimits(settings.min_odds, settings.max_odds),
+        )
+        self._status = Status(settings, self._hub, drift=self._drift.report)
+        self._strength = Strength(self._metrics.workers_alive, self._metrics.workers_expected)
+        self._routes = Routes(settings, self._grader, self._status, scrape=self._metrics.scrape)
+
+    def router(self) -> Router:
+        """The routes beside BentoML's."""
+        return self._routes.router()
+
+    def gateway(self, app: ASGIApp) -> Gateway:
+        """What every request to `app` goes through first."""
+        prepare = {BATCH_PATH: self._routes.prepare_batch}
+        # Traces are made by the layers in between: where they are asked for, every request goes through them.
+        hot = {} if self._settings.otlp_endpoint else hot_routes(self._grader, merged=self._metrics.merged)
+        return Gateway(app, settings=self._settings, metrics=self._metrics, prepare=prepare, hot=hot)
+
+    async def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
+        """Grade the batch requests that BentoML merged."""
+        self._metrics.merged(len(jobs))
+        return await grade_batches(self._grader, jobs)
+
+    def load(self) -> None:
+        """Join the workers and load a model set. Without one the service starts, says so, and keeps looking."""
+        self._metrics.join()
+        for missing in [name for name in ("uvloop", "httptools") if importlib.util.find_spec(name) is None]:
+            _log.warning(f"{missing} is not installed: about half the speed; install requirements/serve.txt")
+        try:
+            self._hub.load_initial()
+        except PikkitError as error:
+            _log.error("no model set", reason=error.message)
+        if self._hub.current is not None:
+            self._serves(self._hub.current)
+        # What is loaded now lives as long as the worker: a full collection need not walk it (50 to 100 ms each).
+        gc.collect()
+        gc.freeze()
+
+    async def start(self) -> None:
+        """Begin to watch for new models, to record and to deliver alerts."""
+        self._metrics.defer()
+        self._hub.start(self._serves)
+        self._recorder.start()
+        if self._alerts:
+            self._alerts.start()
+        if in_container():
+            self._strength.start()
+
+    async def stop(self) -> None:
+        """Finish what is under way."""
+        self._strength.stop()
+        self._hub.stop()
+        self._recorder.stop()
+        if self._alerts:
+            self._alerts.stop()
+        self._metrics.flush()
+
+    def ready(self) -> bool:
+        """Whether a model set is loaded and has predicted once."""
+        return self._status.ready()
+
+    def _serves(self, models: ModelSet) -> None:
+        """`models` serves from now on: warm it up, and say so."""
+        self._predictor.predict(models, [read_bet(EXAMPLE_BET)], time.time())
+        self._drift.use(models)
+        self._metrics.model_loaded(models)
+        self._status.warmed = True
+        _log.info("model set serves", model_version=models.version, tag=models.tag, history=models.history.size)
+        if models.starter:
+            _log.warning("these are the starter models, trained on simulated bets: import your own before you bet")
+        if not models.history.size:
+            _log.warning("no betting history: confidence is at most 0.5, so nothing is graded A or B")
+
+
+class _Counting:
+    """Counts for the metrics what the grader tells."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def graded(self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options) -> None:
+        del options  # dry runs are load all the same
+        self._metrics.predictions(bets, predictions, models)
+
+    def refused(self, error: InvalidBet) -> None:
+        self._metrics.error(error.code)
+
+
+class _Alerting:
+    """Offers A and B bets to the outbox."""
+
+    def __init__(self, sink: AlertSink) -> None:
+        self._sink = sink
+
+    def graded(self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options) -> None:
+        if options.raises_alerts:
+            self._sink.offer(bets, predictions, model_version=models.version, dry_run=options.dry_run)
+
+    def refused(self, error: InvalidBet) -> None:
+        """A refused bet raises no alert."""

@@ -1,0 +1,1 @@
+"""BentoML's side of the service."""

@@ -1,0 +1,1 @@
+"""A bet, its price, its names: pure."""

@@ -1,0 +1,1 @@
+"""From validated bets to answers."""

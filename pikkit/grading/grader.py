@@ -1,0 +1,205 @@
+"""From what a caller sent to what it gets back: reads bets, predicts, counts, offers alerts. Knows no HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pikkit.bets.bet import (
+    BatchAnswer,
+    BatchError,
+    BatchItem,
+    Bet,
+    OddsLimits,
+    Prediction,
+    read_bet,
+    read_bets,
+    unknown_fields,
+)
+from pikkit.errors import InvalidBet, InvalidRequest, ModelsNotLoaded
+from pikkit.grading.decision import GRADES
+from pikkit.grading.predictor import Models, Predictor
+
+__all__ = ["MAX_BETS", "BatchJob", "Grader", "Observer", "Options", "options_of"]
+
+MAX_BETS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a request wants to be answered."""
+
+    explain: bool = False
+    dry_run: bool = False
+    raises_alerts: bool = True
+    names_unknown_fields: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """One batch request, read: each bet is valid or carries its error; all are graded by one model set."""
+
+    models: Models
+    raw: list[Any]
+    bets: list[Bet | InvalidBet]
+    options: Options
+
+    def pairs(self) -> Iterable[tuple[Bet | InvalidBet, Any]]:
+        """Each bet with what was sent."""
+        return zip(self.bets, self.raw, strict=True)
+
+
+class Observer(Protocol):
+    """The port to whoever sees what was graded (metrics, alerts, prediction log). Must not raise or block."""
+
+    def graded(self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options) -> None:
+        """These bets got these predictions."""
+        ...
+
+    def refused(self, error: InvalidBet) -> None:
+        """One bet of a batch was refused."""
+        ...
+
+
+class Grader:
+    """Grades single bets and batches with the model set of the moment."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        current: Callable[[], Models | None],
+        observers: Sequence[Observer] = (),
+        *,
+        limits: OddsLimits = OddsLimits(),  # noqa: B008 - frozen
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._predictor = predictor
+        self._current = current
+        self._observers = tuple(observers)
+        self._limits = limits
+        self._clock = clock
+
+    def models(self) -> Models:
+        """The model set of the moment.
+
+        Raises:
+            ModelsNotLoaded: there is none yet.
+        """
+        models = self._current()
+        if models is None:
+            raise ModelsNotLoaded("no model set is loaded: import one with import_models.py or fill MODEL_DIR")
+        return models
+
+    def grade(self, data: object, options: Options) -> Prediction:
+        """Grade one bet.
+
+        Raises:
+            InvalidBet: the bet breaks a rule.
+            ModelsNotLoaded: there is no model set yet.
+        """
+        models = self.models()
+        bet = read_bet(data, self._limits)
+        return self._predict(models, [bet], [data], options)[0]
+
+    def read_batch(self, data: object, options: Options) -> BatchJob:
+        """A batch request: `{"bets": [1 to 100 bets]}`.
+
+        Raises:
+            InvalidRequest: the envelope breaks a rule. Bets that do are kept with their error.
+            ModelsNotLoaded: there is no model set yet.
+        """
+        models = self.models()
+        raw = data.get("bets") if isinstance(data, dict) else None
+        if not isinstance(raw, list):
+            raise InvalidRequest('the body is not a batch: send {"bets": [ … ]}', field="bets")
+        if not 1 <= len(raw) <= MAX_BETS:
+            raise InvalidRequest(f"{len(raw)} bets in one batch: send 1 to {MAX_BETS}", field="bets")
+        bets = read_bets(raw, self._limits)
+        for bet in bets:
+            if isinstance(bet, InvalidBet):
+                for observer in self._observers:
+                    observer.refused(bet)
+        return BatchJob(models, raw, bets, options)
+
+    def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
+        """Grade several batches at once: those with the same model set and options share one prediction."""
+        shared: dict[tuple[int, Options], list[BatchJob]] = {}
+        for job in jobs:
+            shared.setdefault((id(job.models), job.options), []).append(job)
+        answers: dict[int, BatchAnswer] = {}
+        for (_, options), group in shared.items():
+            bets = [bet for job in group for bet in job.bets if not isinstance(bet, InvalidBet)]
+            raw = [data for job in group for bet, data in job.pairs() if not isinstance(bet, InvalidBet)]
+            graded = iter(self._predict(group[0].models, bets, raw, options))
+            for job in group:
+                answers[id(job)] = _answer(job, graded)
+        return [answers[id(job)] for job in jobs]
+
+    def _predict(self, models: Models, bets: Sequence[Bet], raw: Sequence[Any], options: Options) -> list[Prediction]:
+        predictions = self._predictor.predict(models, bets, self._clock(), explain=options.explain)
+        if options.names_unknown_fields:
+            for prediction, data in zip(predictions, raw, strict=True):
+                names = unknown_fields(data)
+                if names:
+                    prediction["warnings"].append(f"unknown fields are ignored: {', '.join(names)}")
+        for observer in self._observers:
+            observer.graded(models, bets, predictions, options)
+        return predictions
+
+
+def _answer(job: BatchJob, graded: Iterator[Prediction]) -> BatchAnswer:
+    items: list[BatchItem] = []
+    errors: list[BatchError] = []
+    for index, (bet, raw) in enumerate(job.pairs()):
+        if isinstance(bet, InvalidBet):
+            errors.append({"index": index, "bet": raw, "error": bet.body()})
+        else:
+            items.append({"index": index, "bet": raw, "prediction": next(graded)})
+    predictions = [item["prediction"] for item in items]
+    letters = [prediction["bet_grade"] for prediction in predictions]
+    return {
+        "predictions": items,
+        "errors": errors,
+        "summary": {
+            "total": len(job.bets),
+            "successful": len(items),
+            "failed": len(errors),
+            "grade_distribution": {letter: letters.count(letter) for letter in GRADES},
+            "average_expected_roi": _mean([prediction["expected_roi"] for prediction in predictions]),
+            "average_win_probability": _mean([prediction["win_probability"] for prediction in predictions]),
+        },
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 6) if values else None
+
+
+def options_of(
+    parameters: Mapping[str, str], *, raises_alerts: bool = True, names_unknown_fields: bool = True
+) -> Options:
+    """Options from query parameters.
+
+    Raises:
+        InvalidRequest: `explain` or `dry_run` is neither true nor false.
+    """
+    return Options(
+        explain=_flag(parameters, "explain"),
+        dry_run=_flag(parameters, "dry_run"),
+        raises_alerts=raises_alerts,
+        names_unknown_fields=names_unknown_fields,
+    )
+
+
+def _flag(parameters: Mapping[str, str], name: str) -> bool:
+    """A yes/no query parameter; absent means no.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    value = parameters.get(name, "false").lower()
+    if value not in ("true", "false"):
+        raise InvalidRequest(f"{name}={value[:40]!r} is neither true nor false: send one of them", field=name)
+    return value == "true"

@@ -1,0 +1,1 @@
+"""Past results per group, as a model set carries them."""

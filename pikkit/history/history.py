@@ -1,0 +1,207 @@
+"""Past results per group, as a model set carries them: how often such bets won, and what they returned.
+
+Only decided bets count: pushes and voids are neither wins nor losses. A bet sees only bets settled strictly before
+it, in training (`as_of`) as in serving (`History.lookup`, built from bets of the past).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pikkit.bets.bet import BetColumns
+from pikkit.bets.names import group_key
+from pikkit.errors import ModelError
+from pikkit.history.earlier import as_of
+from pikkit.history.groups import (
+    COUNT,
+    GROUPS,
+    IMPLIED,
+    RECENT,
+    RECENT_GROUP,
+    ROI,
+    SEPARATOR,
+    WINS,
+    HistoryColumns,
+    SettledBets,
+    group_keys,
+    group_values,
+)
+
+__all__ = ["COUNT", "GROUPS", "IMPLIED", "RECENT", "ROI", "WINS", "History", "HistoryColumns", "SettledBets", "as_of"]
+
+_FORMAT = 1
+_REMEMBERED = 2048
+
+
+OnePast = tuple[Sequence[Sequence[float]], Sequence[float]]
+
+
+class History:
+    """Immutable sums per group.
+
+    `of_one` is `lookup` for a single bet: sport, league, market and sportsbook to a row of sums per group, and
+    decided bets and wins of late. It remembers what was asked.
+    """
+
+    __slots__ = ("_index", "_recent", "_sums", "first_bet_at", "last_bet_at", "of_one", "size")
+
+    def __init__(
+        self,
+        groups: Sequence[Mapping[str, Sequence[float]]],
+        recent: Mapping[str, str],
+        *,
+        size: int,
+        first_bet_at: float,
+        last_bet_at: float,
+    ) -> None:
+        self.size = size
+        self.last_bet_at = last_bet_at
+        self.first_bet_at = first_bet_at
+        self.of_one = lru_cache(_REMEMBERED)(self._of_one)
+        self._index: list[dict[str, int]] = []
+        rows: list[Sequence[float]] = [(0.0, 0.0, 0.0, 0.0)]  # row 0: a group that was never seen
+        lately: list[tuple[float, float]] = [(0.0, 0.0)]
+        for position, group in enumerate(groups):
+            self._index.append({key: len(rows) + i for i, key in enumerate(group)})
+            rows += group.values()
+            if position == RECENT_GROUP:
+                lately += [(0.0, 0.0)] * (len(rows) - len(lately) - len(group))
+                lately += [(len(recent.get(key, "")), recent.get(key, "").count("1")) for key in group]
+        lately += [(0.0, 0.0)] * (len(rows) - len(lately))
+        self._sums = np.array(rows, dtype=np.float64)
+        self._recent = np.array(lately, dtype=np.float64)
+        self._sums.flags.writeable = self._recent.flags.writeable = False
+
+    @classmethod
+    def empty(cls) -> History:
+        """No history: every group unseen."""
+        return cls([{} for _ in GROUPS], {}, size=0, first_bet_at=float("nan"), last_bet_at=float("nan"))
+
+    @classmethod
+    def from_bets(cls, settled: SettledBets) -> History:
+        """The sums over all these bets."""
+        if not len(settled):
+            return cls.empty()
+        times = settled.bets.placed_at
+        order = np.argsort(times, kind="stable")
+        values = group_values(settled)
+        groups: list[dict[str, list[float]]] = []
+        recent: dict[str, str] = {}
+        for position, keys in enumerate(group_keys(settled.bets)):
+            names, codes = np.unique(np.array(keys, dtype=object), return_inverse=True)
+            sums = np.zeros((len(names), values.shape[1]))
+            np.add.at(sums, codes, values)
+            groups.append(dict(zip(names.tolist(), sums.tolist(), strict=True)))
+            if position == RECENT_GROUP:
+                for i in order.tolist():
+                    key = keys[i]
+                    recent[key] = (recent.get(key, "") + "01"[int(settled.won[i])])[-RECENT:]
+        return cls(groups, recent, size=len(settled), first_bet_at=float(times.min()), last_bet_at=float(times.max()))
+
+    def lookup(self, bets: BetColumns) -> HistoryColumns:
+        """The past of each bet, which is placed after everything in this history."""
+        index = np.array(
+            [[known.get(key, 0) for key in keys] for known, keys in zip(self._index, group_keys(bets), strict=True)],
+            dtype=np.intp,
+        ).reshape(len(GROUPS), len(bets))
+        return self.columns(index.T)
+
+    def columns(self, rows: npt.NDArray[np.intp]) -> HistoryColumns:
+        """The past behind rows of groups, shape (n, 5)."""
+        return HistoryColumns(
+            sums=self._sums[rows],
+            recent=self._recent[rows[:, RECENT_GROUP]],
+            first_bet_at=self.first_bet_at,
+            empty=self.size == 0,
+        )
+
+    def rows_of(self, sport: str, league: str, market: str, institution_name: str) -> tuple[int, ...]:
+        """The row of each group of a single bet."""
+        sport = group_key("sport", sport)
+        league = group_key("league", league)
+        market = group_key("market", market)
+        by_sport, by_market, by_league, by_both, by_institution = self._index
+        return (
+            by_sport.get(sport, 0),
+            by_market.get(f"{sport}{SEPARATOR}{market}", 0),
+            by_league.get(f"{sport}{SEPARATOR}{league}", 0),
+            by_both.get(f"{sport}{SEPARATOR}{league}{SEPARATOR}{market}", 0),
+            by_institution.get(group_key("institution_name", institution_name), 0),
+        )
+
+    def _of_one(self, sport: str, league: str, market: str, institution_name: str) -> OnePast:
+        rows = self.rows_of(sport, league, market, institution_name)
+        return self._sums[list(rows)].tolist(), self._recent[rows[RECENT_GROUP]].tolist()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; `from_json` gives the same history back."""
+        groups: dict[str, Any] = {}
+        recent: dict[str, str] = {}
+        for position, (name, known) in enumerate(zip(GROUPS, self._index, strict=True)):
+            groups[name] = [[*key.split(SEPARATOR), *self._sums[row].tolist()] for key, row in sorted(known.items())]
+            if position == RECENT_GROUP:
+                recent = {key: _outcomes(*self._recent[row].astype(int).tolist()) for key, row in known.items()}
+        return {
+            "format": _FORMAT,
+            "size": self.size,
+            "first_bet_at": None if self.size == 0 else self.first_bet_at,
+            "last_bet_at": None if self.size == 0 else self.last_bet_at,
+            "columns": ["count", "wins", "implied_sum", "roi_sum_pct"],
+            "groups": groups,
+            "recent": [[*key.split(SEPARATOR), outcomes] for key, outcomes in sorted(recent.items())],
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> History:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ModelError: it is something else.
+        """
+        try:
+            return cls._from_json(data)
+        except (KeyError, TypeError, ValueError, IndexError) as cause:
+            raise ModelError(
+                f"the history is not one of format {_FORMAT} ({type(cause).__name__}: {cause}): "
+                "make it with import_models.py --bets FILE"
+            ) from cause
+
+    @classmethod
+    def _from_json(cls, data: Any) -> History:
+        if data["format"] != _FORMAT:
+            raise ValueError(f"format {data['format']!r}")
+        size = int(data["size"])
+        if size == 0:
+            return cls.empty()
+        groups: list[dict[str, list[float]]] = []
+        for name, columns in GROUPS.items():
+            group = {}
+            for row in data["groups"][name]:
+                *keys, count, wins, implied, roi = row
+                sums = [float(number) for number in (count, wins, implied, roi)]
+                if len(keys) != len(columns) or not np.isfinite(sums).all() or not 0 <= sums[WINS] <= sums[COUNT]:
+                    raise ValueError(f"{name} {row!r:.80}")
+                group[SEPARATOR.join(keys)] = sums
+            groups.append(group)
+        recent = {}
+        for *keys, outcomes in data["recent"]:
+            if not isinstance(outcomes, str) or len(outcomes) > RECENT or set(outcomes) - {"0", "1"}:
+                raise ValueError(f"recent {outcomes!r:.40}")
+            recent[SEPARATOR.join(keys)] = outcomes
+        return cls(
+            groups,
+            recent,
+            size=size,
+            first_bet_at=float(data["first_bet_at"]),
+            last_bet_at=float(data["last_bet_at"]),
+        )
+
+
+def _outcomes(count: int, wins: int) -> str:
+    """Outcomes with these totals; their order is not kept, since only the totals are asked for."""
+    return "1" * wins + "0" * (count - wins)

@@ -1,0 +1,1 @@
+"""From pickles to the model set that a worker serves."""

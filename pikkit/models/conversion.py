@@ -1,0 +1,339 @@
+"""`python -m pikkit.models.conversion COPY SET SHA256`: a copied user set to a checked, native one, in its own process.
+
+It unpickles foreign files, so it runs with limits on memory and time, and its parent reads nothing of it but a line
+of JSON: `{"ok": true}` or `{"error": message, "code": code}`. The parent's side is `convert`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pikkit.errors import ModelError, UnsafePickle
+from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE, UserFiles
+
+__all__ = ["STORE_NAME", "convert"]
+
+STORE_NAME = "pikkit_bet_models"
+TOLERANCE = 1e-6  # by which a prediction may differ after the conversion: absolute, of percents relative above 1
+
+_MEMORY_BYTES = 4 * 1024**3
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONUTF8")
+_CPU_S = 120
+_WALL_S = 180.0
+_PROBES = 512
+_MISSING_SHARE = 0.1
+
+Matrix = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+
+
+def convert(copy: UserFiles, into: Path) -> None:
+    """Check the copied set and write it, converted, into the new folder `into`; there is all of it or nothing.
+
+    Raises:
+        UnsafePickle: a pickle asks for what is not allowed.
+        ModelError: the set can't be served; the message says why.
+    """
+    # No secret of the service is in the environment of what reads foreign files.
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p or "." for p in sys.path)}
+    command = [sys.executable, "-m", "pikkit.models.conversion", str(copy.folder), str(into), copy.sha256]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_WALL_S, check=False, errors="replace"
+        )
+    except subprocess.TimeoutExpired as cause:
+        raise ModelError(f"the model files took over {_WALL_S:g} s to read: a model set takes seconds") from cause
+    lines = done.stdout.splitlines()
+    try:
+        answer = json.loads(lines[-1]) if lines else {}
+    except ValueError:
+        answer = {}
+    if answer.get("ok"):
+        return
+    if "error" in answer:
+        raise (UnsafePickle if answer["code"] == UnsafePickle.code else ModelError)(answer["error"])
+    said = (done.stderr.strip() or "no message").splitlines()[-1][-300:]
+    reason = "needed too much memory or time" if done.returncode < 0 else said
+    raise ModelError(f"the model files could not be read (status {done.returncode}: {reason}): train them again")
+
+
+def main(copy: Path, into: Path, source_sha256: str) -> None:
+    """The child's side."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):  # where memory runs out all the same, this process is to go, and no worker
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    answer: dict[str, Any] = {"ok": True}
+    try:
+        _write(copy, into, source_sha256)
+    except ModelError as error:
+        answer = {"error": error.message, "code": error.code}
+    except MemoryError:
+        answer = {
+            "error": "the model files need more memory than models may: train them again",
+            "code": "invalid_model",
+        }
+    except Exception as cause:  # noqa: BLE001 - a foreign model may raise anything when it is asked
+        said = " ".join(str(cause).split())[:300]
+        answer = {
+            "error": f"the models can't be used ({type(cause).__name__}: {said}): train them again",
+            "code": "invalid_model",
+        }
+    print(json.dumps(answer))  # noqa: T201 - the answer to the parent
+
+
+def _write(copy: Path, into: Path, source_sha256: str) -> None:
+    from pikkit.features.table import FeatureSpec  # noqa: PLC0415
+    from pikkit.history.history import History  # noqa: PLC0415
+    from pikkit.models.model_set import FORMAT, MANIFEST, file_sha256, load_engine, load_set  # noqa: PLC0415 - after the limits
+
+    metadata = _metadata(copy / METADATA_FILE)
+    spec = FeatureSpec.from_metadata(metadata)
+    version = metadata["timestamp"]
+    history = History.from_json(_json(copy / HISTORY_FILE)) if (copy / HISTORY_FILE).is_file() else History.empty()
+    _check_contract(metadata, spec.names)
+    models = {"win": _model(copy / WIN_FILE, spec.names), "roi": _model(copy / ROI_FILE, spec.names)}
+    into.mkdir()
+    engines = {name: _save(model, into, name) for name, model in models.items()}
+    (into / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+    (into / "history.json").write_text(json.dumps(history.to_json()), encoding="utf-8")
+
+    def write_manifest() -> None:
+        manifest = {
+            "format": FORMAT,
+            "version": version,
+            "tag": f"{STORE_NAME}:{version}",
+            "source_sha256": source_sha256,
+            "features": len(spec.names),
+            "history_size": history.size,
+            "starter": bool(metadata.get("starter", False)),
+            "engines": engines,
+            "files": {path.name: file_sha256(path) for path in sorted(into.iterdir()) if path.name != MANIFEST},
+        }
+        (into / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+    write_manifest()
+    probes = _probes(models, spec.names)
+    for _ in range(2):
+        off = _disagreeing(models, load_set(into), load_engine(into, "roi", engines["roi"]), probes)
+        if not off:
+            return
+        for name in off:  # ONNX sums in another order; where that shows, XGBoost itself serves
+            if engines[name]["type"] != "onnx":
+                raise ModelError(f"the {name} model predicts otherwise after the import: report this set")
+            engines[name] = {**engines[name], "type": "xgboost"}
+            (into / f"{name}.onnx").unlink()
+        write_manifest()
+    raise ModelError("the models predict otherwise after the import: report this set")
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as cause:
+        raise ModelError(f"{path.name} is not JSON ({str(cause)[:120]}): write it again") from cause
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for NaN and Infinity, which some trainers write and which are no JSON."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    metadata = _finite(_json(path))
+    if not isinstance(metadata, dict):
+        raise ModelError(f"{path.name} is not an object with timestamp, features and encoders: write it again")
+    version = metadata.get("timestamp")
+    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789._-")
+    if not isinstance(version, str) or not version or len(version) > 63:  # noqa: PLR2004 - a tag's limit
+        raise ModelError(f"{path.name} has no `timestamp`: name the version, such as 20251222_131123")
+    if set(version.lower()) - allowed or not version[0].isalnum() or not version[-1].isalnum():
+        raise ModelError(f"timestamp {version!r} can't be a tag: use letters, digits, '.', '_' and '-'")
+    return metadata
+
+
+def _check_contract(metadata: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    """Refuse what a set asks for beyond the plain models, if it is not known here."""
+    prior, roi = metadata.get("prior"), metadata.get("roi")
+    if prior:
+        numbers = [prior.get(name) for name in ("intercept", "slope")] if isinstance(prior, dict) else []
+        if not numbers or prior.get("type") != "market_logit" or not all(isinstance(n, int | float) for n in numbers):
+            raise ModelError(
+                f"{METADATA_FILE} has prior {str(prior)[:120]}: known is "
+                '{"type": "market_logit", "intercept": number, "slope": number}'
+            )
+        if "implied_prob" not in names:
+            raise ModelError(f"{METADATA_FILE} has a market prior but no feature implied_prob, which the prior needs")
+    if isinstance(roi, dict) and "type" in roi and roi["type"] != "from_probability":
+        raise ModelError(f"{METADATA_FILE} has roi of type {roi['type']!r}: known is 'from_probability'")
+
+
+def _model(path: Path, names: tuple[str, ...]) -> Any:
+    from pikkit.models.pickles import load_pickle  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other versions; what matters is checked on probe rows
+        model: Any = load_pickle(path)
+    if type(model).__name__ == "Booster":  # pickled without its wrapper
+        model = _wrapped(model, classifier=path.name == WIN_FILE)
+    wants, role = ("predict_proba", "a classifier") if path.name == WIN_FILE else ("predict", "a regressor")
+    kind = f"{type(model).__module__}.{type(model).__name__}"
+    is_classifier = hasattr(model, "predict_proba")
+    if not hasattr(model, wants) or is_classifier != (path.name == WIN_FILE):
+        raise ModelError(f"{path.name} holds {kind}, and {role} belongs there: are the two files swapped?")
+    try:
+        given = int(model.n_features_in_)
+        classes = int(getattr(model, "n_classes_", 2)) if is_classifier else 2
+    except (AttributeError, TypeError, ValueError) as cause:
+        raise ModelError(f"{path.name} holds a {kind} that was never fitted: train it first") from cause
+    if given != len(names):
+        raise ModelError(f"{path.name} was trained on {given} features, the metadata names {len(names)}")
+    if classes != 2:  # noqa: PLR2004 - won or not
+        raise ModelError(f"{path.name} tells {classes} classes apart: a win model tells 2")
+    own = getattr(model, "feature_names_in_", None)
+    if own is not None and list(own) != list(names):
+        different = next((a, b) for a, b in zip(own, names, strict=True) if a != b)
+        raise ModelError(f"{path.name} was trained on column {different[0]!r} where the metadata says {different[1]!r}")
+    return model
+
+
+def _wrapped(booster: Any, *, classifier: bool) -> Any:
+    import xgboost  # noqa: PLC0415
+
+    from pikkit.models.onnx_graph import objective_of  # noqa: PLC0415
+
+    if classifier != (objective_of(booster) == "binary:logistic"):
+        role = "a classifier (binary:logistic)" if classifier else "a regressor"
+        raise ModelError(f"a Booster of {objective_of(booster)} lies where {role} belongs: are the two files swapped?")
+    model = xgboost.XGBClassifier(n_jobs=1) if classifier else xgboost.XGBRegressor(n_jobs=1)
+    model.load_model(bytearray(booster.save_raw("ubj")))
+    return model
+
+
+def _save(model: Any, into: Path, name: str) -> dict[str, Any]:
+    from pikkit.models.onnx_graph import Untranslatable, base_margin, objective_of, to_onnx, trees_of  # noqa: PLC0415
+
+    if not hasattr(model, "get_booster"):
+        import skops.io  # noqa: PLC0415
+
+        skops.io.dump(model, into / f"{name}.skops")
+        return {"type": "sklearn", "model": type(model).__name__}
+    booster = model.get_booster()
+    if getattr(model, "booster", None) == "gblinear" or not trees_of(booster):
+        raise ModelError(f"the {name} model has no trees: train it with booster gbtree or dart")
+    trees = booster.num_boosted_rounds()
+    best = getattr(model, "best_iteration", None) if _stopped_early(booster) else None
+    if best is not None:
+        booster = booster[: int(best) + 1]  # what follows the best round was kept by the trainer, and never predicts
+    booster.feature_names = booster.feature_types = None
+    objective = objective_of(booster)
+    if objective not in _MARGINS[name]:
+        raise ModelError(f"the {name} model has objective {objective}: served are {', '.join(sorted(_MARGINS[name]))}")
+    booster.save_model(into / f"{name}.ubj")
+    described = {
+        "type": "xgboost",
+        "model": type(model).__name__,
+        "objective": objective,
+        "rounds": booster.num_boosted_rounds(),
+        "rounds_pickled": trees,
+        "base": base_margin(booster),
+    }
+    try:
+        (into / f"{name}.onnx").write_bytes(to_onnx(booster, booster.num_features()))
+    except Untranslatable as reason:
+        return {**described, "onnx": str(reason)}
+    return {**described, "type": "onnx"}
+
+
+# Objectives whose margin is log-odds or the value itself.
+_MARGINS: Mapping[str, frozenset[str]] = {
+    "win": frozenset({"binary:logistic"}),
+    "roi": frozenset({"reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror"}),
+}
+
+
+def _stopped_early(booster: Any) -> bool:
+    return booster.attr("best_iteration") is not None
+
+
+def _probes(models: Mapping[str, Any], names: tuple[str, ...]) -> Matrix:
+    """Rows around the models' own thresholds, a tenth of the values missing: every branch is a chance to differ."""
+    from pikkit.models.onnx_graph import trees_of  # noqa: PLC0415
+
+    random = np.random.default_rng(0)
+    rows = np.empty((_PROBES, len(names)))
+    thresholds: dict[int, list[float]] = {}
+    for model in models.values():
+        if hasattr(model, "get_booster"):
+            for tree in trees_of(model.get_booster()):
+                for column, value, left in zip(
+                    tree["split_indices"], tree["split_conditions"], tree["left_children"], strict=True
+                ):
+                    if left >= 0:
+                        thresholds.setdefault(column, []).append(value)
+    for column, name in enumerate(names):
+        values = np.array(thresholds.get(column, [0.0, 1.0]))
+        spread = max(float(np.ptp(values)), 1.0)
+        rows[:, column] = (
+            random.choice(values, _PROBES) + random.choice([0.0, 1e-3, -1e-3, 1.0, -1.0], _PROBES) * spread
+        )
+        if name == "implied_prob":
+            rows[:, column] = random.uniform(0.01, 0.99, _PROBES)
+    gaps = random.random(rows.shape) < _MISSING_SHARE
+    if "implied_prob" in names:
+        gaps[:, names.index("implied_prob")] = False  # a price always has one
+    if not all(hasattr(model, "get_booster") for model in models.values()):
+        gaps[:] = False  # most estimators of scikit-learn take no missing values
+    rows[gaps] = np.nan
+    return rows.astype(np.float32)
+
+
+def _disagreeing(models: Mapping[str, Any], converted: Any, roi: Any, probes: Matrix) -> list[str]:
+    """Which models predict otherwise than before.
+
+    Raises:
+        ModelError: a model predicts what is no number.
+    """
+    ones = np.ones(len(probes))
+    base = converted._base(probes)  # noqa: SLF001 - the set's own prior
+    before = {"win": _original_win(models["win"], probes, base), "roi": _original_roi(models["roi"], probes)}
+    after = {"win": converted.win_probability(probes), "roi": roi.score(probes, None)}
+    off = []
+    for name, values in before.items():
+        if not np.isfinite(values).all():
+            raise ModelError(f"the {name} model predicts values that are no numbers: train it again")
+        if not (np.abs(values - after[name]) <= TOLERANCE * np.maximum(ones, np.abs(values))).all():
+            off.append(name)
+    return off
+
+
+def _original_win(model: Any, probes: Matrix, base: Floats | None) -> Floats:
+    given = {} if base is None else {"base_margin": base}
+    return np.asarray(model.predict_proba(probes, **given)[:, 1], dtype=np.float64)
+
+
+def _original_roi(model: Any, probes: Matrix) -> Floats:
+    return np.asarray(model.predict(probes), dtype=np.float64)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

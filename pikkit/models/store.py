@@ -1,0 +1,106 @@
+"""Model sets in the BentoML model store: one model `pikkit_bet_models:<timestamp>` per set, whole or not at all.
+
+Looked up by exact tag or digest only: the store's `get` matches by prefix, its `latest` is the last one made.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from bentoml.exceptions import BentoMLException
+from bentoml.models import ModelContext
+
+from pikkit.errors import ModelError
+from pikkit.models.conversion import STORE_NAME
+from pikkit.models.model_set import ModelSet, is_sound, load_set
+
+__all__ = ["Stored", "find", "newest", "save"]
+
+_DIGEST = "source_sha256"
+_TAG = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?:[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A set in the store."""
+
+    tag: str
+    folder: Path
+
+    def load(self) -> ModelSet:
+        """The set itself.
+
+        Raises:
+            ModelError: its files are not those that were stored.
+        """
+        return load_set(self.folder, tag=self.tag)
+
+
+def find(sha256: str, tag: str | None = None) -> Stored | None:
+    """The set that was made of user files with this digest, if it is whole and of today's format.
+
+    Args:
+        sha256: digest over the user files.
+        tag: the tag that it must have; default: any of pikkit_bet_models.
+    """
+    found = map(_stored, _made_of(sha256, tag))
+    return next((stored for stored in found if tag in (None, stored.tag) and is_sound(stored.folder)), None)
+
+
+def newest() -> Stored | None:
+    """The sound set that was stored last; inside a built Bento, the one it carries."""
+    found = sorted(_all(), key=lambda model: model.info.creation_time, reverse=True)
+    return next((stored for stored in map(_stored, found) if is_sound(stored.folder)), None)
+
+
+def save(folder: Path, models: ModelSet, tag: str | None = None) -> Stored:
+    """Store the converted set in `folder`; the same set a second time changes nothing.
+
+    Args:
+        folder: what `pikkit.models.conversion` wrote.
+        models: the same, loaded.
+        tag: NAME:VERSION; default: pikkit_bet_models:<timestamp>, with a digest where that is taken by other files.
+
+    Raises:
+        ModelError: the tag is taken by another set, or can't be a tag.
+    """
+    if tag and not _TAG.fullmatch(tag):
+        raise ModelError(f"{tag!r} is not a tag: give NAME:VERSION of lower-case letters, digits, '.', '_' and '-'")
+    known = find(models.sha256, tag)
+    if known:
+        return known
+    for damaged in _made_of(models.sha256, tag):
+        if not is_sound(Path(damaged.path)):  # of another format, or broken: of no use, and its tag may be wanted
+            shutil.rmtree(damaged.path)
+    wanted = tag or f"{STORE_NAME}:{models.version.lower()}"
+    if wanted in {str(model.tag) for model in _all(wanted.partition(":")[0])}:
+        if tag:
+            raise ModelError(f"{tag} is in the store already, with other models: choose a new version")
+        wanted = f"{wanted}-{models.sha256[:8]}"
+    labels = {"version": models.version, _DIGEST: models.sha256, "starter": str(models.starter).lower()}
+    try:
+        with bentoml.models.create(
+            wanted, module="pikkit.models.model_set", labels=labels, context=ModelContext("pikkit", {})
+        ) as model:
+            shutil.copytree(folder, model.path, dirs_exist_ok=True)
+    except (BentoMLException, OSError) as cause:
+        raise ModelError(f"{wanted} can't be stored ({cause}): check BENTOML_HOME") from cause
+    return next(_stored(model) for model in _all(wanted.partition(":")[0]) if str(model.tag) == wanted)
+
+
+def _all(name: str = STORE_NAME) -> list[Any]:
+    return [model for model in bentoml.models.list() if model.tag.name == name]
+
+
+def _made_of(sha256: str, tag: str | None) -> list[Any]:
+    name = (tag or STORE_NAME).partition(":")[0]
+    return [model for model in _all(name) if model.info.labels.get(_DIGEST) == sha256]
+
+
+def _stored(model: Any) -> Stored:
+    return Stored(str(model.tag), Path(model.path))

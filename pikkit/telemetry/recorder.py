@@ -1,0 +1,132 @@
+"""What happens with graded bets after their answer: counted for drift, written to the prediction log.
+
+A thread per worker, behind a bounded queue: a request only appends to it. When the thread can't keep up, bets are
+left out and counted, never waited for.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pikkit.bets.bet import Bet, Prediction
+from pikkit.telemetry.logs import get_logger
+
+__all__ = ["Graded", "Recorder", "Sink"]
+
+_PAUSE_S = 0.2
+_LIMIT_BETS = 20_000
+
+_log = get_logger("pikkit.recorder")
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """Bets, their predictions and feature rows (`.matrix`, `.unknown`), by one model set at one time."""
+
+    models: Any
+    bets: Sequence[Bet]
+    predictions: Sequence[Prediction]
+    rows: Any
+    at: float
+
+
+class Sink(Protocol):
+    """Takes graded bets, in the recorder's thread."""
+
+    def wants(self, bets: int, now: float) -> bool:
+        """Whether to be given so many bets; asked within the request, so it must be quick."""
+        ...
+
+    def take(self, graded: Graded) -> None:
+        """Take them."""
+        ...
+
+    def flush(self) -> None:
+        """Called a few times a second."""
+        ...
+
+    def close(self) -> None:
+        """Called once, at the end."""
+        ...
+
+
+class Recorder:
+    """Hands graded bets to sinks. An observer of the grader; bets of dry runs are left out."""
+
+    def __init__(
+        self,
+        rows: Callable[[Any, Sequence[Bet], float], Any],
+        sinks: Sequence[Sink],
+        *,
+        dropped: Callable[[int], None],
+        limit: int = _LIMIT_BETS,
+    ) -> None:
+        """Make one; it does nothing before `start`.
+
+        Args:
+            rows: `Predictor.rows`: model set, bets and time to feature rows.
+            sinks: who takes the bets.
+            dropped: told how many were left out.
+            limit: bets that may wait.
+        """
+        self._rows = rows
+        self._sinks = tuple(sinks)
+        self._dropped = dropped
+        self._limit = limit
+        self._queue: deque[tuple[Any, Sequence[Bet], Sequence[Prediction], float, tuple[Sink, ...]]] = deque()
+        self._put = self._taken = 0  # one writer each: no lock in the request
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        """Begin; in the worker process itself, as threads do not survive a fork."""
+        self._thread.start()
+
+    def stop(self, *, seconds: float = 5.0) -> None:
+        """Finish what waits, for at most so long."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    def graded(self, models: Any, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Any = None) -> None:
+        """These bets got these predictions."""
+        if getattr(options, "dry_run", False):
+            return
+        now = time.time()
+        sinks = tuple(sink for sink in self._sinks if sink.wants(len(bets), now))
+        if not sinks:
+            return
+        if self._put - self._taken + len(bets) > self._limit:
+            self._dropped(len(bets))
+            return
+        self._put += len(bets)
+        self._queue.append((models, bets, predictions, now, sinks))
+
+    def refused(self, error: Any) -> None:
+        """Refused bets have no prediction to record."""
+
+    def _run(self) -> None:
+        while True:
+            ending = self._ending.wait(_PAUSE_S)
+            while self._queue:
+                models, bets, predictions, at, sinks = self._queue.popleft()
+                try:
+                    graded = Graded(models, bets, predictions, self._rows(models, bets, at), at)
+                    for sink in sinks:
+                        sink.take(graded)
+                except Exception as cause:  # noqa: BLE001 - the thread must outlive a full disk
+                    self._dropped(len(bets))
+                    _log.error("recording failed", exc_info=cause)
+                self._taken += len(bets)
+            for sink in self._sinks:
+                try:
+                    sink.close() if ending else sink.flush()
+                except Exception as cause:  # noqa: BLE001
+                    _log.error("recording failed", exc_info=cause)
+            if ending:
+                return

@@ -1,0 +1,168 @@
+"""A single bet takes a way of its own through features, odds and grading: to the bit the same as among others."""
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pikkit.bets.bet import CATEGORICAL, Bet, BetColumns
+from pikkit.bets.odds import Numbers, american_to_decimal, expected_roi_pct, implied_probability, kelly_fraction
+from pikkit.errors import ModelError
+from pikkit.features.onerow import feature_row
+from pikkit.features.table import FEATURES, FeatureSpec, build_matrix
+from pikkit.grading.decision import Rules, confidence, confidence_of_one, grade, grade_one
+from pikkit.grading.predictor import Predictor
+from pikkit.history.history import History
+from tests.support.settled import settled
+
+NOW = 1_769_428_800.5
+HISTORY = History.from_bets(
+    settled(
+        [
+            {"sport": sport, "league": league, "market": market, "won": (i * 7) % 3 == 0, "odds": odds, "time": 1e9 + i}
+            for i, (sport, league, market, odds) in enumerate(
+                [("Basketball", "NBA", "Moneyline", -110.0), ("Tennis", "ATP", "Spread", 145.0)] * 40
+            )
+        ]
+    )
+)
+VALUES = {
+    "sport": ["Basketball", " tennis", "Curling"],
+    "league": ["NBA", "ATP", "Moon League"],
+    "market": ["Moneyline", "spread", "Total"],
+    "institution_name": ["DraftKings", "Fanduel Sportsbook", "Nobody"],
+    "bet_type": ["straight", "single", "parlay", "teaser of 3"],
+}
+CLASSES = {
+    "sport": ["Basketball", "Tennis"],
+    "league": ["NBA", "Unknown", "nba"],
+    "market": ["Spread", "Moneyline"],
+    "institution_name": ["FanDuel", "DraftKings"],
+    "bet_type": ["parlay", "straight"],
+}
+FULL = FeatureSpec.from_metadata({"features": list(FEATURES), "encoders": CLASSES})
+SOME = [name for name in reversed(list(FEATURES)) if name not in ("sport_encoded", "is_live", "hour_of_day")]
+PARTLY = FeatureSpec.from_metadata({"features": SOME, "encoders": {**CLASSES, "sport": []}})
+
+american = st.one_of(
+    st.integers(100, 100_000).map(float),
+    st.integers(-100_000, -101).map(float),
+    st.floats(100, 100_000),
+    st.floats(-100_000, -100.001),
+)
+bets = st.builds(
+    Bet,
+    **{column: st.sampled_from(values) for column, values in VALUES.items()},
+    odds=american,
+    is_live=st.booleans(),
+    clv_percentage=st.none() | st.floats(-1000, 1000),
+    placed_at=st.none() | st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)).map(lambda t: t.replace(tzinfo=UTC)),  # noqa: DTZ001 - made aware in the same line
+    client_ref=st.none() | st.just("mine"),
+)
+histories = st.sampled_from([HISTORY, History.empty()])
+
+
+class Models:
+    """A model set of made-up functions, different for each row."""
+
+    version = "20260101_000000"
+
+    def __init__(self, history: History, spec: FeatureSpec, *, roi: str) -> None:
+        self.history = history
+        self.spec = spec
+        self._roi = roi
+
+    def win_probability(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        return np.asarray(0.5 + 0.7 * np.sin(np.nan_to_num(matrix[:, 4:12].astype(np.float64)).sum(axis=1)))
+
+    def roi(self, matrix: npt.NDArray[np.float32], probability: Numbers, odds: Numbers) -> Numbers:
+        if self._roi == "price":
+            return expected_roi_pct(probability, odds)
+        scores = 30 * np.cos(np.nan_to_num(matrix[:, 3:9].astype(np.float64)).sum(axis=1))
+        asked: object = probability
+        answer: Any = scores.item() if isinstance(asked, float) else scores
+        return cast("Numbers", answer)
+
+    def contributions(self, matrix: npt.NDArray[np.float32]) -> Any:
+        raise NotImplementedError
+
+
+@given(bet=bets, history=histories, spec=st.sampled_from([FULL, PARTLY]), neutral=st.sampled_from([0, 100]))
+def test_the_feature_row_of_one_bet_is_the_row_it_has_in_a_matrix(
+    bet: Bet, history: History, spec: FeatureSpec, neutral: int
+) -> None:
+    columns = BetColumns.of([bet], NOW)
+    many = build_matrix(columns, history.lookup(columns), spec, neutral_count=neutral)
+    one = feature_row(bet, NOW, history, spec, neutral_count=neutral)
+    assert one.matrix.tobytes() == many.matrix.tobytes()
+    assert one.matrix.dtype == many.matrix.dtype
+    assert one.unknown == np.flatnonzero(many.unknown[0]).tolist()
+    assert [one.sample_size] == many.sample_size.tolist()
+
+
+@given(bet=bets, other=bets, history=histories, roi=st.sampled_from(["price", "own"]))
+def test_a_bet_gets_the_same_answer_alone_and_among_others(bet: Bet, other: Bet, history: History, roi: str) -> None:
+    models = Models(history, FULL, roi=roi)
+    predictor = Predictor(Rules(c_roi=1.0), ttl_s=7)
+    [alone] = predictor.predict(models, [bet], NOW)
+    for others in (1, 2, 3, 4, 9):  # a few are graded one by one, more by columns
+        among = predictor.predict(models, [other] * others + [bet], NOW)[-1]
+        assert alone == among
+        assert repr(alone) == repr(among)  # -0.0 equals 0.0, but is not written so
+
+
+@given(american)
+def test_arithmetic_of_one_price_is_that_of_an_array(odds: float) -> None:
+    array = np.array([odds])
+    assert [american_to_decimal(odds)] == american_to_decimal(array).tolist()
+    assert [implied_probability(odds)] == implied_probability(array).tolist()
+
+
+@given(american, st.floats(0, 1))
+def test_kelly_and_roi_of_one_bet_are_those_of_an_array(odds: float, probability: float) -> None:
+    assert [kelly_fraction(probability, odds)] == kelly_fraction(np.array([probability]), np.array([odds])).tolist()
+    assert [expected_roi_pct(probability, odds)] == expected_roi_pct(np.array([probability]), np.array([odds])).tolist()
+
+
+@pytest.mark.parametrize("roi", [-30.0, -2.0, -0.5, 0.0, 0.5, 3.0, 4.0, 5.0, 6.0])
+@pytest.mark.parametrize("trust", [0.0, 0.3, 0.31, 0.5, 0.51, 0.7, 0.71, 1.0])
+@pytest.mark.parametrize("kelly", [0.0, 0.01])
+def test_the_grade_of_one_bet_is_that_of_an_array(roi: float, trust: float, kelly: float) -> None:
+    many = grade(np.array([roi]), np.array([trust]), np.array([kelly]), Rules())
+    assert grade_one(roi, trust, kelly, Rules()) == (many.grade[0], many.disagree[0])
+
+
+@given(st.integers(0, 10**6), st.sets(st.integers(0, len(CATEGORICAL) - 1)))
+def test_the_confidence_of_one_bet_is_that_of_an_array(sample: int, unknown: set[int]) -> None:
+    flags = np.array([[column in unknown for column in range(len(CATEGORICAL))]])
+    assert [confidence_of_one(sample, sorted(unknown))] == confidence(np.array([sample]), flags).tolist()
+
+
+@pytest.mark.parametrize("answers", [(math.nan, 1.0), (0.5, math.nan), (0.5, math.inf), (math.inf, 1.0)])
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_a_model_that_answers_with_no_number_is_refused(answers: tuple[float, float], count: int) -> None:
+    broken: Any = SimpleNamespace(
+        version="x",
+        history=HISTORY,
+        spec=FULL,
+        win_probability=lambda matrix: np.full(len(matrix), answers[0]),
+        roi=lambda _matrix, probability, _odds: answers[1] + 0 * probability,
+    )
+    bet = Bet(sport="Tennis", league="ATP", market="Spread", institution_name="DraftKings", odds=-110)
+    if math.isinf(answers[0]):
+        assert Predictor().predict(broken, [bet] * count, NOW)[0]["win_probability"] == 1.0  # clipped, as ever
+        return
+    with pytest.raises(ModelError, match="no numbers"):
+        Predictor().predict(broken, [bet] * count, NOW)
+
+
+def test_thresholds_of_the_operator_hold_for_one_bet_too() -> None:
+    strict = replace(Rules(), d_roi=100.0)
+    assert grade_one(-1.0, 1.0, 0.0, strict) == (4, False)

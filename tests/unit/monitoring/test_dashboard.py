@@ -1,0 +1,69 @@
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from monitoring.grafana.build import FILE, build
+from monitoring.grafana.panels import ROWS
+from pikkit.settings import Settings
+from pikkit.telemetry.metrics import Metrics
+from tests.support.need import root
+
+BOARD: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
+
+
+def test_the_committed_dashboard_is_what_its_script_makes() -> None:
+    assert FILE.read_text(encoding="utf-8") == build(), "run: python -m monitoring.grafana.build"
+
+
+def test_it_can_be_imported_anywhere_the_data_source_is_a_variable() -> None:
+    assert [variable["name"] for variable in BOARD["templating"]["list"]] == ["datasource", "deployment"]
+    assert {panel["datasource"]["uid"] for panel in PANELS} == {"${datasource}"}
+    assert not re.search(r"https?://", FILE.read_text(encoding="utf-8"))
+
+
+def test_it_has_a_row_for_each_side_of_the_service() -> None:
+    rows = [panel["title"] for panel in BOARD["panels"] if panel["type"] == "row"]
+    assert rows == list(ROWS)
+    assert len(PANELS) == sum(map(len, ROWS.values()))
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_panels_do_not_overlap_and_have_queries(panel: dict[str, Any]) -> None:
+    assert panel["targets"]
+    place = panel["gridPos"]
+    assert place["x"] + place["w"] <= 24
+    for other in PANELS:
+        if other is not panel:
+            that = other["gridPos"]
+            apart = (
+                place["x"] + place["w"] <= that["x"]
+                or that["x"] + that["w"] <= place["x"]
+                or place["y"] + place["h"] <= that["y"]
+                or that["y"] + that["h"] <= place["y"]
+            )
+            assert apart, (panel["title"], other["title"])
+
+
+def test_every_metric_that_panels_and_rules_name_exists() -> None:
+    rules = [yaml.safe_load(path.read_text()) for path in (root() / "monitoring/prometheus/rules").glob("*.yml")]
+    flat = [rule for file in rules for group in file["groups"] for rule in group["rules"]]
+    recorded = {rule["record"] for rule in flat if "record" in rule}
+    used = " ".join([rule["expr"] for rule in flat] + [q.expr for row in ROWS.values() for p in row for q in p.queries])
+    exposed = set(re.findall(r"^# TYPE (\w+)", Metrics(Settings()).render().decode(), re.MULTILINE))
+    by_others = {  # of the drift monitor, the outbox and Nginx: there once these are
+        *(
+            "pikkit_drift_psi",
+            "pikkit_drift_unknown_share",
+            "pikkit_lb_canary_weight_percent",
+            "pikkit_lb_production",
+        ),
+        *("pikkit_alert_outbox_depth", "pikkit_alert_outbox_oldest_age_seconds", "pikkit_alert_outbox_parked"),
+    }
+    names = set(re.findall(r"(?<![:\w])pikkit_\w+", used))
+    missing = {name for name in names if re.sub(r"_(bucket|sum|count)$", "", name) not in exposed | by_others}
+    assert missing == set()
+    assert set(re.findall(r"pikkit:[\w:]+", used)) <= recorded

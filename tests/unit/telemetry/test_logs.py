@@ -1,0 +1,142 @@
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from pikkit.settings import Settings
+from pikkit.telemetry.logs import access, configure, get_logger
+
+TOKEN = "a-token-nobody-may-see-1234"
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    names = (None, "bentoml", "uvicorn.error", "circus", "httpx", "httpcore", "uvicorn.access")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger, list(logger.handlers), logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, handlers, level, propagate in before:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.propagate = propagate
+    structlog.reset_defaults()
+
+
+def _settings(**changes: Any) -> Settings:
+    return Settings(**{"log_format": "json", "admin_token": TOKEN, **changes})
+
+
+def _lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def _request(**changes: Any) -> None:
+    access(**{"method": "GET", "path": "/x", "status": 200, "seconds": 0.01234, "request_id": "r1", **changes})
+
+
+def test_one_line_of_json_tells_a_request(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(_settings())
+    _request(status=400, error="invalid_bet")
+    (line,) = _lines(capsys)
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "component": "pikkit.access",
+        "event": "request",
+        "level": "info",
+        "method": "GET",
+        "path": "/x",
+        "status": 400,
+        "ms": 12.34,
+        "request_id": "r1",
+        "error": "invalid_bet",
+    }
+
+
+def test_libraries_write_the_same_format(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(_settings())
+    logging.getLogger("bentoml").info("Starting %s", "it")
+    logging.getLogger("uvicorn.error").warning("slow")
+    logging.getLogger("httpx").info("GET https://example.org")
+    assert [(line["component"], line["event"]) for line in _lines(capsys)] == [
+        ("bentoml", "Starting it"),
+        ("uvicorn.error", "slow"),
+    ]
+
+
+def test_a_traceback_stays_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(_settings())
+    try:
+        int("no good")
+    except ValueError as error:
+        get_logger("pikkit.x").error("failed", exc_info=error)
+        logging.getLogger("other").exception("failed too")
+    first, second = _lines(capsys)
+    assert "invalid literal for int() with base 10: 'no good'" in first["exception"]
+    assert "invalid literal for int() with base 10: 'no good'" in second["exception"]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_known_secrets_are_blotted_out_whoever_logs_them(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(_settings(log_format=form, api_keys="key-of-a-client-0001,key-of-a-client-0002"))
+    get_logger("pikkit.x").error("sent", url=f"https://host/{TOKEN}/x")
+    logging.getLogger("lib").warning("got key-of-a-client-0002")
+    try:
+        int(TOKEN)
+    except ValueError:
+        logging.getLogger("lib").exception("boom")
+    out = capsys.readouterr().out
+    assert TOKEN not in out
+    assert "key-of-a-client" not in out
+    assert out.count("[secret]") >= 3
+
+
+def test_the_access_log_is_sampled_or_off_but_our_failures_show(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure(_settings(access_log=0))
+    _request(status=500)
+    assert _lines(capsys) == []
+    configure(_settings(access_log=0.1))
+    for _ in range(2000):
+        _request()
+    assert 100 < len(_lines(capsys)) < 320
+    for _ in range(20):
+        _request(status=503)
+    assert len(_lines(capsys)) == 20
+
+
+def test_good_answers_to_probes_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(_settings())
+    _request(path="/ready")
+    _request(path="/health", status=503)
+    assert [line["path"] for line in _lines(capsys)] == ["/health"]
+
+
+def test_lines_of_a_request_share_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(_settings())
+    with structlog.contextvars.bound_contextvars(request_id="r7"):
+        get_logger("pikkit.x").warning("odd")
+        logging.getLogger("lib").warning("odd")
+    assert [line["request_id"] for line in _lines(capsys)] == ["r7", "r7"]
+
+
+def test_development_gets_readable_lines_and_production_json(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(_settings(log_format="auto", environment="development"))
+    get_logger("pikkit.x").info("hello", answer=42)
+    line = capsys.readouterr().out
+    assert "hello" in line
+    assert "answer=42" in line
+    configure(_settings(log_format="auto", environment="production"))
+    get_logger("pikkit.x").info("hello")
+    assert _lines(capsys)[0]["event"] == "hello"
+
+
+def test_the_level_holds_for_everybody(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(_settings(log_level="ERROR"))
+    get_logger("pikkit.x").warning("no")
+    logging.getLogger("bentoml").warning("no")
+    get_logger("pikkit.x").error("yes")
+    assert [line["event"] for line in _lines(capsys)] == ["yes"]

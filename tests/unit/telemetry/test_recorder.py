@@ -1,0 +1,125 @@
+import json
+import time
+import timeit
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from pikkit.settings import Settings
+from pikkit.telemetry.prediction_log import PredictionLog, read_predictions
+from pikkit.telemetry.recorder import Graded, Recorder
+from tests.support.samples import a_bet, a_model_set, a_prediction
+
+
+def _rows(models: Any, bets: Sequence[Any], at: float) -> Any:
+    return SimpleNamespace(matrix=np.ones((len(bets), 3), dtype=np.float32), unknown=np.zeros((len(bets), 5)))
+
+
+class Kept:
+    def __init__(self, *, fails: bool = False) -> None:
+        self.bets = 0
+        self.fails = fails
+
+    def wants(self, bets: int, now: float) -> bool:
+        return True
+
+    def take(self, graded: Graded) -> None:
+        if self.fails:
+            raise OSError("disk full")
+        self.bets += len(graded.bets)
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _log(folder: Path, **limits: int) -> PredictionLog:
+    return PredictionLog(Settings(data_dir=folder, deployment="blue"), **limits)
+
+
+def _take(log: PredictionLog, n: int = 1, at: float = 1_700_000_000.0, *, close: bool = True) -> None:
+    bets = [a_bet(client_ref="who-i-am")] * n
+    log.take(Graded(a_model_set(), bets, [a_prediction("A")] * n, _rows(None, bets, at), at))
+    if close:
+        log.close()
+
+
+def test_what_is_graded_reaches_the_sinks_and_dry_runs_do_not() -> None:
+    sink, dropped = Kept(), [0]
+    recorder = Recorder(_rows, [sink], dropped=dropped.append)
+    recorder.start()
+    recorder.graded(a_model_set(), [a_bet()] * 3, [a_prediction()] * 3, SimpleNamespace(dry_run=False))
+    recorder.graded(a_model_set(), [a_bet()] * 5, [a_prediction()] * 5, SimpleNamespace(dry_run=True))
+    recorder.stop()
+    assert sink.bets == 3
+    assert dropped == [0]
+
+
+def test_a_full_queue_drops_and_counts_and_never_waits() -> None:
+    sink, dropped = Kept(), list[int]()
+    recorder = Recorder(_rows, [sink], dropped=dropped.append, limit=10)
+    for _ in range(5):
+        recorder.graded(a_model_set(), [a_bet()] * 4, [a_prediction()] * 4)
+    assert dropped == [4, 4, 4]
+    recorder.start()
+    recorder.stop()
+    assert sink.bets == 8
+
+
+def test_a_sink_that_fails_is_counted_and_the_next_bets_go_on() -> None:
+    sink, dropped = Kept(fails=True), list[int]()
+    recorder = Recorder(_rows, [sink], dropped=dropped.append)
+    recorder.start()
+    recorder.graded(a_model_set(), [a_bet()], [a_prediction()])
+    deadline = time.monotonic() + 5
+    while not dropped and time.monotonic() < deadline:
+        time.sleep(0.01)
+    sink.fails = False
+    recorder.graded(a_model_set(), [a_bet()], [a_prediction()])
+    recorder.stop()
+    assert (dropped, sink.bets) == ([1], 1)
+
+
+def test_a_request_waits_for_less_than_20_microseconds() -> None:
+    recorder = Recorder(_rows, [Kept()], dropped=lambda _: None, limit=10**9)
+    bets, predictions, models = [a_bet()] * 100, [a_prediction()] * 100, a_model_set()
+    assert min(timeit.repeat(lambda: recorder.graded(models, bets, predictions), number=100, repeat=5)) / 100 < 20e-6
+
+
+def test_a_line_tells_bet_answer_model_set_and_slot_and_nothing_personal(tmp_path: Path) -> None:
+    _take(_log(tmp_path))
+    (path,) = (tmp_path / "predictions").iterdir()
+    line = json.loads(path.read_text())
+    assert line["at"] == "2023-11-14T22:13:20.000Z"
+    assert line["slot"] == "blue"
+    assert line["model_version"] == "20251222_131123"
+    assert line["bet"]["odds"] == -110
+    assert line["prediction"]["bet_grade"] == "A"
+    assert len(line["features"]) == 16
+    assert "who-i-am" not in path.read_text()
+
+
+def test_segments_end_by_size_and_by_day_and_the_oldest_go(tmp_path: Path) -> None:
+    log = _log(tmp_path, segment_bytes=2000, total_bytes=8000)
+    for i in range(40):
+        _take(log, at=1_700_000_000.0 + i, close=False)
+    _take(log, at=1_700_000_000.0 + 86_400)
+    paths = sorted((tmp_path / "predictions").iterdir())
+    assert sum(path.stat().st_size for path in paths) <= 8000 + 2000 + 700
+    assert len(paths) >= 3
+    assert paths[-1].name.startswith("20231115")
+    kept = [line["at"] for line in read_predictions(tmp_path / "predictions")]
+    assert kept == sorted(kept)
+    assert kept[0] > "2023-11-14T22:13:20.000Z"  # the oldest are gone
+
+
+def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
+    _take(_log(tmp_path), 3)
+    (path,) = (tmp_path / "predictions").iterdir()
+    path.write_bytes(path.read_bytes()[:-20])
+    assert len(list(read_predictions(tmp_path / "predictions"))) == 2
