@@ -46,9 +46,10 @@ test: lint types $(STAMP) ## every check and test, system tests too where the ma
 unit: $(STAMP) ## the fast tests only
 	@$(BIN)/python -m pytest -q tests/unit
 
-lint: $(STAMP) ## ruff: rules and format
+lint: $(STAMP) ## ruff: rules and format; import-linter: the layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
 
 yaml: $(STAMP) ## YAML, workflows (GitHub's schema, zizmor), shell scripts, Dockerfiles
 	@.ci/yaml
@@ -76,26 +77,26 @@ image: $(STAMP) ## the release VERSION as a container image on BASE_IMAGE, with 
 	@test -n "$(VERSION)" || { echo "make image VERSION=1.2.0"; exit 2; }
 	@$(BIN)/python -m deploy build --version $(VERSION) --image
 
-push-image: $(STAMP) ## push the image of dist/image.json by digest to REGISTRY (see deploy/push_image.sh)
-	@deploy/push_image.sh push
+push-image: $(STAMP) ## push the image of dist/image.json by digest to REGISTRY (see deploy/pipeline/push_image.sh)
+	@deploy/pipeline/push_image.sh push
 
 tag-image: $(STAMP) ## give the pushed DIGEST the version's tag, which never moves
-	@deploy/push_image.sh tag
+	@deploy/pipeline/push_image.sh tag
 
 release: $(STAMP) ## cut CHANGELOG.md's section of VERSION and set the version
-	@$(BIN)/python -m deploy.changelog cut "$(VERSION)"
+	@$(BIN)/python -m deploy.pipeline.changelog cut "$(VERSION)"
 
 release-files: $(STAMP) ## what a release holds, from its tag: Bento, SBOM, notes, in dist/release
-	@deploy/release.sh files
+	@deploy/pipeline/release.sh files
 
 announce: $(STAMP) ## tell Telegram what became of a run that never reached its host (RESULTS)
-	@$(BIN)/python -m deploy.notify "Pikkit ML API: $$ACTION $$VERSION did not reach the host: $$RESULTS $$RUN_URL"
+	@$(BIN)/python -m deploy.pipeline.notify "Pikkit ML API: $$ACTION $$VERSION did not reach the host: $$RESULTS $$RUN_URL"
 
 ci: ## stages 1 to 5 of the pipeline, on this machine
 	@.ci/laptop
 
-ship: $(STAMP) ## the pipeline's last stage: ACTION on the host, verify, go back on failure (see deploy/ship.sh)
-	@deploy/ship.sh
+ship: $(STAMP) ## the pipeline's last stage: ACTION on the host, verify, go back on failure (see deploy/pipeline/ship.sh)
+	@deploy/pipeline/ship.sh
 
 format: $(STAMP) ## ruff: mend what can be mended
 	@$(BIN)/ruff check --fix .

@@ -25,7 +25,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.serve import BET, wrk
-from deploy.nginx_binary import find_nginx
+from deploy.proxy.binary import find_nginx
 from deploy.settings import DeploySettings
 from tests.support.need import root
 from tests.support.ports import free_port

@@ -18,20 +18,19 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.checks.verify import Thresholds, verify_contract, verify_load
 from deploy.compose import Composer
 from deploy.errors import DeployError, GateFailed, UsageError, VerifyFailed
-from deploy.fleet_cli import CONTEXT_SETTINGS, fleet
-from deploy.machine import Machine
-from deploy.operations import Operations, Ramp
-from deploy.plan import plan as plan_lines
-from deploy.progress import ConsoleProgress
-from deploy.report import history_table, status_table
-from deploy.report import status as status_data
-from deploy.route import slot_named
-from deploy.startup import bring_up
-from deploy.supervisor import Supervisor, start_supervisor, stop_supervisor
-from deploy.targets import write_targets
-from deploy.verify import Thresholds, verify_contract, verify_load
+from deploy.flow.operations import Operations, Ramp
+from deploy.flow.plan import plan as plan_lines
+from deploy.flow.progress import ConsoleProgress
+from deploy.flow.stack import Machine
+from deploy.flow.startup import bring_up
+from deploy.slot import slot_named
+from deploy.watch.report import history_table, status_table
+from deploy.watch.report import status as status_data
+from deploy.watch.supervisor import Supervisor, start_supervisor, stop_supervisor
+from deploy.watch.targets import write_targets
 
 __all__ = ["app", "main"]
 
@@ -49,8 +48,6 @@ Examples:
 
   python -m deploy promote | rollback | status | history
 
-  python -m deploy fleet deploy --version 1.2.0          the same on many hosts, one after the other
-
 Exit codes: 0 done; 1 failed; 2 can't be done now, nothing changed; 3 a gate refused the release, production is
 untouched; 4 the judge can't decide, the canary stays; 5 the canary is worse and was stopped; 6 locked by another
 command; 7 the proxy refused; 8 `verify` found a fault; 130 interrupted.
@@ -58,7 +55,6 @@ command; 7 the proxy refused; 8 `verify` found a fault; 130 interrupted.
 _INTERRUPTED = 130
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-app.command(context_settings=CONTEXT_SETTINGS)(fleet)
 _console = Console(stderr=True, highlight=False, soft_wrap=True)
 _output = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
@@ -82,8 +78,8 @@ def _machine(context: typer.Context) -> Iterator[Machine]:
             yield machine
     except ValidationError as error:
         for fault in error.errors():
-            name = ".".join(str(part) for part in fault["loc"]).upper()
-            _console.print(f"[red]setting[/] DEPLOY_{name}: {fault['msg']}")
+            name = "".join(f"DEPLOY_{part}: ".upper() for part in fault["loc"])
+            _console.print(f"[red]setting[/] {name}{fault['msg']}")
         raise typer.Exit(UsageError.exit_code) from None
     except DeployError as error:
         _console.print(f"[red]✗[/] {escape(str(error))}")
@@ -101,7 +97,7 @@ def _machine(context: typer.Context) -> Iterator[Machine]:
 def _locked(context: typer.Context) -> Iterator[tuple[Machine, Operations]]:
     with _machine(context) as machine:
         words = " ".join(["deploy", *sys.argv[1:]])
-        with machine.site.lock(words, machine.progress.say):
+        with machine.lock(words):
             yield machine, Operations(machine, os.getpid())
             write_targets(machine)
 
@@ -117,11 +113,10 @@ def up(
     """Start what was in production (or --version), Nginx, and the supervisor."""
     with _locked(context) as (machine, operations):
         bring_up(machine, operations, version=version, models=models, workers=workers)
-        heals_itself = machine.settings.runtime == "kubernetes" or not machine.site.local
         command = [*context.obj.entry, "supervise"]
-        if not foreground and not heals_itself and start_supervisor(machine.settings.run_dir, command):
+        if not foreground and start_supervisor(machine.settings.run_dir, command):
             machine.progress.say("the supervisor was left running")
-        _output.print(machine.settings.url + ("" if machine.site.local else f" on {machine.site.name}"))
+        _output.print(machine.settings.url)
     if foreground:
         supervise(context)
 
@@ -130,8 +125,6 @@ def up(
 def supervise(context: typer.Context) -> None:
     """Supervise in the foreground."""
     with _machine(context) as machine:
-        if not machine.site.local:
-            raise UsageError(f"the engine of {machine.site.name} starts slots and proxy again by itself")
         Supervisor(machine).run()
 
 
@@ -258,8 +251,7 @@ def stop(
         if slot:
             operations.stop(slot_named(slot), force=force)
         else:
-            if machine.site.local:
-                stop_supervisor(machine.settings.run_dir)
+            stop_supervisor(machine.settings.run_dir)
             operations.stop_all()
 
 
@@ -287,7 +279,7 @@ def build(
         release = machine.releases.build(version, models)
         _output.print(f"{release.tag}  commit {release.commit}  models {release.models_version}")
         if image:
-            made = context.obj.images(machine.settings, machine.site).build(release, out)
+            made = context.obj.images(machine.settings).build(release, out)
             _output.print(f"image {made.tag}  {made.bytes / 1e6:.0f} MB  {made.id}")
 
 
@@ -317,7 +309,7 @@ def verify(
     """Check a live address: the whole contract, the version, and a bounded load."""
     headers = {"x-api-key": api_key} if api_key else {}
     with _machine(context) as machine:
-        address = (url or machine.url).rstrip("/")
+        address = (url or machine.settings.url).rstrip("/")
         with httpx.Client(base_url=address, headers=headers, timeout=15) as client:
             checks = verify_contract(client, version)
         if requests:
@@ -337,9 +329,19 @@ def verify(
 def unlock(context: typer.Context) -> None:
     """Remove the lock, whoever holds it. A dead owner's lock needs no unlocking."""
     with _machine(context) as machine:
-        owner = machine.site.lock("unlock").break_()
+        owner = machine.lock("unlock").break_()
         machine.audit.write("unlock", "done", owner=str(owner) if owner else None)
         _console.print(f"removed the lock of {owner}" if owner else "there was no lock")
+
+
+@app.command(hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def fleet(context: typer.Context) -> None:
+    """Name what has taken its place."""
+    with _machine(context):
+        raise UsageError(
+            "`fleet` is gone: run `python -m deploy` on each host (deploy/pipeline/ship.sh does, by ssh), or use a "
+            "cluster (docs/kubernetes.md)"
+        )
 
 
 def _weights(text: str) -> tuple[int, ...]:

@@ -10,27 +10,25 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from deploy.audit import AuditLog
-from deploy.bento_releases import BentoReleases
+from deploy.checks.probe import HttpProbe
 from deploy.clock import SystemClock
-from deploy.docker_endpoint import ask_context, endpoint
-from deploy.docker_engine import Engine
-from deploy.image import Images
-from deploy.image_releases import ImageReleases
-from deploy.machine import Machine
-from deploy.nginx_container import ContainerNginx
-from deploy.nginx_process import LocalNginx, NginxProcess
-from deploy.nginx_router import NginxRouter
-from deploy.probe import HttpProbe
-from deploy.progress import Progress
-from deploy.release import Release, ReleaseStore
-from deploy.runtimes.base import Runtime
-from deploy.runtimes.docker import DockerRuntime
-from deploy.runtimes.process import ProcessRuntime, serve_command
+from deploy.disk import Disk
+from deploy.engine.client import Engine
+from deploy.flow.progress import Progress
+from deploy.flow.stack import Machine
+from deploy.journal.audit import AuditLog
+from deploy.journal.state import StateFile
+from deploy.proxy.container import ContainerNginx
+from deploy.proxy.nginx import NginxRouter
+from deploy.proxy.process import LocalNginx, NginxProcess
+from deploy.release.bentos import BentoReleases
+from deploy.release.image import Images
+from deploy.release.images import ImageReleases
+from deploy.release.release import Release, ReleaseStore
 from deploy.settings import DeploySettings
-from deploy.site import LocalSite, Site
-from deploy.ssh_site import SshSite
-from deploy.state import StateFile
+from deploy.slots.containers import DockerRuntime
+from deploy.slots.port import Runtime
+from deploy.slots.processes import ProcessRuntime, serve_command
 
 __all__ = ["Composer", "project_environment"]
 
@@ -62,27 +60,15 @@ class Composer:
         """Read once a command."""
         return DeploySettings()
 
-    def site(self, settings: DeploySettings) -> Site:
-        """This machine, or that of the engine which `docker` is told to use."""
-        far = endpoint(os.environ, ask_context) if settings.runtime == "docker" else None
-        return SshSite(far, settings) if far else LocalSite(settings.run_dir)
-
-    def images(self, settings: DeploySettings, site: Site) -> Images:
-        """Releases as container images of the site's engine."""
-        own = {name: value for name, value in site.environment().items() if value}
+    def images(self, settings: DeploySettings) -> Images:
+        """Releases as container images of this machine's engine."""
+        own = {name: value for name, value in os.environ.items() if value}
         return Images(settings, {**project_environment(ROOT), **own})  # `.env` must not lead to another engine
 
     def machine(self, settings: DeploySettings, progress: Progress) -> Machine:
         """The real parts."""
-        site = self.site(settings)
-        try:
-            return self._machine(settings, site, progress)
-        except BaseException:
-            site.close()
-            raise
-
-    def _machine(self, settings: DeploySettings, site: Site, progress: Progress) -> Machine:
         clock = SystemClock()
+        disk = Disk(settings.run_dir)
         told = self.progress(progress)
         releases = self.releases(settings)
         runtime: Runtime
@@ -90,26 +76,21 @@ class Composer:
         if settings.runtime == "process":
             runtime = ProcessRuntime(settings, environment=project_environment(ROOT), command=self.serve)
             process = LocalNginx(settings, settings.run_dir / "nginx", clock)
-        elif settings.runtime == "docker":
-            engine = Engine(site)
-            engine.check_home()
-            runtime = DockerRuntime(settings, site, engine, environment=project_environment(ROOT))
-            process = ContainerNginx(settings, site, engine)
-            releases = ImageReleases(releases, self.images(settings, site), engine, site)
         else:
-            # Here and not above: the client takes half a second to import, and the other runtimes can do without it.
-            from deploy.compose_kubernetes import kubernetes_machine  # noqa: PLC0415
-
-            return kubernetes_machine(settings, releases, told)
+            engine = Engine(disk, os.environ)
+            engine.check_home()
+            runtime = DockerRuntime(settings, disk, engine, environment=project_environment(ROOT))
+            process = ContainerNginx(settings, disk, engine)
+            releases = ImageReleases(releases, self.images(settings), engine, disk)
         return Machine(
             settings=settings,
-            site=site,
+            disk=disk,
             runtime=runtime,
-            router=NginxRouter(settings, site, clock, process, told.say),
+            router=NginxRouter(settings, disk, clock, process, told.say),
             releases=releases,
             probe=HttpProbe(),
-            state_file=StateFile(site.disk),
-            audit=AuditLog(site.disk, clock),
+            state_file=StateFile(disk),
+            audit=AuditLog(disk, clock),
             clock=clock,
             progress=told,
         )

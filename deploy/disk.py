@@ -1,4 +1,4 @@
-"""The folder that a stack keeps on the machine where its slots run: the port, and that folder on this machine.
+"""The folder that a stack keeps.
 
 Names are relative to the folder. Every change is whole or not there, whatever breaks off.
 """
@@ -10,76 +10,15 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from deploy.files import replace_link, write_text
 
-__all__ = ["Disk", "LocalDisk"]
+__all__ = ["Disk"]
 
 
-class Disk(Protocol):
-    """Files, links and folders under `root`, an absolute path there."""
-
-    root: Path
-
-    def read(self, name: str) -> str | None:
-        """The text of a file; None when there is none."""
-        ...
-
-    def write(self, name: str, text: str, *, mode: int = 0o644) -> None:
-        """Replace a file in one step, its folder being made if need be."""
-        ...
-
-    def append(self, name: str, line: str) -> None:
-        """Add a line to a file; lines of several writers never mix."""
-        ...
-
-    def link(self, name: str, target: str) -> None:
-        """Point a symbolic link at `target` by rename(2)."""
-        ...
-
-    def linked(self, name: str) -> str | None:
-        """The target of a link; None when there is none."""
-        ...
-
-    def make_folders(self, *names: str) -> None:
-        """Make folders, as far as they are not there."""
-        ...
-
-    def names(self, folder: str) -> list[str]:
-        """What lies in a folder, sorted; nothing when it is not there."""
-        ...
-
-    def remove(self, *names: str) -> None:
-        """Remove files, links or folders with all that is in them; what is not there is no error."""
-        ...
-
-    def fill(self, folder: str, source: Path) -> None:
-        """Make a folder anew from the files of a folder of this machine, readable by everybody."""
-        ...
-
-    def copy(self, source: str, folder: str) -> None:
-        """Make a folder anew from the files of another one of this disk; an empty one when that is not there."""
-        ...
-
-    def fetch(self, folder: str, target: Path) -> None:
-        """Copy the files of a folder into one of this machine."""
-        ...
-
-    def read_json(self, name: str) -> Any:
-        """The decoded content; None when the file is missing, empty or half-written."""
-        try:
-            return json.loads(self.read(name) or "")
-        except ValueError:
-            return None
-
-    def write_json(self, name: str, value: Any) -> None:
-        """`write` for JSON."""
-        self.write(name, json.dumps(value, indent=2, sort_keys=True) + "\n")
-
-
-class LocalDisk(Disk):
-    """A folder of this machine."""
+class Disk:
+    """Files, links and folders under `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -94,6 +33,17 @@ class LocalDisk(Disk):
     def write(self, name: str, text: str, *, mode: int = 0o644) -> None:
         """Temp file, fsync, rename, fsync of the folder."""
         write_text(self.root / name, text, mode=mode)
+
+    def read_json(self, name: str) -> Any:
+        """The decoded content; None when the file is missing, empty or half-written."""
+        try:
+            return json.loads(self.read(name) or "")
+        except ValueError:
+            return None
+
+    def write_json(self, name: str, value: Any) -> None:
+        """`write` for JSON."""
+        self.write(name, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
     def append(self, name: str, line: str) -> None:
         """One write(2)."""
@@ -150,11 +100,6 @@ class LocalDisk(Disk):
     def copy(self, source: str, folder: str) -> None:
         """As `fill`."""
         self.fill(folder, self.root / source)
-
-    def fetch(self, folder: str, target: Path) -> None:
-        """Copy the files."""
-        target.mkdir(parents=True, exist_ok=True)
-        _copy(self.root / folder, target)
 
 
 def _copy(source: Path, target: Path) -> None:

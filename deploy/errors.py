@@ -7,8 +7,7 @@ DeployError              1  anything else that this module raises on purpose
 ├── CanaryFailed         5  the judge found the canary worse; `canary --auto` has stopped it
 ├── Locked               6  another command is at work
 ├── RouterError          7  the proxy does not run, or did not take what it was given; the old routing is back
-├── VerifyFailed         8  `verify` found a fault in what is served
-└── Unreachable          9  the machine that the engine is on can't be reached; nothing was changed
+└── VerifyFailed         8  `verify` found a fault in what is served
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ __all__ = [
     "Inconclusive",
     "Locked",
     "RouterError",
-    "Unreachable",
     "UsageError",
     "VerifyFailed",
 ]
@@ -78,9 +76,3 @@ class VerifyFailed(DeployError):
     """The live address does not keep the contract."""
 
     exit_code = 8
-
-
-class Unreachable(DeployError):
-    """There is no way to the machine of the engine."""
-
-    exit_code = 9

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from deploy.route import SLOTS, Slot
+from deploy.slot import SLOTS, Slot
 
 __all__ = ["DeploySettings"]
 
 _HIGHEST_BASE = 65_000
+_KUBERNETES = "apply deploy/kubernetes and use `kubectl argo rollouts` (docs/kubernetes.md)"
+_ONE_HOST = "run `python -m deploy` on that host; deploy/pipeline/ship.sh does, by ssh"
+_SUCCESSORS = {
+    "DEPLOY_REMOTE_DIR": _ONE_HOST,
+    "DEPLOY_SSH_CONFIG": _ONE_HOST,
+    "DEPLOY_INVENTORY": _ONE_HOST,
+    **dict.fromkeys(
+        (
+            "DEPLOY_IMAGE",
+            "DEPLOY_KUBE_CONTEXT",
+            "DEPLOY_KUBE_NAMESPACE",
+            "DEPLOY_KUBE_TIMEOUT_S",
+            "DEPLOY_ROUTE_TIMEOUT_S",
+            "DEPLOY_ROUTE_SETTLE_S",
+        ),
+        _KUBERNETES,
+    ),
+}
+"""Settings that are gone, and what has taken their place."""
 
 
 class DeploySettings(BaseSettings):
@@ -22,7 +42,7 @@ class DeploySettings(BaseSettings):
         env_prefix="DEPLOY_", env_ignore_empty=True, frozen=True, populate_by_name=True, extra="ignore"
     )
 
-    runtime: Literal["process", "docker", "kubernetes"] = Field("process", description="What runs the slots")
+    runtime: Literal["process", "docker"] = Field("process", description="What runs the slots")
     run_dir: Path = Field(Path(".run"), description="Folder for state, routes, pid files and logs")
     host: str = Field("127.0.0.1", description="Address that Nginx listens on")
     base_port: int = Field(8000, ge=1024, le=_HIGHEST_BASE, description="Nginx; slots follow at +1, +2 and +3")
@@ -39,12 +59,6 @@ class DeploySettings(BaseSettings):
         description="BASE_IMAGE: what images are built on, best by digest (python:3.13-slim@sha256:…)",
     )
     nginx_image: str = Field("nginx:1.29-alpine", description="Image of the load balancer, best by digest (docker)")
-    remote_dir: str = Field(
-        ".pikkit", description="Folder on the host of an engine behind ssh, from the home of who logs in (docker)"
-    )
-    ssh_config: Path | None = Field(
-        None, description="ssh_config file for an engine behind ssh; default: yours (docker)"
-    )
     slot_memory: str = Field("2g", description="Memory limit of a slot's container (docker)")
     image_options: str = Field("", description="More options of `docker build`, e.g. --network host")
 
@@ -81,6 +95,21 @@ class DeploySettings(BaseSettings):
     judge_grade_distance: float = Field(0.15, ge=0, le=1, description="Tolerated total variation of the grade mix")
     judge_probability: float = Field(0.03, ge=0, le=1, description="Tolerated difference of the mean probability")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _names_successors(cls, data: object) -> object:
+        gone = sorted(name for name in _SUCCESSORS if os.environ.get(name))
+        if gone:
+            raise ValueError("; ".join(f"{name} is gone: {_SUCCESSORS[name]}" for name in gone))
+        return data
+
+    @field_validator("runtime", mode="before")
+    @classmethod
+    def _known_runtime(cls, value: object) -> object:
+        if value == "kubernetes":
+            raise ValueError(f"kubernetes is no runtime any more: {_KUBERNETES}")
+        return value
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
@@ -88,7 +117,7 @@ class DeploySettings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("run_dir", "validate_bets", "nginx_bin", "tls_certificate", "tls_key", "ssh_config")
+    @field_validator("run_dir", "validate_bets", "nginx_bin", "tls_certificate", "tls_key")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.absolute() if value else None

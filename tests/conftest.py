@@ -27,8 +27,8 @@ atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 # Every `httpx.get` would read all of certifi's certificates anew: 20 ms, and a test that waits makes many.
 vars(httpx._transports.default)["create_ssl_context"] = cache(httpx.create_ssl_context)
 # These take a minute and more, mostly waiting: begun after the others of their kind, they would end alone.
-_LONG = ("test_monitoring_live.py", "test_deploy_fleet.py", "test_reload.py")
-_USES_OURS = re.compile(r"^from (deploy|pikkit|training|tests\.support\.(deploy|fleet)_rig)\b", re.MULTILINE)
+_LONG = ("test_monitoring_live.py", "test_reload.py")
+_USES_OURS = re.compile(r"^from (deploy|pikkit|training|tests\.support\.deploy_rig)\b", re.MULTILINE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,8 +60,7 @@ def _source(file: Path) -> str:
 def _scope(file: str) -> str:
     # Only the processes that run the tests know their marks.
     text = _source(root() / file)
-    # Tests of another machine take as long as all others with an engine.
-    return "engine" if "pytest.mark.engine" in text and "far_host" not in text else file
+    return "engine" if "pytest.mark.engine" in text else file
 
 
 @pytest.hookimpl(optionalhook=True)

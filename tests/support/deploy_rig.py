@@ -9,12 +9,12 @@ from typing import Any, Self
 
 import httpx
 
-from deploy.machine import Machine
-from deploy.operations import Operations
-from deploy.progress import ConsoleProgress
-from deploy.report import status
+from deploy.flow.operations import Operations
+from deploy.flow.progress import ConsoleProgress
+from deploy.flow.stack import Machine
 from deploy.settings import DeploySettings
-from deploy.supervisor import stop_supervisor
+from deploy.watch.report import status
+from deploy.watch.supervisor import stop_supervisor
 from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import Tally, traffic
 from tests.support.deploy_stack import COMPOSER
@@ -68,7 +68,7 @@ class Rig(DeployCommand):
     def do(self, work: Callable[[Operations], None]) -> None:
         """A command within this process, under the lock: spares the start of an interpreter."""
         machine = self.machine()
-        with machine.site.lock("test", machine.progress.say):
+        with machine.lock("test"):
             work(Operations(machine, os.getpid()))
 
     def predict(self, **headers: str) -> httpx.Response:

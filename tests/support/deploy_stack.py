@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deploy.canary.judge import Verdict
 from deploy.cli import main
 from deploy.compose import Composer
 from deploy.errors import UsageError
-from deploy.judge import Verdict
-from deploy.progress import Progress
-from deploy.release import Golden, Release
+from deploy.flow.progress import Progress
+from deploy.release.release import Golden, Release
 from deploy.settings import DeploySettings
 
 _ROOT = Path(__file__).resolve().parents[2]  # `need` has it too, and pytest: a tenth of what this command takes

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from deploy.nginx_binary import find_nginx
+from deploy.proxy.binary import find_nginx
 from deploy.settings import DeploySettings
 from tests.support.need import need
 from tests.support.processes import Process

@@ -9,10 +9,10 @@ import psutil
 import pytest
 import yaml
 
-from deploy.bento_releases import BentoReleases
 from deploy.compose import Composer
 from deploy.errors import UsageError
-from deploy.runtimes.process import serve_command
+from deploy.release.bentos import BentoReleases
+from deploy.slots.processes import serve_command
 from tests.support.deploy_bento import make_models, make_project
 from tests.support.deploy_rig import Rig
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import CanaryFailed, Inconclusive
-from deploy.operations import Ramp
+from deploy.flow.operations import Ramp
 from tests.support.deploy_rig import Rig
 
 pytestmark = pytest.mark.system

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from deploy.errors import UsageError
-from deploy.phases import CANARY, DEPLOY, PROMOTE, ROLLBACK, WITHDRAW
+from deploy.flow.phases import CANARY, DEPLOY, PROMOTE, ROLLBACK, WITHDRAW
 from tests.support.deploy_load import Tally
 from tests.support.deploy_rig import Rig
 

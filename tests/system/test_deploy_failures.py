@@ -17,9 +17,9 @@ import pytest
 
 from deploy.errors import DeployError, GateFailed, Locked, RouterError, UsageError
 from deploy.files import write_json
-from deploy.lock import Lock
-from deploy.nginx_router import NginxRouter
-from deploy.pids import ProcessId
+from deploy.journal.lock import Lock
+from deploy.processes import ProcessId
+from deploy.proxy.nginx import NginxRouter
 from tests.support.deploy_rig import Rig
 from tests.support.need import root
 

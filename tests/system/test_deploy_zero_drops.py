@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.nginx_process import LocalNginx
-from deploy.nginx_router import NginxRouter
+from deploy.proxy.nginx import NginxRouter
+from deploy.proxy.process import LocalNginx
 from tests.support.deploy_load import Tally, load
 from tests.support.deploy_rig import Rig
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.verify import verify_contract
+from deploy.checks.verify import verify_contract
 from tests.support.deploy_command import DeployCommand
 from tests.support.engine import BASE_IMAGE, Engine
 from tests.support.model_files import write_set

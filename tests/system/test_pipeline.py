@@ -75,7 +75,7 @@ class Host:
 
     def ship(self, telegram: str, *, code: int, **more: str) -> str:
         done = subprocess.run(
-            [root() / "deploy/ship.sh"],
+            [root() / "deploy/pipeline/ship.sh"],
             env=self.environment(telegram, **more),
             capture_output=True,
             text=True,

@@ -161,11 +161,11 @@ def test_a_release_is_made_from_its_tag_and_given_to_github(tmp_path: Path) -> N
     changelog.write_text(
         changelog.read_text().replace("## [Unreleased]", "## [Unreleased]\n\n### Fixed\n- A thing.", 1)
     )
-    code, told = run(root() / ".venv/bin/python", "-m", "deploy.changelog", "cut", "97.0.0", cwd=clone)
+    code, told = run(root() / ".venv/bin/python", "-m", "deploy.pipeline.changelog", "cut", "97.0.0", cwd=clone)
     assert code == 0, told
     git(clone, "commit", "-qam", "Release 97.0.0")
     git(clone, "tag", "-a", "v97.0.0", "-m", "97.0.0")
-    script = clone / "deploy/release.sh"
+    script = clone / "deploy/pipeline/release.sh"
     own = {"BENTOML_HOME": str(tmp_path / "bentoml"), "MAIN": "main"}
 
     code, told = run(script, "files", cwd=clone, TAG="v98.0.0", **own)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.changelog import PLACES, current_version, cut, cut_files, notes
+from deploy.pipeline.changelog import PLACES, current_version, cut, cut_files, notes
 from pikkit.settings import Settings
 from tests.support.need import root
 

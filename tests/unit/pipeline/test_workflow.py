@@ -181,7 +181,7 @@ def test_a_deploy_needs_approval_and_a_stage_each_and_two_never_cross() -> None:
         needed += [needs] if isinstance(needs, str) else needs
     assert seen == {"build", "unit", "test", "validate", "security", "lint"}
     actions = WORKFLOWS["ci-cd"][True]["workflow_dispatch"]["inputs"]["action"]["options"]
-    ship = (root() / "deploy/ship.sh").read_text(encoding="utf-8")
+    ship = (root() / "deploy/pipeline/ship.sh").read_text(encoding="utf-8")
     assert actions == ["blue-green", "canary", "promote", "rollback"]
     assert all(action in ship for action in actions)
 
@@ -241,7 +241,7 @@ def test_the_image_is_scanned_and_signed_before_the_version_is_given_to_it() -> 
 def test_what_a_release_holds_is_made_without_the_right_to_publish_it() -> None:
     assert JOBS["release/release"]["needs"] == "files"
     writing = [step.get("run") for step in JOBS["release/release"]["steps"] if "run" in step]
-    assert writing == ["deploy/release.sh publish"]  # nothing is installed there, nothing built
+    assert writing == ["deploy/pipeline/release.sh publish"]  # nothing is installed there, nothing built
     assert not re.search(r"secrets\.|github\.token", str(JOBS["release/files"]))
 
 
@@ -273,7 +273,7 @@ def test_dependabot_looks_after_packages_actions_and_images() -> None:
 )
 def test_a_request_that_makes_no_sense_is_refused_before_anything_is_built(asked: dict[str, str], words: str) -> None:
     done = subprocess.run(
-        [root() / "deploy/request.sh"],
+        [root() / "deploy/pipeline/request.sh"],
         env={"PATH": os.environ["PATH"], **asked},
         capture_output=True,
         text=True,

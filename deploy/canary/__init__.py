@@ -1,0 +1,1 @@
+"""The canary: what both sides did, and the verdict on it."""

@@ -1,0 +1,136 @@
+"""What a candidate must pass before it gets a request: it serves what it should, and predicts what it must."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from deploy.checks.probe import HttpProbe
+from deploy.clock import Clock
+from deploy.errors import GateFailed
+from deploy.release.release import Golden, Release
+from deploy.slot import Slot
+from deploy.slots.port import LOG_HEADER, Runtime
+
+__all__ = ["SMOKE_BET", "Gates", "difference"]
+
+TOLERANCE = 1e-6
+SMOKE_BET: Mapping[str, Any] = {
+    "sport": "Basketball",
+    "league": "NBA",
+    "market": "Moneyline",
+    "institution_name": "FanDuel",
+    "bet_type": "straight",
+    "odds": -110,
+}
+_POLL_S = 0.1
+_LOG_LINES = 15
+
+
+def difference(golden: Golden, answer: Mapping[str, Any] | None) -> str | None:
+    """The first field in which `answer` differs from what the release's manifest says; None when none does."""
+    if answer is None:
+        return "no answer"
+    for field, expected in golden.expected.items():
+        given = answer.get(field)
+        if isinstance(expected, float) and isinstance(given, int | float):
+            if not math.isclose(expected, given, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+                return f"{field} is {given!r}, the release says {expected!r}"
+        elif given != expected:
+            return f"{field} is {given!r}, the release says {expected!r}"
+    return None
+
+
+class Gates:
+    """The gates, each a method that raises GateFailed with the slot's last lines."""
+
+    def __init__(self, runtime: Runtime, probe: HttpProbe, clock: Clock) -> None:
+        self._runtime = runtime
+        self._probe = probe
+        self._clock = clock
+
+    def serves(self, slot: Slot, release: Release, timeout_s: float, *, own_models: bool = True) -> str:
+        """Wait until the slot is ready with the release's version and (`own_models`) model set."""
+        begin = self._clock.monotonic()
+        while True:
+            seen = self._mismatch(slot, release, own_models=own_models)
+            if seen is None:
+                return f"ready after {self._clock.monotonic() - begin:.1f} s"
+            found = self._runtime.observe(slot)
+            if not found.running:
+                why = f": {found.fault}" if found.fault else ""
+                raise self._failed(slot, f"{slot} ended before it was ready{why}")
+            if self._clock.monotonic() - begin > timeout_s:
+                raise self._failed(slot, f"{slot} is not fit after {timeout_s:g} s: {seen}")
+            self._clock.sleep(_POLL_S)
+
+    def fit(self, slot: Slot, version: str | None) -> str | None:
+        """Why a warm slot must not get traffic; None when it may."""
+        seen = self._runtime.observe(slot)
+        if not seen.running:
+            return f"{slot} does not run"
+        for url in self._runtime.base_urls(slot):
+            health = self._probe.health(url)
+            if not self._probe.ready(url) or health is None:
+                return f"{slot} is not ready"
+            if not health.get("models_loaded"):
+                return f"{slot} has no models loaded"
+            if version is not None and health.get("version") != version:
+                return f"{slot} serves version {health.get('version')!r}, not {version!r}"
+        return None
+
+    def predicts(self, slot: Slot, release: Release) -> str:
+        """Golden bets are answered as the manifest says; without any, one bet is answered within the contract."""
+        for url in self._runtime.base_urls(slot):
+            for number, golden in enumerate(release.golden):
+                fault = difference(golden, self._probe.predict(url, golden.bet))
+                if fault:
+                    raise self._failed(slot, f"golden bet {number} of {release.version}: {fault}")
+        if release.golden:
+            return f"{len(release.golden)} golden bets agree"
+        return f"{self.answers(slot)}; the release has no golden bets"
+
+    def answers(self, slot: Slot) -> str:
+        """One bet is answered within the contract."""
+        for url in self._runtime.base_urls(slot):
+            answer = self._probe.predict(url, SMOKE_BET) or {}
+            probability = answer.get("win_probability")
+            if not isinstance(probability, float) or not 0 <= probability <= 1:
+                raise self._failed(slot, f"{slot} answers a bet with {dict(answer)}, which is no prediction")
+        return "one bet answered"
+
+    def warm(self, slot: Slot, requests: int) -> str:
+        """Requests to each replica on the code paths that clients use, so that no client pays for the first."""
+        begin = self._clock.monotonic()
+        urls = self._runtime.base_urls(slot)
+        failed = sum(self._probe.predict(url, SMOKE_BET) is None for url in urls for _ in range(requests))
+        if failed:
+            raise self._failed(slot, f"{failed} of {requests * len(urls)} warm-up requests failed")
+        return f"{requests * len(urls)} requests in {self._clock.monotonic() - begin:.2f} s"
+
+    def _mismatch(self, slot: Slot, release: Release, *, own_models: bool) -> str | None:
+        fault = self.fit(slot, release.version)
+        if fault:
+            return fault
+        for url in self._runtime.base_urls(slot):
+            health = self._probe.health(url) or {}
+            if health.get("deployment") not in (None, slot):
+                return f"port of {slot} is answered by {health.get('deployment')!r}"
+            if own_models and not release.models_sha256 and health.get("model_timestamp") != release.models_version:
+                return f"{slot} serves model set {health.get('model_timestamp')!r}, not {release.models_version!r}"
+            if own_models and release.models_sha256:
+                served = (self._probe.model_info(url) or {}).get("sha256")
+                if served != release.models_sha256:
+                    return f"{slot} serves model set {str(served)[:12]}, the release has {release.models_sha256[:12]}"
+        urls = self._runtime.base_urls(slot)
+        if not own_models and len(urls) > 1:
+            sets = {(self._probe.model_info(url) or {}).get("sha256") for url in urls}
+            if len(sets) > 1:
+                return f"replicas of {slot} serve different model sets"
+        return None
+
+    def _failed(self, slot: Slot, message: str) -> GateFailed:
+        lines = list(self._runtime.log_lines(slot, _LOG_LINES))
+        starts = [number for number, line in enumerate(lines) if line.startswith(LOG_HEADER)]
+        return GateFailed(message, tuple(lines[starts[-1] :] if starts else lines))

@@ -1,0 +1,1 @@
+"""Operations and the phases that they consist of."""

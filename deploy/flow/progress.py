@@ -1,0 +1,68 @@
+"""Steps as an operator sees them: each with its time, as it happens."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.canary.judge import Verdict
+
+__all__ = ["ConsoleProgress", "Progress", "verdict_table"]
+
+_COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+
+
+class Progress(Protocol):
+    """Told about everything that a command does."""
+
+    def begin(self, phase: str, title: str) -> None:
+        """A phase begins."""
+        ...
+
+    def done(self, phase: str, detail: str, seconds: float) -> None:
+        """The phase was done."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Something worth knowing."""
+        ...
+
+    def verdict(self, verdict: Verdict, weight: int) -> None:
+        """The judge has spoken."""
+        ...
+
+
+class ConsoleProgress:
+    """Lines on standard error, so that standard output stays for results."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def begin(self, phase: str, title: str) -> None:
+        """Shown when it is done; an interrupted phase is named by `status`."""
+
+    def done(self, phase: str, detail: str, seconds: float) -> None:
+        """One line a phase."""
+        self._console.print(f"  [green]✓[/] {phase:<8} {seconds:7.2f} s  {detail}")
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        self._console.print(f"  [cyan]·[/] {text}")
+
+    def verdict(self, verdict: Verdict, weight: int) -> None:
+        """A table."""
+        self._console.print(verdict_table(verdict, weight))
+
+
+def verdict_table(verdict: Verdict, weight: int) -> Table:
+    """The verdict, for people."""
+    colour = _COLOURS[verdict.outcome]
+    table = Table(title=f"canary at {weight}%: [{colour}]{verdict.outcome}[/]", title_justify="left")
+    for name in ("metric", "production", "canary", "rule", "outcome"):
+        table.add_column(name)
+    for row in verdict.rows:
+        outcome = f"[{_COLOURS[row.outcome]}]{row.outcome}[/]"
+        table.add_row(row.metric, row.production, row.canary, row.rule, outcome)
+    return table

@@ -1,0 +1,1 @@
+"""What was done, what is under way, and who is at work."""

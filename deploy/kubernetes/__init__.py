@@ -1,1 +1,0 @@
-"""Kubernetes manifests: kustomize bases and overlays. `build` makes those that would otherwise be written thrice."""

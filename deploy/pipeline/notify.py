@@ -1,0 +1,45 @@
+"""`python -m deploy.pipeline.notify TEXT`: tells a Telegram chat how a deploy ended.
+
+TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID name bot and chat; without them it says so and ends well, so that a fork's
+pipeline needs neither.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+import httpx
+
+__all__ = ["notify"]
+
+_API = "https://api.telegram.org"
+_LIMIT = 4096
+_TIMEOUT_S = 20.0
+
+
+def notify(text: str, environment: Mapping[str, str]) -> str:
+    """Send the message; returns what became of it.
+
+    Raises:
+        RuntimeError: Telegram did not take it; the text holds no secret.
+    """
+    token, chat = environment.get("TELEGRAM_BOT_TOKEN"), environment.get("TELEGRAM_CHAT_ID")
+    if not token or not chat:
+        return "no message: TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are not set"
+    url = f"{environment.get('TELEGRAM_API_URL') or _API}/bot{token}/sendMessage"
+    try:
+        answer = httpx.post(url, json={"chat_id": chat, "text": text[:_LIMIT]}, timeout=_TIMEOUT_S)
+    except httpx.HTTPError as error:
+        raise RuntimeError(f"Telegram did not answer ({type(error).__name__})") from None
+    if not answer.is_success:
+        raise RuntimeError(f"Telegram refused the message with {answer.status_code}")
+    return "the message was taken"
+
+
+if __name__ == "__main__":
+    try:
+        print(notify(" ".join(sys.argv[1:]), os.environ))  # noqa: T201 - the outcome
+    except RuntimeError as error:
+        sys.exit(str(error))

@@ -1,0 +1,1 @@
+"""What sends requests to slots: the port, Nginx."""

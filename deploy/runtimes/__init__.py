@@ -1,1 +1,0 @@
-"""What runs a slot: processes of this machine, containers, or a cluster."""

@@ -1,0 +1,202 @@
+"""Slots as containers of one machine, by Compose: pikkit-ml-api-blue, -green and -canary, on its loopback.
+
+A slot's workers are replicas: containers with a port of their own, which Nginx shares the requests out to.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from deploy.disk import Disk
+from deploy.engine.client import SECRETS, Engine
+from deploy.engine.replicas import IMAGE_NAME, MOST, SLOT_LABEL, containers, count, number_name, replica_port, services
+from deploy.errors import DeployError
+from deploy.files import write_text
+from deploy.processes import port_owner
+from deploy.release.images import models_folder
+from deploy.release.release import Release
+from deploy.settings import DeploySettings
+from deploy.slot import SLOTS, Slot
+from deploy.slots.port import Observed
+
+__all__ = ["DockerRuntime"]
+
+_KEPT, _NOT_KEPT = "unless-stopped", "no"
+_FOREIGN = frozenset({"BENTOML_HOME", "DATA_DIR", "MODEL_DIR", "PATH"})  # paths of this machine, not of the container
+
+
+class DockerRuntime:
+    """`environment` is what slots get beside what compose.yaml sets: the project's `.env`."""
+
+    name = "docker"
+
+    def __init__(self, settings: DeploySettings, disk: Disk, engine: Engine, *, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._disk = disk
+        self._engine = engine
+        self._environment = {name: value for name, value in environment.items() if name not in _FOREIGN}
+
+    def start(self, slot: Slot, release: Release, *, workers: int, models_from: Slot | None = None) -> None:
+        """Start the release's image, which must be there, in the slot's container."""
+        image = f"{IMAGE_NAME}:{release.version}"
+        if not self._engine.has_image(image):
+            raise DeployError(
+                f"there is no image {image}: `python -m deploy build --image --version {release.version}`"
+            )
+        self._check_number(slot, workers)
+        spare = self._beyond(slot, workers)
+        if spare:
+            self._engine.docker("rm", "--force", *spare)
+        self._check_ports(slot, self._ports(slot, workers))
+        self._lay_models(slot, release, models_from)
+        self._write_secrets()
+        name = slot.upper()
+        variables = {
+            "SLOT_MEMORY": self._settings.slot_memory,
+            f"{name}_IMAGE": image,
+            f"{name}_VERSION": release.version,
+            f"{name}_PORT": str(self._settings.port(slot)),
+            number_name(slot): str(workers),
+        }
+        self._engine.up(services(slot, workers), variables)
+
+    def resize(self, slot: Slot, replicas: int) -> None:
+        """Start further ones beside those that run, with their image, the slot's models and the settings of now."""
+        self._check_number(slot, replicas)
+        running = {name for name, one in self._seen(slot, replicas).items() if one["State"]["Running"]}
+        missing = [index for index, name in enumerate(containers(slot, replicas)) if index and name not in running]
+        if missing:
+            ports = self._ports(slot, replicas)
+            self._check_ports(slot, [ports[index] for index in missing])
+            self._write_secrets()
+        names = services(slot, replicas)
+        self._engine.up([names[index] for index in missing], {number_name(slot): str(replicas)})
+
+    def trim(self, slot: Slot, *, after_s: float, grace_s: float) -> None:
+        """SIGTERM, SIGKILL after `grace_s`, and remove them."""
+        spare = self._beyond(slot, self._replicas(slot))
+        if spare:
+            time.sleep(after_s)
+            self._set_policy(spare, kept=False)
+            self._engine.stop(*spare, grace_s=grace_s)
+            self._engine.docker("rm", "--force", *spare)
+
+    def keep(self, slot: Slot, *, kept: bool) -> None:
+        """By the engine's own restart policy."""
+        self._set_policy(self._seen(slot), kept=kept)
+
+    def stop(self, slot: Slot, *, grace_s: float) -> None:
+        """SIGTERM, and SIGKILL after `grace_s`; the containers stay, for their logs and for `revive`."""
+        seen = self._seen(slot)
+        self._set_policy(seen, kept=False)
+        active = [name for name, one in seen.items() if one["State"]["Running"] or one["State"]["Restarting"]]
+        if active:
+            self._engine.stop(*active, grace_s=grace_s)
+
+    def observe(self, slot: Slot) -> Observed:
+        """What the engine tells. The slot runs while one of its replicas does; `workers` are those that do."""
+        seen = list(self._seen(slot).values())
+        if not seen:
+            return Observed(slot, running=False)
+        active = [one for one in seen if one["State"]["Running"] and not one["State"]["Restarting"]]
+        return Observed(
+            slot,
+            running=bool(active),
+            version=seen[0]["Config"]["Labels"].get("pikkit.version"),
+            workers=len(active) or len(seen),
+            pid=int(active[0]["State"]["Pid"]) if active else None,
+            started_at=_epoch(active[0]["State"]["StartedAt"]) if active else None,
+            kept=all(one["HostConfig"]["RestartPolicy"]["Name"] == _KEPT for one in seen),
+            restarts=sum(int(one["RestartCount"]) for one in seen),
+        )
+
+    def heal(self, slot: Slot) -> bool:
+        """The engine starts it again by itself."""
+        del slot
+        return False
+
+    def revive(self, slot: Slot, *, kept: bool) -> None:
+        """Start the slot's containers as they were."""
+        names = self._seen(slot)
+        if not names:
+            raise DeployError(f"nothing is known of what ran in {slot}: use `deploy --version`")
+        self._check_ports(slot, self._ports(slot, len(names)))
+        self._engine.docker("start", *names)
+        self._set_policy(names, kept=kept)
+
+    def base_urls(self, slot: Slot) -> Sequence[str]:
+        """On loopback: containers share the host's network."""
+        return tuple(f"http://127.0.0.1:{port}" for port in self._ports(slot, self._replicas(slot)))
+
+    def addresses(self) -> Mapping[Slot, Sequence[str]]:
+        """One address a replica."""
+        variables = self._engine.variables()
+        return {
+            slot: tuple(f"127.0.0.1:{port}" for port in self._ports(slot, count(slot, variables))) for slot in SLOTS
+        }
+
+    def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
+        """The end of each container's log, the first replica's last."""
+        lines: list[str] = []
+        for name in reversed(self._seen(slot)):
+            lines += self._engine.docker("logs", "--tail", str(last), name).splitlines()[-last:]
+        return lines
+
+    def follow(self, slot: Slot) -> Iterator[str]:
+        """Lines of every replica as they come, until the caller has enough."""
+        return self._engine.follow(list(self._seen(slot)))
+
+    def _set_policy(self, names: Collection[str], *, kept: bool) -> None:
+        if names:
+            self._engine.docker("update", "--restart", _KEPT if kept else _NOT_KEPT, *names)
+
+    def _write_secrets(self) -> None:
+        text = "".join(f"{name}={value}\n" for name, value in self._environment.items())
+        write_text(self._disk.root / SECRETS, text, mode=0o600)
+
+    def _beyond(self, slot: Slot, replicas: int) -> list[str]:
+        """Containers of the slot, as the engine knows them, beyond so many replicas."""
+        wanted = containers(slot, replicas)
+        every = self._engine.docker("ps", "--all", "--filter", f"label={SLOT_LABEL}={slot}", "--format", "{{.Names}}")
+        return [name for name in every.split() if name not in wanted]
+
+    def _replicas(self, slot: Slot) -> int:
+        return count(slot, self._engine.variables())
+
+    def _ports(self, slot: Slot, replicas: int) -> list[int]:
+        return [replica_port(self._settings.port(slot), index) for index in range(replicas)]
+
+    def _seen(self, slot: Slot, replicas: int | None = None) -> dict[str, Mapping[str, Any]]:
+        """The containers that there are, by name."""
+        found = {name: self._engine.inspect(name) for name in containers(slot, replicas or self._replicas(slot))}
+        return {name: seen for name, seen in found.items() if seen is not None}
+
+    def _lay_models(self, slot: Slot, release: Release, models_from: Slot | None) -> None:
+        """Into the slot's MODEL_DIR, which it reads only: what is put there is loaded by the running service."""
+        disk, target = self._disk, f"slots/{slot}/models"
+        kept = models_folder(release.version)
+        if models_from:
+            disk.copy(f"slots/{models_from}/models", target)
+        elif disk.names(kept) or release.models_dir is None:
+            disk.copy(kept, target)
+        else:
+            disk.fill(target, Path(release.models_dir))
+
+    def _check_number(self, slot: Slot, replicas: int) -> None:
+        if replicas > MOST:
+            raise DeployError(f"{replicas} replicas of {slot} are over {MOST}: start fewer, or more hosts")
+
+    def _check_ports(self, slot: Slot, ports: Sequence[int]) -> None:
+        for port in ports:
+            owner = port_owner(port)
+            if owner:
+                raise DeployError(f"port {port} of {slot} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT")
+
+
+def _epoch(stamp: str) -> float:
+    """Docker writes nanoseconds, which datetime does not read."""
+    return datetime.fromisoformat(stamp[:19] + "+00:00").timestamp()

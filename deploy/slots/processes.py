@@ -1,0 +1,286 @@
+"""Slots as processes of this machine: `bentoml serve` on loopback, detached, each with a record and a log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deploy import processes
+from deploy.errors import DeployError
+from deploy.files import read_json, write_json
+from deploy.processes import ProcessId
+from deploy.release.release import Release
+from deploy.settings import DeploySettings
+from deploy.slot import SLOTS, Slot
+from deploy.slots.port import LOG_HEADER, Observed
+
+__all__ = ["ProcessRuntime", "serve_command"]
+
+KEEP_ALIVE_S = 75  # above the proxy's upstream keep-alive (60 s), so that it never reuses a connection that ends
+_MARK = "PIKKIT_SLOT"
+_NOT_INHERITED = ("PIKKIT_RUNTIME_DIR", "PROMETHEUS_MULTIPROC_DIR", "BENTOML_CONTAINERIZED")
+
+
+def serve_command(release: Release, port: int) -> list[str]:
+    """The command line that serves the Bento of `release`."""
+    line = [sys.executable, "-m", "bentoml", "serve", release.tag, "--host", "127.0.0.1", "--port", str(port)]
+    return [*line, "--timeout-keep-alive", str(KEEP_ALIVE_S), "--timeout-graceful-shutdown", "35"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What was started: enough to find it and to start it again. Written anew at each start."""
+
+    version: str
+    command: list[str]
+    environment: dict[str, str]
+    workers: int
+    pid: int | None = None
+    started_at: float | None = None
+    kept: bool = False
+    restarts: int = 0
+    last_restart: float = 0.0
+
+    @property
+    def process(self) -> ProcessId | None:
+        return ProcessId(self.pid, self.started_at) if self.pid and self.started_at else None
+
+
+class ProcessRuntime:
+    """`environment` is what slots inherit beside this process' own; `command` builds their command line."""
+
+    name = "process"
+
+    def __init__(
+        self,
+        settings: DeploySettings,
+        *,
+        environment: Mapping[str, str],
+        command: Callable[[Release, int], list[str]] = serve_command,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._environment = dict(environment)
+        self._command = command
+        self._clock = clock
+        self._children: set[int] = set()
+
+    def folder(self, slot: Slot) -> Path:
+        """Where the slot's record, log and models lie."""
+        return self._settings.run_dir / "slots" / slot
+
+    def models_dir(self, slot: Slot) -> Path:
+        """MODEL_DIR of the slot: what is put there is loaded by the running service."""
+        return self.folder(slot) / "models"
+
+    def start(self, slot: Slot, release: Release, *, workers: int, models_from: Slot | None = None) -> None:
+        """Start `bentoml serve` for `release`."""
+        self._check_port(slot)
+        self.folder(slot).mkdir(parents=True, exist_ok=True)
+        self._lay_models(slot, release, models_from)
+        port = self._settings.port(slot)
+        environment = {
+            "DEPLOYMENT": slot,
+            "PORT": str(port),
+            "BIND_HOST": "127.0.0.1",
+            "APP_VERSION": release.version,
+            "WORKERS": str(workers),
+            "MODEL_DIR": str(self.models_dir(slot)),
+            "BENTOML_DO_NOT_TRACK": "true",
+            "OMP_NUM_THREADS": "1",
+            _MARK: str(self.folder(slot)),
+        }
+        self._launch(slot, _Record(release.version, self._command(release, port), environment, workers))
+
+    def keep(self, slot: Slot, *, kept: bool) -> None:
+        """Whether the supervisor starts the slot again when it dies."""
+        record = self._record(slot)
+        if record and record.kept != kept:
+            self._write(slot, replace(record, kept=kept))
+
+    def stop(self, slot: Slot, *, grace_s: float) -> None:
+        """End the slot with all of its workers; also what an interrupted command left there."""
+        self.keep(slot, kept=False)
+        processes.end(self._mark(slot), self._master(slot), grace_s)
+        self._reap()
+
+    def observe(self, slot: Slot) -> Observed:
+        """What the record and the process table say; the process table is believed."""
+        self._reap()
+        record = self._record(slot)
+        master = self._master(slot)
+        if master is None or not master.alive():
+            return Observed(
+                slot,
+                running=False,
+                version=record.version if record else None,
+                workers=record.workers if record else 0,
+                kept=bool(record and record.kept),
+                restarts=record.restarts if record else 0,
+            )
+        version, workers = (record.version, record.workers) if record else self._from_environment(master)
+        return Observed(
+            slot,
+            running=True,
+            version=version,
+            workers=workers,
+            pid=master.pid,
+            started_at=master.started_at,
+            kept=bool(record and record.kept),
+            restarts=record.restarts if record else 0,
+        )
+
+    def heal(self, slot: Slot) -> bool:
+        """Start a kept slot that died, with the same models; waits longer after each death of the same hour."""
+        record = self._record(slot)
+        if record is None or not record.kept or self.observe(slot).running:
+            return False
+        wait = min(30.0, 0.5 * 2 ** min(record.restarts, 6)) if record.restarts else 0.0
+        if self._clock() - record.last_restart < wait:
+            return False
+        self.revive(slot, kept=True)
+        return True
+
+    def revive(self, slot: Slot, *, kept: bool) -> None:
+        """Start what the slot's record names, with the models that it last had.
+
+        Raises:
+            DeployError: there is no record, or the port is taken.
+        """
+        record = self._record(slot)
+        if record is None:
+            raise DeployError(f"nothing is known of what ran in {slot}: use `deploy --version`")
+        processes.end(self._mark(slot), None, 0)  # workers that outlived their master hold the port
+        self._check_port(slot)
+        restarts = record.restarts + 1
+        self._launch(slot, replace(record, kept=kept, restarts=restarts, last_restart=self._clock()))
+
+    def base_urls(self, slot: Slot) -> Sequence[str]:
+        """On loopback."""
+        return (f"http://127.0.0.1:{self._settings.port(slot)}",)
+
+    def addresses(self) -> Mapping[Slot, Sequence[str]]:
+        """One address a slot: its workers share the port."""
+        return {slot: (f"127.0.0.1:{self._settings.port(slot)}",) for slot in SLOTS}
+
+    def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
+        """The end of the log."""
+        try:
+            with self._log(slot).open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - 400 * last))
+                return log.read().decode(errors="replace").splitlines()[-last:]
+        except FileNotFoundError:
+            return ()
+
+    def follow(self, slot: Slot) -> Iterator[str]:
+        """Lines as they come, until the caller has enough."""
+        log = self._log(slot)
+        position = log.stat().st_size if log.exists() else 0
+        while True:
+            size = log.stat().st_size if log.exists() else 0
+            if size < position:
+                position = 0  # it was rotated
+            if size > position:
+                with log.open("rb") as lines:
+                    lines.seek(position)
+                    text = lines.read(size - position)
+                position = size
+                yield from text.decode(errors="replace").splitlines()
+            time.sleep(0.2)
+
+    def rotate_logs(self, slot: Slot, limit: int, keep: int = 3) -> None:
+        """Copy a log over `limit` bytes aside and empty it: the process appends, so it goes on at the start."""
+        log = self._log(slot)
+        if not log.exists() or log.stat().st_size <= limit:
+            return
+        for number in range(keep - 1, 0, -1):
+            older = log.with_name(f"{log.name}.{number}")
+            if older.exists():
+                older.replace(log.with_name(f"{log.name}.{number + 1}"))
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
+
+    def _launch(self, slot: Slot, record: _Record) -> None:
+        environment = {
+            **{name: value for name, value in os.environ.items() if name not in _NOT_INHERITED},
+            **self._environment,
+            **record.environment,
+        }
+        self._write(slot, replace(record, pid=None, started_at=None))  # first, so that a crash leaves a trace
+        with self._log(slot).open("ab") as log:
+            log.write(f"{LOG_HEADER}{record.version} in {slot}\n".encode())
+            log.flush()
+            child = subprocess.Popen(
+                record.command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder(slot),
+                env=environment,
+                start_new_session=True,
+            )
+        self._children.add(child.pid)
+        child.returncode = 0  # it outlives this command; _reap collects it if it does not
+        process = ProcessId.of(child.pid)
+        if process:
+            self._write(slot, replace(record, pid=process.pid, started_at=process.started_at))
+
+    def _lay_models(self, slot: Slot, release: Release, models_from: Slot | None) -> None:
+        source = self.models_dir(models_from) if models_from else None
+        if source is None and release.models_dir:
+            source = Path(release.models_dir)
+        target = self.models_dir(slot)
+        shutil.rmtree(target, ignore_errors=True)
+        if source and source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            target.mkdir()
+
+    def _check_port(self, slot: Slot) -> None:
+        port = self._settings.port(slot)
+        owner = processes.port_owner(port)
+        if owner:
+            raise DeployError(f"port {port} of {slot} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT")
+
+    def _master(self, slot: Slot) -> ProcessId | None:
+        record = self._record(slot)
+        if record and record.process:
+            return record.process  # dead or alive: workers that outlived their master are not a running slot
+        head = processes.leader(processes.marked(self._mark(slot)))
+        return ProcessId.of(head.pid) if head else None
+
+    def _from_environment(self, master: ProcessId) -> tuple[str | None, int]:
+        environment = processes.environment_of(master)
+        return environment.get("APP_VERSION"), int(environment.get("WORKERS", "0"))
+
+    def _mark(self, slot: Slot) -> str:
+        return f"{_MARK}={self.folder(slot)}"
+
+    def _log(self, slot: Slot) -> Path:
+        return self.folder(slot) / "service.log"
+
+    def _record(self, slot: Slot) -> _Record | None:
+        data: Any = read_json(self.folder(slot) / "process.json")
+        with contextlib.suppress(TypeError):
+            return _Record(**data)
+        return None
+
+    def _write(self, slot: Slot, record: _Record) -> None:
+        write_json(self.folder(slot) / "process.json", asdict(record))
+
+    def _reap(self) -> None:
+        for pid in list(self._children):
+            try:
+                done, _ = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                done = pid
+            if done:
+                self._children.discard(pid)

@@ -1,0 +1,1 @@
+"""What looks on while nobody types: the supervisor, Prometheus' targets, status."""

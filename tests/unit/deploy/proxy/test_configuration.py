@@ -1,0 +1,63 @@
+"""The configuration as text."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.proxy.configuration import render
+from deploy.settings import DeploySettings
+
+ADDRESSES = {"blue": ("127.0.0.1:8001",), "green": ("127.0.0.1:8002",), "canary": ("127.0.0.1:8003",)}
+PREFIX = Path("/srv/run/nginx")
+
+
+def text(version: tuple[int, ...] = (1, 31, 3), **settings: object) -> str:
+    return render(DeploySettings.model_validate(settings), PREFIX, ADDRESSES, version)[0]  # type: ignore[arg-type]
+
+
+def test_the_digest_tells_one_structure_from_another_and_is_in_the_text() -> None:
+    one, digest = render(DeploySettings(), PREFIX, ADDRESSES, (1, 31, 3))  # type: ignore[arg-type]
+    _, other = render(DeploySettings(rate_limit=1), PREFIX, ADDRESSES, (1, 31, 3))  # type: ignore[arg-type]
+    assert digest in one
+    assert digest != other
+
+
+def test_hsts_and_tls_come_together() -> None:
+    assert "Strict-Transport-Security" not in text()
+    secure, _ = render(DeploySettings(), PREFIX, ADDRESSES, (1, 31, 3), certificate=(Path("/c.pem"), Path("/k.pem")))  # type: ignore[arg-type]
+    assert "Strict-Transport-Security" in secure
+    assert "ssl_certificate /c.pem;" in secure
+    with pytest.raises(ValueError, match="belong together"):
+        DeploySettings.model_validate({"tls_certificate": "/c.pem"})
+
+
+def test_limits_of_zero_are_off() -> None:
+    assert "limit_req zone" in text()
+    off = text(rate_limit=0, connection_limit=0)
+    assert "limit_req" not in off
+    assert "limit_conn" not in off
+
+
+def test_an_old_nginx_is_not_given_what_it_does_not_know() -> None:
+    assert "keepalive_min_timeout" not in text((1, 22, 1))
+    assert "keepalive_min_timeout" in text((1, 27, 4))
+
+
+def test_replicas_are_listed_in_every_group_of_their_slot() -> None:
+    addresses = {**ADDRESSES, "green": ("10.0.0.2:80", "10.0.0.3:80")}
+    config, _ = render(DeploySettings(), PREFIX, addresses, (1, 31, 3))  # type: ignore[arg-type]
+    assert config.count("server 10.0.0.3:80") == 4  # green, green_or_blue, and stand-in for blue and the canary
+    assert r'"~10\.0\.0\.3:80$" green;' in config
+
+
+def test_a_request_may_be_refused_by_every_replica_before_it_comes_to_the_stand_in() -> None:
+    assert "proxy_next_upstream_tries 2;" in text()
+    addresses = {**ADDRESSES, "green": ("10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80")}
+    config, _ = render(DeploySettings(), PREFIX, addresses, (1, 31, 3))  # type: ignore[arg-type]
+    assert "proxy_next_upstream_tries 4;" in config
+
+
+def test_the_split_lists_the_canary_first_and_ends_with_the_rest() -> None:
+    config = text()
+    for share in range(1, 100):
+        assert f'split_clients "$salt:$client_key" $split_{share} {{ {share}% canary; * main; }}' in config
