@@ -9,7 +9,6 @@ PORT ?= 8000
 PYTHONS ?= 3.11 3.12 3.13
 JOBS ?= 3
 export BENTOML_DO_NOT_TRACK := true
-export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 export PYTHONUTF8 := 1
 # Byte code of packages is written once; without it every start of a process takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
@@ -29,11 +28,11 @@ $(STAMP): requirements/dev.txt
 	@touch $@
 
 serve: $(STAMP) ## import the models and serve the API on :8000
-	@$(BIN)/python import_models.py
+	@$(BIN)/python import_models.py --if-changed
 	@$(BIN)/python -m pikkit.serve
 
 dev: $(STAMP) ## the same, restarted on every change of the code
-	@$(BIN)/python import_models.py
+	@$(BIN)/python import_models.py --if-changed
 	@$(BIN)/python -m pikkit.serve --reload
 
 starter: $(STAMP) ## make the starter models again
@@ -86,6 +85,8 @@ tag-image: $(STAMP) ## give the pushed DIGEST the version's tag, which never mov
 release: $(STAMP) ## cut CHANGELOG.md's section of VERSION and set the version
 	@$(BIN)/python -m deploy.pipeline.changelog cut "$(VERSION)"
 
+# Where `python -m deploy build` put it.
+release-files: export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
 release-files: $(STAMP) ## what a release holds, from its tag: Bento, SBOM, notes, in dist/release
 	@deploy/pipeline/release.sh files
 

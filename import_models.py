@@ -14,10 +14,11 @@ from rich.table import Table
 
 from pikkit.errors import ModelError
 from pikkit.history.history import History
+from pikkit.models.activation import active, home
 from pikkit.models.importing import golden_bets, import_models
 from pikkit.models.model_set import ModelSet
-from pikkit.models.store import Stored
-from pikkit.models.user_files import HISTORY_FILE
+from pikkit.models.store import Stored, find, newest
+from pikkit.models.user_files import HISTORY_FILE, last_change
 from pikkit.settings import Settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -37,17 +38,36 @@ def main(
     tag: Annotated[
         str | None, typer.Option(help="Default: pikkit_bet_models:<timestamp>", metavar="NAME:VERSION")
     ] = None,
+    activate: Annotated[
+        bool, typer.Option("--activate/--no-activate", help="Whether local servers serve it from now on")
+    ] = True,
+    if_changed: Annotated[
+        bool, typer.Option("--if-changed", help="Import MODEL_DIR only if its files changed since the active import")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print tag, version, digest and golden bets as JSON instead of a table")
     ] = False,
 ) -> None:
-    """Import win model, ROI model, metadata and history as one model set into the BentoML model store."""
-    console = Console(stderr=as_json)
+    """Import win model, ROI model, metadata and history as one model set into the BentoML model store.
+
+    Local servers serve it from then on, until the files in MODEL_DIR change. Deployed slots don't.
+    """
+    console = Console(stderr=as_json, soft_wrap=True)
     if history and bets:
         sys.exit("import failed: --history and --bets exclude each other: give one")
+    if if_changed and (source or history or bets or tag):
+        sys.exit("import failed: --if-changed is about MODEL_DIR as it is: leave the other options out")
     try:
+        model_dir = Settings.load().model_dir
+        if if_changed:
+            served = _served_already(model_dir)
+            if served:
+                console.print(served)
+                return
+            activate = False  # nobody asked for this one by name: MODEL_DIR's files count as they are
         made = _read_history(history) if history else _history_of(bets, console) if bets else None
-        stored, models = import_models(source or Settings.load().model_dir, history=made, tag=tag)
+        beside = model_dir if activate else None
+        stored, models = import_models(source or model_dir, history=made, tag=tag, activate_beside=beside)
     except ModelError as error:
         sys.exit(f"import failed: {error.message}")
     except (ValidationError, ValueError) as error:
@@ -57,6 +77,20 @@ def main(
         print(json.dumps(told))  # noqa: T201 - the answer to a program
     else:
         console.print(_table(stored, models))
+        if activate:
+            console.print(f"local servers serve it from now on, until the files in {model_dir.absolute()} change")
+
+
+def _served_already(model_dir: Path) -> str | None:
+    """What local servers serve instead of MODEL_DIR's files, in words; None where it is these."""
+    imported = active()
+    if imported and imported.outranks(model_dir) and find(imported.sha256, imported.tag):
+        return (
+            f"{imported.tag} serves, imported from {imported.source} into {home()}: the files in "
+            f"{model_dir.absolute()} are as they were"
+        )
+    carried = newest() if last_change(model_dir) is None else None
+    return f"{carried.tag} of {home()} serves: {model_dir.absolute()} has no model files" if carried else None
 
 
 def _read_history(path: Path) -> History:
@@ -91,6 +125,7 @@ def _table(stored: Stored, models: ModelSet) -> Table:
     table.add_row("features", str(len(models.spec.names)))
     table.add_row("history", f"{models.history.size:,} settled bets" if models.history.size else "no betting history")
     table.add_row("sha256", models.sha256[:16])
+    table.add_row("store", f"{home()} (BENTOML_HOME)")
     return table
 
 

@@ -17,6 +17,7 @@ from pikkit.bets.bet import BatchAnswer, Bet, OddsLimits, Prediction, read_bet
 from pikkit.errors import InvalidBet, PikkitError
 from pikkit.grading.grader import BatchJob, Grader, Observer, Options
 from pikkit.grading.predictor import Models, Predictor
+from pikkit.models.activation import home
 from pikkit.models.hub import ModelHub
 from pikkit.models.model_set import ModelSet
 from pikkit.settings import Settings
@@ -132,7 +133,15 @@ class Application:
         self._drift.use(models)
         self._metrics.model_loaded(models)
         self._status.warmed = True
-        _log.info("model set serves", model_version=models.version, tag=models.tag, history=models.history.size)
+        _log.info(
+            "model set serves",
+            model_version=models.version,
+            tag=models.tag,
+            history=models.history.size,
+            source=models.source,
+            model_dir=str(self._settings.model_dir.absolute()),
+            store=str(home()),
+        )
         if models.starter:
             _log.warning("these are the starter models, trained on simulated bets: import your own before you bet")
         if not models.history.size:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 __all__ = ["Settings"]
@@ -24,6 +26,7 @@ _PLACEHOLDERS = (
     "<",
     "todo",
 )
+_RENAMED = {"MODEL_PATH": "MODEL_DIR"}
 _MIN_SECRET_LENGTH = 16
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-]+(:\d{1,5})?|chrome-extension://[a-p]{32}")
 
@@ -47,7 +50,11 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path(".data"), description="Writable folder: alert outbox, prediction log, state")
 
-    model_dir: Path = Field(Path("models"), description="Folder with the model files; watched for new ones")
+    model_dir: Path = Field(
+        Path("models"),
+        validation_alias=AliasChoices("model_dir", "model_path"),
+        description="Folder with the model files; watched for new ones",
+    )
     reload_interval: float = Field(60.0, ge=0.5, le=86400, description="Seconds between looks at MODEL_DIR")
     neutral_history_count: int = Field(
         0, ge=0, description="Sample size assumed without any betting history (100 is the old behaviour)"
@@ -153,11 +160,23 @@ class Settings(BaseSettings):
 
         Raises:
             pydantic.ValidationError: a value breaks a rule, or `.env` holds an unknown name.
-            ValueError: an environment variable is one typing error away from a setting.
+            ValueError: an environment variable is one typing error away from a setting, or MODEL_DIR was named and
+                is no folder.
         """
+        given = {name.upper() for name, value in (*dotenv_values(".env").items(), *os.environ.items()) if value}
+        for old, new in _RENAMED.items():
+            if old in given:
+                which = "which is set too and counts" if new in given else "accepted for now"
+                sys.stderr.write(f"settings: {old} is the old name of {new}, {which}: set {new} only\n")
         known = {name.upper() for name in cls.model_fields}
         for name in os.environ.keys() - known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
             if close and "_" in name:
                 raise ValueError(f"{name} is not a setting: did you mean {close[0]}?")
-        return cls()
+        settings = cls()
+        if "model_dir" in settings.model_fields_set and not settings.model_dir.is_dir():
+            raise ValueError(
+                f"MODEL_DIR={settings.model_dir} is not a folder: make it, name the one with the model files, or leave "
+                "MODEL_DIR out"
+            )
+        return settings

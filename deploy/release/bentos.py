@@ -137,7 +137,7 @@ class BentoReleases:
 
     def _import(self, models: Path) -> dict[str, Any]:
         """Have the project import the files: tag in the model store, digest, golden bets."""
-        line = [sys.executable, "import_models.py", "--from", str(models), "--json"]
+        line = [sys.executable, "import_models.py", "--from", str(models), "--no-activate", "--json"]
         imported: dict[str, Any] = json.loads(self._run(line).splitlines()[-1])
         return imported
 

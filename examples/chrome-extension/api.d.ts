@@ -80,6 +80,7 @@ export interface Health {
   models_loaded: boolean;
   model_timestamp: string | null;
   starter_models: boolean | null;
+  model_source: string | null;
   history: string | null;
   reload_error: string | null;
   environment: string;
@@ -93,7 +94,7 @@ export interface LegacyBatchAnswer {
   count: number;
 }
 
-/** The model set that serves, without what is long: history and drift baseline. */
+/** The model set that serves, without what is long. `model_source`: import, MODEL_DIR or store (docs/models.md). */
 export interface ModelInfo {
   metadata: Record<string, unknown>;
   feature_names: string[];
@@ -103,6 +104,7 @@ export interface ModelInfo {
   bundle_tag: string;
   sha256: string;
   starter_models: boolean;
+  model_source: string;
   history_size: number;
   history: string;
 }

@@ -17,7 +17,7 @@ from filelock import Timeout
 
 from pikkit.errors import ModelError
 from pikkit.models.model_set import ModelSet, load_set
-from pikkit.models.shared_set import Agreement
+from pikkit.models.shared_set import SharedSet
 from pikkit.models.user_files import Changing
 from pikkit.settings import Settings
 from pikkit.telemetry.logs import get_logger
@@ -74,11 +74,11 @@ class ModelHub:
         self._on_failure = on_failure
         self._current: ModelSet | None = None
         self._loaded_at: float | None = None
-        self._adopted: str | None = None
+        self._adopted: tuple[str, str] | None = None  # folder and source
         self._unloadable: tuple[str, str] | None = None  # folder, and why this worker can't load it
         self._load_again_at = 0.0
         self._ending = threading.Event()
-        self._agreement = Agreement(
+        self._shared = SharedSet(
             settings, runtime_dir / "models", self._ending, on_failure=on_failure, on_success=on_success
         )
         self._adopting = threading.Lock()
@@ -97,14 +97,14 @@ class ModelHub:
             ModelError: there is none that can be used. The hub keeps looking once it is started.
         """
         try:
-            with self._agreement.lock.acquire(timeout=_LOCK_WAIT_S):
-                if self._agreement.read().folder is None:
-                    self._agreement.look(settle=False)
+            with self._shared.lock.acquire(timeout=_LOCK_WAIT_S):
+                if self._shared.read().folder is None:
+                    self._shared.look(settle=False)
             self._adopt()
             if self._unloadable:  # its files were damaged meanwhile: make them again
-                with self._agreement.lock.acquire(timeout=_LOCK_WAIT_S):
-                    self._agreement.forget()
-                    self._agreement.look(settle=False)
+                with self._shared.lock.acquire(timeout=_LOCK_WAIT_S):
+                    self._shared.forget()
+                    self._shared.look(settle=False)
                 self._unloadable = None
                 self._adopt()
         except Timeout as cause:
@@ -132,7 +132,7 @@ class ModelHub:
 
     def status(self) -> ReloadStatus:
         """How the last looks went, for all workers together."""
-        shared = self._agreement.read()
+        shared = self._shared.read()
         error = shared.error or (self._unloadable[1] if self._unloadable else None)
         return ReloadStatus(error, shared.checked or None, self._loaded_at, shared.failures)
 
@@ -140,8 +140,8 @@ class ModelHub:
         before = self._current.sha256 if self._current else None
         try:
             for _ in range(_TRIES):
-                with self._agreement.lock.acquire(timeout=_LOCK_WAIT_S):
-                    if self._agreement.look(settle=True, again=True):
+                with self._shared.lock.acquire(timeout=_LOCK_WAIT_S):
+                    if self._shared.look(settle=True, again=True):
                         break
             else:
                 raise Changing(f"{self._folder} is still being written to: try again once its writer is done")
@@ -160,10 +160,10 @@ class ModelHub:
         while not self._ending.wait(_POLL_S):
             try:
                 self._adopt()  # before a look of its own, which takes a while
-                if time.time() - self._agreement.read().checked >= self._interval:
-                    with self._agreement.lock.acquire(timeout=0):
-                        if time.time() - self._agreement.read().checked >= self._interval:
-                            self._agreement.look(settle=True)
+                if time.time() - self._shared.read().checked >= self._interval:
+                    with self._shared.lock.acquire(timeout=0):
+                        if time.time() - self._shared.read().checked >= self._interval:
+                            self._shared.look(settle=True)
                     self._adopt()
                 told = ""
             except Timeout:
@@ -176,13 +176,13 @@ class ModelHub:
     def _adopt(self) -> None:
         """Load what the workers agreed on, if this one does not serve it yet."""
         with self._adopting:
-            shared = self._agreement.read()
-            if shared.folder is None or shared.folder == self._adopted:
+            shared = self._shared.read()
+            if shared.folder is None or (shared.folder, shared.source) == self._adopted:
                 return
             if self._unloadable and self._unloadable[0] == shared.folder and time.monotonic() < self._load_again_at:
                 return
             try:
-                models = load_set(Path(shared.folder), tag=shared.tag)
+                models = load_set(Path(shared.folder), tag=shared.tag, source=shared.source)
                 if self._thread:
                     self._on_swap(models)
             except Exception as cause:  # noqa: BLE001 - the old set serves on
@@ -196,4 +196,4 @@ class ModelHub:
             self._unloadable = None
             self._current = models
             self._loaded_at = time.time()
-            self._adopted = shared.folder
+            self._adopted = shared.folder, shared.source

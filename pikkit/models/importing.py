@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from pikkit.bets.bet import read_bet
 from pikkit.grading.predictor import Predictor
 from pikkit.history.history import History
 from pikkit.models import store
+from pikkit.models.activation import Activation
 from pikkit.models.conversion import convert
 from pikkit.models.model_set import ModelSet, load_set
 from pikkit.models.store import Stored
-from pikkit.models.user_files import take_copy, with_history
+from pikkit.models.user_files import digests, take_copy, with_history
 
 __all__ = ["golden_bets", "import_models"]
 
@@ -29,13 +31,16 @@ _PLACES = (
 )
 
 
-def import_models(source: Path, *, history: History | None = None, tag: str | None = None) -> tuple[Stored, ModelSet]:
+def import_models(
+    source: Path, *, history: History | None = None, tag: str | None = None, activate_beside: Path | None = None
+) -> tuple[Stored, ModelSet]:
     """Check, convert and store the set in `source`.
 
     Args:
         source: folder with the users' files.
         history: replaces the history_latest.json of the folder.
         tag: NAME:VERSION instead of pikkit_bet_models:<timestamp>.
+        activate_beside: make it the active one, which outranks the files in this folder (MODEL_DIR) as they are now.
 
     Raises:
         ModelError: the set can't be served; the store is as it was.
@@ -43,14 +48,18 @@ def import_models(source: Path, *, history: History | None = None, tag: str | No
     with tempfile.TemporaryDirectory(prefix="pikkit-import-") as name:
         work = Path(name)
         (work / "copy").mkdir()
-        copy = take_copy(source, work / "copy")
+        at = time.time()
+        beside = {str(activate_beside.resolve()): digests(activate_beside)} if activate_beside else {}
+        copy = taken = take_copy(source, work / "copy")
         if history is not None:
             copy = with_history(copy, history.to_json())
-        known = store.find(copy.sha256, tag)
-        if known:
-            return known, known.load()
-        convert(copy, work / "set")
-        stored = store.save(work / "set", load_set(work / "set"), tag)
+        stored = store.find(copy.sha256, tag)
+        if stored is None:
+            convert(copy, work / "set")
+            stored = store.save(work / "set", load_set(work / "set"), tag)
+        if activate_beside:
+            files = beside | {str(source.resolve()): taken.files}
+            Activation(stored.tag, copy.sha256, at, str(source.resolve()), files).write()
         return stored, stored.load()
 
 

@@ -40,8 +40,10 @@ class ModelSet:
         history: History,
         win: Engine,
         roi: Engine | None,
+        source: str = "",
     ) -> None:
         self.folder = folder
+        self.source = source
         self.manifest = manifest
         self.metadata = metadata
         self.history = history
@@ -157,8 +159,13 @@ def is_sound(folder: Path) -> bool:
     return True
 
 
-def load_set(folder: Path, *, tag: str | None = None) -> ModelSet:
+def load_set(folder: Path, *, tag: str | None = None, source: str = "") -> ModelSet:
     """Load the set that `pikkit.models.conversion` wrote into `folder`, checking every file against the manifest.
+
+    Args:
+        folder: the set's.
+        tag: in the store, where it was imported.
+        source: where a server has it from: import, MODEL_DIR or store.
 
     Raises:
         ModelError: a file is missing or not the one that was written.
@@ -176,6 +183,7 @@ def load_set(folder: Path, *, tag: str | None = None) -> ModelSet:
         history=history,
         win=load_engine(folder, "win", manifest["engines"]["win"]),
         roi=None if _derives_roi(metadata) else load_engine(folder, "roi", manifest["engines"]["roi"]),
+        source=source,
     )
 
 

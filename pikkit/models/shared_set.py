@@ -3,9 +3,10 @@
 The workers share a runtime folder. One of them at a time looks at MODEL_DIR (a file lock decides), converts what is new
 in a child process, and lays the result down before it changes the `current` file, which all of them read.
 
-Which set: the one in MODEL_DIR when it is complete; else the newest in the model store (inside a Bento: its own).
-One in MODEL_DIR that can't be used leaves the old one serving, and is tried again: when its files change, and now and
-then as they are, in case it was not their fault.
+Which set: the active import (`pikkit.models.activation`), in local servers, as long as MODEL_DIR's files are as they
+were; else the one in MODEL_DIR when it is complete; else the newest in the model store (inside a Bento: its own; a
+deployed slot stays with the one that it found). One in MODEL_DIR that can't be used leaves the old one serving, and is
+tried again: when its files change, and now and then as they are, in case it was not their fault.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 from filelock import FileLock
 
 from pikkit.errors import ModelError
-from pikkit.models import store
+from pikkit.models import activation, store
 from pikkit.models.conversion import convert
 from pikkit.models.model_set import MANIFEST, is_sound
 from pikkit.models.user_files import (
@@ -35,13 +36,16 @@ from pikkit.models.user_files import (
     Incomplete,
     Signature,
     UserFiles,
+    digests,
     signature,
     take_copy,
 )
 from pikkit.settings import Settings
 from pikkit.telemetry.logs import get_logger
 
-__all__ = ["Agreement", "Shared"]
+__all__ = ["LOCAL", "SharedSet", "State"]
+
+LOCAL = "local"  # the DEPLOYMENT of a server that follows imports
 
 _SETTLE_S = 1.0  # a set counts once nobody has written to it for so long
 _SETTLE_PART_S = 5.0  # and for so long where some of its files are those of the set that serves
@@ -52,10 +56,12 @@ _log = get_logger("pikkit.reload")
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class State:
     """The `current` file: what the workers of an instance agree on."""
 
     folder: str | None = None
+    source: str = ""  # where it came from: import, MODEL_DIR or store
+    active: str = ""  # the active import that was dealt with
     tag: str | None = None
     sha256: str | None = None
     files: dict[str, str] = field(default_factory=dict)
@@ -68,7 +74,7 @@ class Shared:
     checked: float = 0.0
 
 
-class Agreement:
+class SharedSet:
     """Read by every worker at any time; changed by the one that holds `lock`."""
 
     def __init__(
@@ -91,6 +97,7 @@ class Agreement:
         """
         self._folder = settings.model_dir
         self._interval = settings.reload_interval
+        self._is_local = settings.deployment == LOCAL
         self._runtime = folder
         self._runtime.mkdir(parents=True, exist_ok=True)
         self._file = folder / "current"
@@ -114,31 +121,42 @@ class Agreement:
         Returns:
             False where somebody is writing, so that it is to be looked at again soon.
         """
-        shared = self.read()
+        state = self.read()
         now = signature(self._folder)
         if now != self._quiet[0]:
             self._quiet = (now, time.monotonic())
-        if shared.folder and not (Path(shared.folder) / MANIFEST).is_file():  # swept away with other old files
-            shared = _without_set(shared)
+        if state.folder and not (Path(state.folder) / MANIFEST).is_file():  # swept away with other old files
+            state = _without_set(state)
+        imported = activation.active() if self._is_local else None
+        active = f"{imported.tag} {imported.at}" if imported else ""
         seen = [list(entry) for entry in now]
-        is_dealt_with = shared.retry_at > time.time() if shared.error else bool(shared.folder and now)
-        if not again and seen == shared.seen and is_dealt_with:
-            self._write(replace(shared, checked=time.time()))
+        is_new = seen != state.seen or active != state.active
+        is_settled = bool(state.folder and (now or state.source == "import"))  # a newer one in the store may follow
+        is_dealt_with = state.retry_at > time.time() if state.error else is_settled
+        if not again and not is_new and is_dealt_with:
+            self._write(replace(state, checked=time.time()))
             return True
         try:
-            has_files = bool(now or shared.files)  # files that were taken away are no reason to serve others
-            shared = self._take(shared, settle=settle, again=again) if has_files else self._carried(shared)
+            own = bool(now or state.source == "MODEL_DIR")  # files that were taken away are no reason to serve others
+            outranks = imported and imported.outranks(self._folder) and (now or not own or active != state.active)
+            found = store.find(imported.sha256, imported.tag) if imported and outranks else None
+            if found:
+                state = replace(_serving(state, found, "import"), files=digests(self._folder), taken=seen)
+            elif own:
+                state = self._take(state, settle=settle, again=again)
+            else:
+                state = self._carried(state, imported)
             self._on_success()
         except Changing:
-            self._write(replace(shared, checked=0.0))
+            self._write(replace(state, checked=0.0))
             return False
         except Exception as cause:  # noqa: BLE001 - whatever it is, the old set serves, and it is told once
-            shared = self._refused(shared, cause, is_new=seen != shared.seen)
-        self._write(replace(shared, seen=seen, checked=time.time()))
+            state = self._refused(state, cause, imported, is_new=is_new)
+        self._write(replace(state, seen=seen, active=active, checked=time.time()))
         return True
 
-    def _take(self, shared: Shared, *, settle: bool, again: bool) -> Shared:
-        """The shared state with the set that lies there now, converted; as it is, if that one serves already."""
+    def _take(self, state: State, *, settle: bool, again: bool) -> State:
+        """The state with the set that lies in MODEL_DIR now, converted; as it is, if that one serves already."""
         before = signature(self._folder)
         if settle and before:
             self._ending.wait(_SETTLE_S)
@@ -147,49 +165,52 @@ class Agreement:
         with tempfile.TemporaryDirectory(dir=self._runtime, prefix="copy-") as name:
             copy = take_copy(self._folder, Path(name))
             taken = [list(entry) for entry in before]
-            if copy.sha256 != shared.sha256:
-                _check_consistent(copy, shared, taken)
-                is_part = any(copy.files[name] == shared.files.get(name) for name in REQUIRED)
+            if copy.sha256 != state.sha256:
+                _check_consistent(copy, state, taken)
+                is_part = any(copy.files[name] == state.files.get(name) for name in REQUIRED)
                 if is_part and not again and time.monotonic() - self._quiet[1] < _SETTLE_PART_S:
                     raise Changing("more files may follow")
                 folder, tag = self._converted(copy)
-                shared = replace(shared, folder=str(folder), tag=tag, sha256=copy.sha256, files=dict(copy.files))
-        return replace(shared, taken=taken, error=None, tries=0)
+                state = replace(state, folder=str(folder), tag=tag, sha256=copy.sha256, files=dict(copy.files))
+        return replace(state, source="MODEL_DIR", files=dict(copy.files), taken=taken, error=None, tries=0)
 
-    def _carried(self, shared: Shared) -> Shared:
-        """The shared state with the set from the model store, as there are no files.
+    def _carried(self, state: State, imported: activation.Activation | None) -> State:
+        """The state with a set from the model store, as there are no files of use.
 
         Raises:
             Incomplete: it has none.
         """
-        found = store.newest()
+        if state.source == "store" and state.folder and not self._is_local:
+            return replace(state, error=None, tries=0)  # what is imported meanwhile is not for a deployed slot
+        active = store.find(imported.sha256, imported.tag) if imported else None
+        found = active or store.newest()
         if found is None:
             raise Incomplete(
-                f"no model set in MODEL_DIR ({self._folder}) or the model store: import one with import_models.py"
+                f"no model set in MODEL_DIR ({self._folder}) or the model store ({activation.home()}): "
+                "import one with import_models.py"
             )
-        if shared.folder != str(found.folder):
-            sha256 = found.load().sha256
-            shared = replace(shared, folder=str(found.folder), tag=found.tag, sha256=sha256, files={})
-        return replace(shared, error=None, tries=0)
+        return _serving(state, found, "import" if active else "store")
 
-    def _refused(self, shared: Shared, cause: Exception, *, is_new: bool) -> Shared:
-        """The shared state after a failure: told once, and tried again, ever more seldom where it costs something."""
+    def _refused(
+        self, state: State, cause: Exception, imported: activation.Activation | None, *, is_new: bool
+    ) -> State:
+        """The state after a failure: told once, and tried again, ever more seldom where it costs something."""
         known = isinstance(cause, ModelError)
         message = cause.message if isinstance(cause, ModelError) else f"the set could not be taken: {cause!r:.200}"
-        if is_new or message != shared.error:
-            event = "model set refused, the old one serves" if shared.folder else "model set refused"
+        if is_new or message != state.error:
+            event = "model set refused, the old one serves" if state.folder else "model set refused"
             _log.error(event, reason=message, exc_info=None if known else cause)
             self._on_failure(cause.code if isinstance(cause, ModelError) else "internal_error")
-            shared = replace(shared, error=message, failures=shared.failures + 1, tries=0)
-        wait = 0.0 if isinstance(cause, Incomplete) else min(self._interval * 2**shared.tries, _MAX_RETRY_S)
-        shared = replace(shared, tries=min(shared.tries + 1, 20), retry_at=time.time() + wait)
-        if shared.folder is None:  # nothing serves yet: better the set from the store than none
+            state = replace(state, error=message, failures=state.failures + 1, tries=0)
+        wait = 0.0 if isinstance(cause, Incomplete) else min(self._interval * 2**state.tries, _MAX_RETRY_S)
+        state = replace(state, tries=min(state.tries + 1, 20), retry_at=time.time() + wait)
+        if state.folder is None:  # nothing serves yet: better the set from the store than none
             try:
-                shared = replace(self._carried(shared), error=message, tries=shared.tries)
+                state = replace(self._carried(state, imported), error=message, tries=state.tries)
             except ModelError:
-                return shared
-            _log.warning("the set from the model store serves instead", tag=shared.tag)
-        return shared
+                return state
+            _log.warning("the set from the model store serves instead", tag=state.tag)
+        return state
 
     def _converted(self, copy: UserFiles) -> tuple[Path, str | None]:
         """Folder and tag of the converted set: from the store, where it was imported, else made here."""
@@ -212,34 +233,42 @@ class Agreement:
             shutil.rmtree(old, ignore_errors=True)
         return target, None
 
-    def read(self) -> Shared:
+    def read(self) -> State:
         """The `current` file."""
         try:
-            return Shared(**json.loads(self._file.read_text(encoding="utf-8")))
+            return State(**json.loads(self._file.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            return Shared()
+            return State()
 
-    def _write(self, shared: Shared) -> None:
+    def _write(self, state: State) -> None:
         with tempfile.NamedTemporaryFile("w", dir=self._runtime, delete=False, encoding="utf-8") as file:
-            json.dump(asdict(shared), file)
+            json.dump(asdict(state), file)
         Path(file.name).replace(self._file)
 
 
-def _without_set(shared: Shared) -> Shared:
-    return replace(shared, folder=None, sha256=None, files={}, seen=[], taken=[])
+def _serving(state: State, found: store.Stored, source: str) -> State:
+    """The state with this set of the store."""
+    if state.folder != str(found.folder):
+        sha256 = found.load().sha256
+        state = replace(state, folder=str(found.folder), tag=found.tag, sha256=sha256)
+    return replace(state, source=source, files={}, error=None, tries=0)
 
 
-def _check_consistent(copy: UserFiles, shared: Shared, now: list[list[Any]]) -> None:
+def _without_set(state: State) -> State:
+    return replace(state, folder=None, source="", sha256=None, files={}, seen=[], taken=[])
+
+
+def _check_consistent(copy: UserFiles, state: State, now: list[list[Any]]) -> None:
     """Refuse new models under old metadata: the trainer has not written its last file yet.
 
     Raises:
         Incomplete: so it is.
     """
-    if shared.files.get(METADATA_FILE) != copy.files[METADATA_FILE]:
+    if state.files.get(METADATA_FILE) != copy.files[METADATA_FILE]:
         return
-    if any(entry[0] == METADATA_FILE and entry not in shared.taken for entry in now):
+    if any(entry[0] == METADATA_FILE and entry not in state.taken for entry in now):
         return  # written again, with the same content
-    changed = [name for name in (WIN_FILE, ROI_FILE) if copy.files[name] != shared.files.get(name)]
+    changed = [name for name in (WIN_FILE, ROI_FILE) if copy.files[name] != state.files.get(name)]
     if not changed:
         return  # a new history for the same models
     raise Incomplete(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +86,46 @@ def save(folder: Path, models: ModelSet, tag: str | None = None) -> Stored:
     labels = {"version": models.version, _DIGEST: models.sha256, "starter": str(models.starter).lower()}
     try:
         with bentoml.models.create(
-            wanted, module="pikkit.models.model_set", labels=labels, context=ModelContext("pikkit", {})
+            wanted,
+            module="pikkit.models.model_set",
+            labels=labels,
+            signatures=_SIGNATURES,
+            metadata=_metadata(folder, models),
+            context=ModelContext("xgboost", _versions()),
         ) as model:
             shutil.copytree(folder, model.path, dirs_exist_ok=True)
     except (BentoMLException, OSError) as cause:
         raise ModelError(f"{wanted} can't be stored ({cause}): check BENTOML_HOME") from cause
     return next(_stored(model) for model in _all(wanted.partition(":")[0]) if str(model.tag) == wanted)
+
+
+# What `load_set` answers for n feature rows at once.
+_SIGNATURES: Any = {name: {"batchable": True, "batch_dim": 0} for name in ("win_probability", "roi")}
+_FRAMEWORKS = ("bentoml", "numpy", "onnxruntime", "scikit-learn")
+
+
+def _metadata(folder: Path, models: ModelSet) -> dict[str, Any]:
+    """What `bentoml models get` shows of the set; BentoML takes no null."""
+    found = {
+        "timestamp": models.version,
+        "features": list(models.spec.names),
+        "categories": {column: len(encoder.classes) for column, encoder in models.spec.encoders.items()},
+        "engines": {name: dict(engine) for name, engine in models.manifest["engines"].items()},
+        "history": models.history.size,
+        "trained_until": models.metadata.get("trained_until"),
+        "files": {
+            name: {"sha256": sha256, "bytes": (folder / name).stat().st_size}
+            for name, sha256 in models.manifest["files"].items()
+        },
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the libraries that read and serve the set."""
+    import xgboost  # noqa: PLC0415 - its distribution has another name on some platforms
+
+    return {"xgboost": xgboost.__version__, **{name: version(name) for name in _FRAMEWORKS}}
 
 
 def _all(name: str = STORE_NAME) -> list[Any]:

@@ -23,6 +23,8 @@ __all__ = [
     "Incomplete",
     "Signature",
     "UserFiles",
+    "digests",
+    "last_change",
     "signature",
     "take_copy",
     "with_history",
@@ -71,6 +73,30 @@ def signature(folder: Path) -> Signature:
             continue
         found.append((name, status.st_mtime_ns, status.st_size, status.st_ino))
     return tuple(found)
+
+
+def last_change(folder: Path) -> float | None:
+    """When a file of the set in `folder` was last written, renamed or touched (seconds since the epoch, ctime)."""
+    found = []
+    for name in (*REQUIRED, HISTORY_FILE):
+        try:
+            found.append((folder / name).stat().st_ctime)
+        except OSError:
+            continue
+    return max(found, default=None)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of the set in `folder` that can be read."""
+    found = {}
+    for name in (*REQUIRED, HISTORY_FILE):
+        try:
+            if (folder / name).is_file():
+                with (folder / name).open("rb") as file:
+                    found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            continue
+    return found
 
 
 def take_copy(folder: Path, into: Path) -> UserFiles:

@@ -19,6 +19,7 @@ class HealthBody(TypedDict):
     models_loaded: bool
     model_timestamp: str | None
     starter_models: bool | None
+    model_source: str | None
     history: str | None
     reload_error: str | None
     environment: str
@@ -28,7 +29,7 @@ class HealthBody(TypedDict):
 
 
 class ModelInfoBody(TypedDict):
-    """The model set that serves, without what is long: history and drift baseline."""
+    """The model set that serves, without what is long. `model_source`: import, MODEL_DIR or store (docs/models.md)."""
 
     metadata: dict[str, Any]
     feature_names: list[str]
@@ -38,6 +39,7 @@ class ModelInfoBody(TypedDict):
     bundle_tag: str
     sha256: str
     starter_models: bool
+    model_source: str
     history_size: int
     history: str
 

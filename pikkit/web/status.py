@@ -70,6 +70,7 @@ class Status:
             "reload_error": reload.reload_error,
             "history": _history(models) if models else None,
             "starter_models": models.starter if models else None,
+            "model_source": models.source if models else None,
         }
 
     def model_info(self) -> ModelInfoBody:
@@ -91,6 +92,7 @@ class Status:
             "bundle_tag": models.tag,
             "sha256": models.sha256,
             "starter_models": models.starter,
+            "model_source": models.source,
             "history_size": models.history.size,
             "history": _history(models),
         }

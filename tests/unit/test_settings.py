@@ -1,5 +1,6 @@
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -34,6 +35,8 @@ def test_empty_values_mean_not_set() -> None:
         ({"WORKERS": "many"}, "workers"),
         ({"CORS_ORIGINS": "https://a.example/path"}, "origin"),
         ({"MIN_ODDS": "500", "MAX_ODDS": "400"}, "MIN_ODDS"),
+        ({"MODEL_DIR": "/no/such/dir"}, "MODEL_DIR=/no/such/dir is not a folder"),
+        ({"MODEL_PATH": "/no/such/dir"}, "MODEL_DIR=/no/such/dir is not a folder"),
         ({"RELOAD_INTERVALL": "5"}, "did you mean RELOAD_INTERVAL"),
         ({"ENVIRONMENT": "production", "ADMIN_TOKEN": "changeme-please-now"}, "placeholder"),
         ({"ENVIRONMENT": "production", "ADMIN_TOKEN": "short"}, "shorter"),
@@ -43,6 +46,15 @@ def test_empty_values_mean_not_set() -> None:
 def test_what_breaks_a_rule_is_refused_by_name(environment: dict[str, str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         load(environment)
+
+
+def test_the_old_name_of_a_setting_is_taken_with_a_warning_and_the_new_one_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load({"MODEL_PATH": str(tmp_path)}).model_dir == tmp_path
+    assert "MODEL_PATH is the old name of MODEL_DIR" in capsys.readouterr().err
+    assert load({"MODEL_PATH": "/no/such/dir", "MODEL_DIR": str(tmp_path)}).model_dir == tmp_path
+    assert "set too and counts" in capsys.readouterr().err
 
 
 def test_no_secret_shows_in_the_settings_text() -> None:
