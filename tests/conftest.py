@@ -9,12 +9,14 @@ from functools import cache
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from pikkit.settings import Settings
 from tests.support.need import root
+from tests.support.real import find_real_dir
 
 _HOME = tempfile.mkdtemp(prefix="pikkit-tests-")
 os.environ["BENTOML_HOME"] = _HOME
@@ -31,8 +33,30 @@ _LONG = ("test_monitoring_live.py", "test_reload.py")
 _USES_OURS = re.compile(r"^from (deploy|pikkit|training|tests\.support\.deploy_rig)\b", re.MULTILINE)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile(
+    "by count alone", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("by count alone")
+
+
+@pytest.fixture(scope="session")
+def real_dir() -> Path:
+    """The folder of real models and bets; what asks for it is marked `kept`."""
+    found = find_real_dir()
+    assert found
+    return found
+
+
+def pytest_report_header() -> str:
+    """Where the data is that is kept elsewhere."""
+    return f"kept data: {find_real_dir() or 'not here, so tests that need it are not selected (PIKKIT_REAL_DIR)'}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest begins first. Only tests that run our code in their own process are traced for coverage."""
+    _select_kept(config, items)
     items.sort(
         key=lambda item: (
             item.get_closest_marker("engine") is None,
@@ -43,6 +67,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("system") and not _USES_OURS.search(_source(item.path)):
             item.add_marker("no_cover")
+
+
+def _select_kept(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "real_dir" in getattr(item, "fixturenames", ()):
+            item.add_marker("kept")
+    if find_real_dir() is None:
+        away = [item for item in items if item.get_closest_marker("kept")]
+        config.hook.pytest_deselected(items=away)
+        items[:] = [item for item in items if item not in away]
 
 
 class ByFileAndEngine(LoadFileScheduling):  # type: ignore[misc] # xdist has no types

@@ -12,7 +12,6 @@ from pikkit.history.settled_bets import read_settled
 from pikkit.models.conversion import convert
 from pikkit.models.model_set import ModelSet, load_set
 from pikkit.models.user_files import take_copy, with_history
-from tests.support.real import real_dir
 from tests.support.settled import rows_of
 
 Floats = npt.NDArray[np.float64]
@@ -25,8 +24,8 @@ RESAMPLES = 1000
 
 
 @pytest.fixture(scope="module")
-def bets() -> SettledBets:
-    return read_settled(real_dir() / "bets.csv.gz")[0]
+def bets(real_dir: Path) -> SettledBets:
+    return read_settled(real_dir / "bets.csv.gz")[0]
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +34,9 @@ def later(bets: SettledBets) -> SettledBets:
 
 
 @pytest.fixture(scope="module")
-def models(bets: SettledBets, tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+def models(real_dir: Path, bets: SettledBets, tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
     earlier = rows_of(bets, slice(0, len(bets) * 4 // 5))
-    copy = take_copy(real_dir() / "models", tmp_path_factory.mktemp("copy"))
+    copy = take_copy(real_dir / "models", tmp_path_factory.mktemp("copy"))
     converted: Path = tmp_path_factory.mktemp("real") / "set"
     convert(with_history(copy, History.from_bets(earlier).to_json()), converted)
     return load_set(converted)

@@ -24,8 +24,8 @@ from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_
 from tests.support.hostile import bombs, corpus
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set
 from tests.support.need import root
-from tests.support.real import real_dir
 from tests.support.settled import settled
+from tests.support.simulated import dirty_export
 
 
 def converted(folder: Path, work: Path) -> ModelSet:
@@ -56,10 +56,10 @@ def stored(home: Path) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_the_real_models_are_imported_and_predict_as_before(tmp_path: Path) -> None:
-    models = converted(real_dir() / "models", tmp_path)
-    win = pickle.loads((real_dir() / "models" / WIN_FILE).read_bytes())
-    roi = pickle.loads((real_dir() / "models" / ROI_FILE).read_bytes())
+def test_the_real_models_are_imported_and_predict_as_before(real_dir: Path, tmp_path: Path) -> None:
+    models = converted(real_dir / "models", tmp_path)
+    win = pickle.loads((real_dir / "models" / WIN_FILE).read_bytes())
+    roi = pickle.loads((real_dir / "models" / ROI_FILE).read_bytes())
     random = np.random.default_rng(3)
     rows = (random.normal(size=(500, 26)) * random.choice([1, 10, 100], 26)).astype(np.float32)
     rows[random.random(rows.shape) < 0.1] = np.nan
@@ -72,21 +72,27 @@ def test_the_real_models_are_imported_and_predict_as_before(tmp_path: Path) -> N
 
 
 def test_explanations_add_up_to_the_predictions(tmp_path: Path) -> None:
-    for folder in (real_dir() / "models", root() / "models"):
-        models = converted(folder, tmp_path / folder.parent.name)
-        k = len(models.spec.names)
-        rows = np.random.default_rng(1).random((50, k)).astype(np.float32)
-        odds = np.full(50, 100.0)
-        if "implied_prob" in models.spec.names:
-            implied = np.linspace(0.1, 0.9, 50)
-            rows[:, models.spec.names.index("implied_prob")] = implied
-            odds = np.where(implied <= 0.5, 100 * (1 / implied - 1), -100 / (1 / implied - 1))
-        p = models.win_probability(rows)
-        found = models.contributions(rows)
-        assert found.win is not None
-        assert found.roi is not None
-        np.testing.assert_allclose(found.win.sum(axis=1), np.log(p / (1 - p)), atol=1e-4)
-        np.testing.assert_allclose(found.roi.sum(axis=1), models.roi(rows, p, odds), atol=1e-3)
+    _explained(converted(root() / "models", tmp_path))
+
+
+def test_explanations_of_real_models_add_up_to_the_predictions(real_dir: Path, tmp_path: Path) -> None:
+    _explained(converted(real_dir / "models", tmp_path))
+
+
+def _explained(models: ModelSet) -> None:
+    k = len(models.spec.names)
+    rows = np.random.default_rng(1).random((50, k)).astype(np.float32)
+    odds = np.full(50, 100.0)
+    if "implied_prob" in models.spec.names:
+        implied = np.linspace(0.1, 0.9, 50)
+        rows[:, models.spec.names.index("implied_prob")] = implied
+        odds = np.where(implied <= 0.5, 100 * (1 / implied - 1), -100 / (1 / implied - 1))
+    p = models.win_probability(rows)
+    found = models.contributions(rows)
+    assert found.win is not None
+    assert found.roi is not None
+    np.testing.assert_allclose(found.win.sum(axis=1), np.log(p / (1 - p)), atol=1e-4)
+    np.testing.assert_allclose(found.roi.sum(axis=1), models.roi(rows, p, odds), atol=1e-3)
 
 
 def test_the_command_prints_what_it_imported_and_a_second_run_changes_nothing(tmp_path: Path, home: Path) -> None:
@@ -114,8 +120,10 @@ def test_history_comes_from_a_file_or_is_made_of_bets(tmp_path: Path, home: Path
     assert given.returncode == 0, given.stderr
     assert "2 settled bets" in given.stdout
     assert run(home, "--from", folder, "--history", history, "--tag", "mine:1").returncode == 0
-    made = run(home, "--from", folder, "--bets", real_dir() / "bets.csv.gz", "--tag", "mine:2")
-    assert "21,256 settled bets" in made.stdout
+    export = dirty_export(2000, 1)
+    bets = export.write(tmp_path / "bets.csv.gz")
+    made = run(home, "--from", folder, "--bets", bets, "--tag", "mine:2")
+    assert f"{2000 - sum(export.unusable.values()):,} settled bets" in made.stdout
     assert stored(home) == ["models/mine/1", "models/mine/2"]
 
 

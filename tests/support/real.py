@@ -1,7 +1,13 @@
-"""Where the real models and bets lie: beside the repository, never in it."""
+"""Data for checks that is kept elsewhere, never in the repository: real models, bets and prices.
+
+A test asks for it by the fixture `real_dir`; what asks for it is marked `kept` by that alone, is run where the data is,
+and is not selected where it is not. Every other test stands on what the repository holds or makes
+(`tests/support/simulated.py`).
+"""
 
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,8 +15,18 @@ import pytest
 from tests.support.need import root
 
 
-def real_dir() -> Path:
-    """The folder with `bets.csv.gz` and `models/`; skips the test without it, or fails it in CI."""
+@cache
+def find_real_dir() -> Path | None:
+    """The folder with `bets.csv.gz` and `models/`: PIKKIT_REAL_DIR, else `shared/real` beside the repository.
+
+    Raises:
+        pytest.UsageError: PIKKIT_REAL_DIR names a folder without them.
+    """
+    named = os.environ.get("PIKKIT_REAL_DIR")
+    if named:
+        if not _holds(Path(named)):
+            raise pytest.UsageError(f"PIKKIT_REAL_DIR is {named}, and there is no bets.csv.gz in it: mend or unset it")
+        return Path(named)
     common = subprocess.run(
         ["git", "rev-parse", "--path-format=absolute", "--git-common-dir"],
         cwd=root(),
@@ -18,13 +34,9 @@ def real_dir() -> Path:
         text=True,
         check=False,
     ).stdout.strip()
-    places = [os.environ.get("PIKKIT_REAL_DIR"), root().parent / "shared/real"]
-    if common:
-        places.append(Path(common).parent.parent / "shared/real")
-    for place in places:
-        if place and Path(place, "bets.csv.gz").is_file():
-            return Path(place)
-    reason = "the real bets are not on this machine: set PIKKIT_REAL_DIR"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    repositories = [root(), *([Path(common).parent] if common else [])]  # a worktree, and the clone that it is of
+    return next((place for place in (top.parent / "shared/real" for top in repositories) if _holds(place)), None)
+
+
+def _holds(folder: Path) -> bool:
+    return (folder / "bets.csv.gz").is_file()

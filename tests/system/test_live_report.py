@@ -12,9 +12,8 @@ import polars as pl
 import pytest
 
 from tests.support.need import root
-from tests.support.real import real_dir
 from tests.support.server import Server
-from tests.support.simulated import write_bets
+from tests.support.simulated import dirty_export, write_bets
 
 pytestmark = pytest.mark.system
 SENT = ("sport", "league", "market", "institution_name", "bet_type", "is_live")
@@ -65,14 +64,15 @@ def test_the_log_of_the_service_and_the_results_give_the_figures_of_its_own_answ
     assert (tmp_path / "live.html").read_text().startswith("<!doctype html>")
 
 
-def test_real_bets_are_found_again_by_what_they_say(tmp_path: Path) -> None:
+def test_bets_of_an_export_are_found_again_by_what_they_say(tmp_path: Path) -> None:
+    export = dirty_export(1200, 3).write(tmp_path / "export.csv")
     plain = (
-        pl.read_csv(real_dir() / "bets.csv.gz", infer_schema_length=None)
+        pl.read_csv(export, infer_schema_length=None)
         .filter(
             pl.col("american_odds").is_not_null()
             & pl.col("roi").is_not_null()
             & (pl.col("roi") != 0)
-            & (pl.col("american_odds").abs() >= 100)
+            & pl.col("american_odds").abs().is_between(100, 100_000)
         )
         .tail(1000)
     )

@@ -6,15 +6,16 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 import pytest
 
+from tests.support.model_files import write_set
 from tests.support.need import root
-from tests.support.real import real_dir
-from tests.support.simulated import write_bets
+from tests.support.simulated import dirty_export, write_bets
 
 pytestmark = pytest.mark.system
 
@@ -44,14 +45,30 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*_latest.*")}
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A new set, and what the command said."""
+
+    bets: Path
+    folder: Path
+    output: str
+
+    @classmethod
+    def on(cls, bets: Path, folder: Path) -> Self:
+        done = training("train", "--bets", bets, "--out", folder, "--report", folder / "r.html")
+        assert done.returncode == 0, done.stdout
+        return cls(bets, folder, done.stdout)
+
+
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A set trained on the real bets, and what the command said."""
-    folder = tmp_path_factory.mktemp("real")
-    return (
-        folder,
-        training("train", "--bets", real_dir() / "bets.csv.gz", "--out", folder, "--report", folder / "r.html"),
-    )
+def made(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("made")
+    return Trained.on(dirty_export(6000, 1).write(folder / "bets.csv.gz"), folder)
+
+
+@pytest.fixture(scope="module")
+def real(real_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return Trained.on(real_dir / "bets.csv.gz", tmp_path_factory.mktemp("real"))
 
 
 def gate(output: str, name: str) -> tuple[str, str]:
@@ -61,24 +78,22 @@ def gate(output: str, name: str) -> tuple[str, str]:
 
 
 def test_trained_on_real_bets_the_set_is_not_worse_than_the_odds_on_the_newest_and_is_calibrated(
-    real: tuple[Path, subprocess.CompletedProcess[str]],
+    real: Trained,
 ) -> None:
-    folder, done = real
-    assert done.returncode == 0, done.stdout
-    passed, words = gate(done.stdout, "not worse than the odds")
+    passed, words = gate(real.output, "not worse than the odds")
     mean, low, high = (float(number) for number in re.findall(r"[+-]\d\.\d{5}", words))
     assert passed == "pass"
     assert low < mean < high
     assert low <= 0
     assert mean < 0.001  # far below what an untuned model on top of the odds loses
-    passed, words = gate(done.stdout, "calibrated")
+    passed, words = gate(real.output, "calibrated")
     assert passed == "pass"
     assert float(words.split()[1]) < 0.03
-    assert set(digests(folder)) == FILES
 
 
-def test_the_metadata_says_what_was_done(real: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    metadata = json.loads((real[0] / "model_metadata_latest.json").read_text())
+def test_the_metadata_says_what_was_done(made: Trained) -> None:
+    assert set(digests(made.folder)) == FILES
+    metadata = json.loads((made.folder / "model_metadata_latest.json").read_text())
     assert metadata["prior"]["type"] == "market_logit"
     assert metadata["prior"]["slope"] == pytest.approx(1, abs=0.1)
     assert metadata["roi"] == {"type": "from_probability"}
@@ -89,20 +104,26 @@ def test_the_metadata_says_what_was_done(real: tuple[Path, subprocess.CompletedP
     assert metadata["baseline"]
 
 
-def test_the_report_needs_nothing_but_itself(real: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    page = (real[0] / "r.html").read_text()
+def test_the_report_needs_nothing_but_itself(made: Trained) -> None:
+    page = (made.folder / "r.html").read_text()
     assert page.count("data:image/svg+xml;base64,") == 2
     assert "validation passed" in page
     assert "95 % interval" in page
     assert not re.search(r"(src|href)=\"(?!data:)|<script", page)
 
 
-def test_a_set_is_judged_next_to_the_one_in_production(
-    real: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    bets, report = real_dir() / "bets.csv.gz", tmp_path / "report.html"
+def test_a_set_is_judged_next_to_the_one_in_production(made: Trained, tmp_path: Path) -> None:
+    _judged(made, write_set(tmp_path / "production", "20250101_000000"), tmp_path / "report.html")
+
+
+def test_a_set_is_judged_next_to_the_real_one_in_production(real: Trained, real_dir: Path, tmp_path: Path) -> None:
+    _judged(real, real_dir / "models", tmp_path / "report.html")
+
+
+def _judged(trained: Trained, production: Path, report: Path) -> None:
     done = training(
-        "validate", "--models", real[0], "--bets", bets, "--against", real_dir() / "models", "--report", report
+        *("validate", "--models", trained.folder, "--bets", trained.bets),
+        *("--against", production, "--report", report),
     )
     assert done.returncode == 0, done.stdout
     assert gate(done.stdout, "not worse than production")[0] == "pass"
@@ -110,8 +131,8 @@ def test_a_set_is_judged_next_to_the_one_in_production(
     assert "set in production" in report.read_text()
 
 
-def test_real_pickles_that_are_not_calibrated_fail_the_gate(tmp_path: Path) -> None:
-    done = training("validate", "--models", real_dir() / "models", "--bets", real_dir() / "bets.csv.gz")
+def test_real_pickles_that_are_not_calibrated_fail_the_gate(real_dir: Path) -> None:
+    done = training("validate", "--models", real_dir / "models", "--bets", real_dir / "bets.csv.gz")
     assert done.returncode == 1, done.stdout
     assert gate(done.stdout, "calibrated")[0] == "FAIL"
 

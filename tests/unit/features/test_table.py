@@ -1,6 +1,7 @@
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ from pikkit.bets.bet import CATEGORICAL, Bet, BetColumns
 from pikkit.bets.odds import implied_probability
 from pikkit.errors import ModelError
 from pikkit.features.table import FEATURES, PRIOR_BETS, FeatureSpec, build_matrix
-from pikkit.history.history import History
-from tests.support.real import real_dir
+from pikkit.history.history import History, SettledBets
+from pikkit.history.settled_bets import read_settled
+from tests.support.need import root
 from tests.support.settled import settled
+from tests.support.simulated import dirty_export
 
 ENCODERS = {
     "sport": ["Basketball", "Tennis"],
@@ -103,11 +106,18 @@ def test_metadata_that_can_not_be_served_is_refused(metadata: dict[str, Any], sa
         FeatureSpec.from_metadata(metadata)
 
 
-def test_real_bets_get_the_same_rows_one_by_one_as_in_bulk() -> None:
-    from pikkit.history.settled_bets import read_settled  # noqa: PLC0415 - needs polars
+def test_bets_get_the_same_rows_one_by_one_as_in_bulk(tmp_path: Path) -> None:
+    bets, _ = read_settled(dirty_export(3000, 5).write(tmp_path / "bets.csv"))
+    _same_rows(bets, root() / "models/model_metadata_latest.json")
 
-    bets, _ = read_settled(real_dir() / "bets.csv.gz")
-    metadata = json.loads((real_dir() / "models/model_metadata_latest.json").read_text())
+
+def test_real_bets_get_the_same_rows_one_by_one_as_in_bulk(real_dir: Path) -> None:
+    bets, _ = read_settled(real_dir / "bets.csv.gz")
+    _same_rows(bets, real_dir / "models/model_metadata_latest.json")
+
+
+def _same_rows(bets: SettledBets, file: Path) -> None:
+    metadata = json.loads(file.read_text())
     everything = {"features": list(FEATURES), "encoders": metadata["encoders"]}
     spec = FeatureSpec.from_metadata(everything)
     history = History.from_bets(bets)

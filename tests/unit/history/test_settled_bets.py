@@ -8,8 +8,8 @@ import pytest
 
 from pikkit.errors import ModelError
 from pikkit.history.history import History, as_of
-from pikkit.history.settled_bets import read_settled, settled_from_frame, settled_from_rows
-from tests.support.real import real_dir
+from pikkit.history.settled_bets import ReadReport, read_settled, settled_from_frame, settled_from_rows
+from tests.support.simulated import dirty_export
 
 HEAD = "sport,league,market,institution_name,bet_type,american_odds,is_win,roi,clv_percentage,is_live,created_at\n"
 GOOD = "Tennis,ATP,Moneyline,BetMGM,straight,-110,True,90.91,1.5,True,2025-10-06T17:52:09Z\n"
@@ -92,19 +92,39 @@ def test_what_is_no_file_of_bets_is_refused(tmp_path: Path, name: str, content: 
         read_settled(tmp_path / name)
 
 
-def test_all_real_bets_are_accounted_for() -> None:
-    bets, report = read_settled(real_dir() / "bets.csv.gz")
-    assert report.rows == 21_767 == report.used + sum(report.set_aside.values())
-    assert len(bets) == report.used > 20_000
+def _accounted_for(path: Path) -> ReadReport:
+    bets, report = read_settled(path)
+    assert len(bets) == report.used == report.rows - sum(report.set_aside.values())
     assert (np.abs(bets.bets.odds) >= 100).all()
     assert ((bets.roi_pct > 0) == bets.won).all()
+    return report
 
 
-def test_27000_bets_become_history_and_training_rows_in_under_2_seconds(tmp_path: Path) -> None:
-    frame = pl.read_csv(real_dir() / "bets.csv.gz", infer_schema=False)
-    pl.concat([frame, frame]).head(27_000).write_csv(tmp_path / "bets.csv")
-    begin = time.perf_counter()
-    bets, _ = read_settled(tmp_path / "bets.csv")
-    History.from_bets(bets)
-    as_of(bets)
-    assert time.perf_counter() - begin < 2
+def test_every_row_of_an_export_is_used_or_set_aside_for_its_own_fault(tmp_path: Path) -> None:
+    export = dirty_export(3000, 1)
+    report = _accounted_for(export.write(tmp_path / "bets.csv.gz"))
+    assert report.rows == 3000
+    found = {fault: count for fault in export.unusable for words, count in report.set_aside.items() if fault in words}
+    assert found == export.unusable
+    assert len(report.set_aside) == len(found)
+
+
+def test_all_real_bets_are_accounted_for(real_dir: Path) -> None:
+    report = _accounted_for(real_dir / "bets.csv.gz")
+    assert report.rows == 21_767
+    assert report.used > 20_000
+
+
+def test_the_cost_of_history_and_training_rows_grows_as_the_bets_do(tmp_path: Path) -> None:
+    def seconds(count: int) -> float:
+        path = dirty_export(count, 1).write(tmp_path / f"{count}.csv")
+        tries = []
+        for _ in range(3):
+            begin = time.process_time()
+            bets, _ = read_settled(path)
+            History.from_bets(bets)
+            as_of(bets)
+            tries.append(time.process_time() - begin)
+        return min(tries)
+
+    assert seconds(18_000) < 30 * seconds(2_000)  # 9 times the bets; by their square it would be 81
