@@ -11,9 +11,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from pikkit.bets.bet import CATEGORICAL, BetColumns
+from pikkit.bets.bet import CATEGORICAL
+from pikkit.bets.columns import BetColumns
 from pikkit.bets.odds import expected_roi_pct
-from pikkit.features.table import FEATURES, FeatureSpec, build_matrix
+from pikkit.features.rows import build_rows
+from pikkit.features.spec import FeatureSpec
+from pikkit.features.table import FEATURES
 from pikkit.history.history import History, SettledBets, as_of
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +39,7 @@ def main() -> None:
         past = history.lookup(bets)
         return (
             timed(lambda: history.lookup(bets), calls),
-            timed(lambda: build_matrix(bets, past, spec), calls),
+            timed(lambda: build_rows(bets, past, spec), calls),
         )
 
     (lookup_one, build_one), (lookup_many, build_many) = row_time(1, 2000), row_time(BATCH, 300)

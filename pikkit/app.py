@@ -13,8 +13,11 @@ from starlette.types import ASGIApp
 
 from pikkit.alerts import AlertSink, build_sink
 from pikkit.bento.config import BATCH_PATH
-from pikkit.bets.bet import BatchAnswer, Bet, OddsLimits, Prediction, read_bet
+from pikkit.bets.bet import Bet, OddsLimits
+from pikkit.bets.prediction import BatchAnswer, Prediction
+from pikkit.bets.reading import read_bet
 from pikkit.errors import InvalidBet, PikkitError
+from pikkit.grading.decision import Rules
 from pikkit.grading.grader import BatchJob, Grader, Observer, Options
 from pikkit.grading.predictor import Models, Predictor
 from pikkit.models.activation import home
@@ -33,9 +36,25 @@ from pikkit.web.openapi import EXAMPLE_BET
 from pikkit.web.routes import Routes, grade_batches
 from pikkit.web.status import Status
 
-__all__ = ["Application"]
+__all__ = ["Application", "predictor_of"]
 
 _log = get_logger("pikkit.app")
+
+
+def predictor_of(settings: Settings) -> Predictor:
+    """The predictor with the rules that the operator set."""
+    rules = Rules(
+        a_roi=settings.grade_a_roi,
+        a_confidence=settings.grade_a_confidence,
+        b_roi=settings.grade_b_roi,
+        b_confidence=settings.grade_b_confidence,
+        c_roi=settings.grade_c_roi,
+        c_confidence=settings.grade_c_confidence,
+        d_roi=settings.grade_d_roi,
+        kelly_multiplier=settings.kelly_multiplier,
+        max_stake_pct=settings.max_stake_pct,
+    )
+    return Predictor(rules, neutral_count=settings.neutral_history_count, ttl_s=settings.prediction_ttl)
 
 
 class Application:
@@ -47,7 +66,7 @@ class Application:
         self._hub = ModelHub(
             settings, runtime_dir, on_failure=self._metrics.reload_failed, on_success=self._metrics.reload_ok
         )
-        self._predictor = Predictor.from_settings(settings)
+        self._predictor = predictor_of(settings)
         self._drift = DriftMonitor(runtime_dir)
         self._metrics.watch(self._drift)
         self._recorder = Recorder(
@@ -68,6 +87,7 @@ class Application:
             lambda: self._hub.current,
             observers,
             limits=OddsLimits(settings.min_odds, settings.max_odds),
+            clock=time.time,
         )
         self._status = Status(settings, self._hub, drift=self._drift.report)
         self._strength = Strength(self._metrics.workers_alive, self._metrics.workers_expected)

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from pikkit.app import predictor_of
 from pikkit.errors import ModelError
-from pikkit.grading.predictor import Predictor
 from pikkit.history.history import SettledBets
 from pikkit.history.settled_bets import ReadReport, read_settled
 from pikkit.models.conversion import convert
@@ -108,9 +108,7 @@ def score_command(
     settings = Settings.load()
     target = out or source.with_name(f"{source.name.split('.')[0]}.graded{_kind(source)}")
     with _loaded(models or settings.model_dir) as loaded, _bar("scoring", count_rows(source)) as advance:
-        graded, failed = score_file(
-            source, target, loaded, Predictor.from_settings(settings), now=time.time(), progress=advance
-        )
+        graded, failed = score_file(source, target, loaded, predictor_of(settings), now=time.time(), progress=advance)
     console.print(f"{graded:,} bets graded, {failed:,} with an error, in {target}")
 
 

@@ -6,20 +6,21 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pikkit.bets.bet import BetColumns
+from pikkit.bets.columns import BetColumns
 from pikkit.bets.odds import implied_probability, kelly_fraction
-from pikkit.features.table import build_matrix
-from pikkit.grading.decision import GRADES, Rules, confidence, grade
+from pikkit.bets.prediction import GRADES
+from pikkit.features.rows import build_rows
+from pikkit.grading.confidence import confidence
+from pikkit.grading.decision import Rules, decide
 from pikkit.history.history import HistoryColumns, SettledBets, as_of
 from pikkit.models.model_set import ModelSet
 from training.measures import Interval, Scores, bootstrap_mean, ece, log_losses, scores
 
-__all__ = ["Gate", "Judged", "Verdict", "gates", "judge", "newest", "slices", "some"]
+__all__ = ["Gate", "Judged", "Verdict", "gates", "judge", "newest", "slices"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -94,17 +95,17 @@ def newest(models: ModelSet, settled: SettledBets, share: float) -> tuple[Settle
         if after < len(times):
             start, words = after, f"bets after {until}, to which the set was trained"
     picked = np.arange(start, len(times))
-    return some(settled, picked), _some_past(past, picked), words
+    return settled.take(picked), past.take(picked), words
 
 
-def judge(models: ModelSet, settled: SettledBets, past: HistoryColumns, rules: Rules = Rules()) -> Judged:  # noqa: B008
+def judge(models: ModelSet, settled: SettledBets, past: HistoryColumns, rules: Rules = Rules()) -> Judged:
     """Predict settled bets."""
-    rows = build_matrix(settled.bets, past, models.spec)
+    rows = build_rows(settled.bets, past, models.spec)
     odds = settled.bets.odds
     probability = np.clip(models.win_probability(rows.matrix), 0, 1)
     roi = models.roi(rows.matrix, probability, odds)
     trust = confidence(rows.sample_size, rows.unknown)
-    letters = grade(roi, trust, kelly_fraction(probability, odds), rules).grade
+    letters = np.asarray(decide(roi, trust, kelly_fraction(probability, odds), rules).grade)
     first = np.arange(min(len(settled), 100))
     return Judged(
         settled.bets,
@@ -113,7 +114,7 @@ def judge(models: ModelSet, settled: SettledBets, past: HistoryColumns, rules: R
         settled.won,
         settled.roi_pct,
         letters,
-        _batch_ms(models, some(settled, first), _some_past(past, first)),
+        _batch_ms(models, settled.take(first), past.take(first)),
     )
 
 
@@ -180,19 +181,7 @@ def _batch_ms(models: ModelSet, settled: SettledBets, past: HistoryColumns) -> f
     times = []
     for _ in range(20):
         begin = time.perf_counter()
-        matrix = build_matrix(settled.bets, past, models.spec).matrix
+        matrix = build_rows(settled.bets, past, models.spec).matrix
         models.roi(matrix, models.win_probability(matrix), settled.bets.odds)
         times.append(time.perf_counter() - begin)
     return 1000 * float(np.median(times))
-
-
-def some(settled: SettledBets, picked: npt.NDArray[np.intp]) -> SettledBets:
-    """The settled bets at these positions."""
-    columns: dict[str, Any] = {name: [values[i] for i in picked] for name, values in settled.bets.categorical()}
-    for name in ("odds", "is_live", "clv_percentage", "placed_at"):
-        columns[name] = getattr(settled.bets, name)[picked]
-    return SettledBets(BetColumns(**columns), settled.won[picked], settled.roi_pct[picked])
-
-
-def _some_past(past: HistoryColumns, picked: npt.NDArray[np.intp]) -> HistoryColumns:
-    return HistoryColumns(past.sums[picked], past.recent[picked], past.first_bet_at, past.empty)

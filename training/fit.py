@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
-from pikkit.grading.reasons import sigmoid
+from pikkit.bets.numbers import sigmoid
 from training.measures import log_losses
 
 __all__ = ["Choice", "Fitted", "Prior", "calibrate", "choose", "fit", "fit_prior", "logit"]

@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pikkit.bets.bet import CATEGORICAL, BetColumns
+from pikkit.bets.bet import CATEGORICAL
+from pikkit.bets.columns import BetColumns
 from pikkit.bets.names import group_key
 from pikkit.bets.odds import implied_probability
+from pikkit.bets.prediction import GRADES
 from pikkit.errors import ModelError
-from pikkit.grading.decision import GRADES
 from pikkit.history.history import SettledBets
-from training.evaluate import Judged, some
+from training.evaluate import Judged
 from training.measures import Interval, bootstrap_mean
 
 __all__ = ["Coverage", "Live", "LiveGrade", "join"]
@@ -117,7 +118,7 @@ class Live:
 
     def _some(self, picked: npt.NDArray[np.intp]) -> Live:
         judged = self.judged
-        bets = some(SettledBets(judged.bets, judged.won, judged.roi_pct), picked)
+        bets = SettledBets(judged.bets, judged.won, judged.roi_pct).take(picked)
         return Live(
             Judged(
                 bets.bets,
@@ -210,7 +211,7 @@ def join(
 
 
 def _live(settled: SettledBets, found: pl.DataFrame, coverage: Coverage) -> Live:
-    mine = some(settled, found["row"].to_numpy().astype(np.intp))
+    mine = settled.take(found["row"].to_numpy().astype(np.intp))
     judged = Judged(
         mine.bets,
         np.clip(found["probability"].to_numpy(), 0, 1),

@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from pikkit.bets.bet import Bet, OddsLimits, read_bet
+from pikkit.bets.bet import Bet, OddsLimits
+from pikkit.bets.reading import read_bet
 from pikkit.errors import InvalidBet, ModelError
 from pikkit.grading.predictor import Predictor
 from pikkit.models.model_set import ModelSet
@@ -45,7 +46,7 @@ def score_file(
     predictor: Predictor,
     *,
     now: float,
-    limits: OddsLimits = OddsLimits(),  # noqa: B008 - frozen
+    limits: OddsLimits = OddsLimits(),
     progress: Callable[[int], None] = lambda _rows: None,
 ) -> tuple[int, int]:
     """Grade every row of a CSV or Parquet file; what can't be graded gets the reason in the column `error`.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pikkit.bets.bet import BetColumns
+from pikkit.bets.columns import BetColumns
 from pikkit.bets.odds import decimal_to_american, expected_roi_pct
 from pikkit.history.history import SettledBets
 

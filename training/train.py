@@ -11,11 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
-from pikkit.bets.bet import BetColumns
+from pikkit.bets.columns import BetColumns
 from pikkit.bets.odds import expected_roi_pct, implied_probability, kelly_fraction
+from pikkit.bets.prediction import GRADES
 from pikkit.errors import ModelError
-from pikkit.features.table import FeatureRows, FeatureSpec, build_matrix
-from pikkit.grading.decision import GRADES, Rules, confidence, grade
+from pikkit.features.rows import FeatureRows, build_rows
+from pikkit.features.spec import FeatureSpec
+from pikkit.grading.confidence import confidence
+from pikkit.grading.decision import Rules, decide
 from pikkit.history.history import GROUPS, History, HistoryColumns, SettledBets, as_of
 from pikkit.telemetry.drift import Baseline
 from training.fit import FOLDS, calibrate, choose, fit
@@ -114,10 +117,10 @@ def train(
         "encoders": encoders_of(settled.bets, split.calibration),
     }
     spec = FeatureSpec.from_metadata(metadata)
-    leaking = leaking_features(settled, lambda some: build_matrix(some.bets, past_of(some), spec).matrix, spec.names)
+    leaking = leaking_features(settled, lambda some: build_rows(some.bets, past_of(some), spec).matrix, spec.names)
     if leaking:
         raise ModelError(f"{', '.join(leaking)} know results that came later: take only what was known before each bet")
-    rows = build_matrix(settled.bets, past_of(settled), spec)
+    rows = build_rows(settled.bets, past_of(settled), spec)
     implied = implied_probability(settled.bets.odds)
     first, second = slice(0, split.calibration), slice(split.calibration, split.test)
     choice = choose(
@@ -161,14 +164,14 @@ def _roi_model(matrix: npt.NDArray[np.float32], roi_pct: Floats, seed: int) -> x
 
 def _baseline(spec: FeatureSpec, rows: FeatureRows, probability: Floats, odds: Floats, part: slice) -> Baseline:
     roi = expected_roi_pct(probability[part], odds[part])
-    trust = confidence(rows.sample_size[part], rows.unknown[part])
-    letters = grade(roi, trust, kelly_fraction(probability[part], odds[part]), Rules()).grade
+    trust = np.asarray(confidence(rows.sample_size, rows.unknown))[part]
+    letters = np.asarray(decide(roi, trust, kelly_fraction(probability[part], odds[part]), Rules()).grade)
     return Baseline.of(
         spec.names,
         rows.matrix[part],
         {"win_probability": probability[part], "expected_roi": roi},
         [GRADES[i] for i in letters],
-        rows.unknown[part],
+        rows.unknown_columns[part],
     )
 
 

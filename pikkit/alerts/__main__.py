@@ -19,7 +19,8 @@ from pikkit.alerts.n8n_setup import SetupError, fill_workflow, push_workflow
 from pikkit.alerts.outbox import Outbox
 from pikkit.alerts.receivers.port import Later, Refused
 from pikkit.alerts.sink import build_receivers
-from pikkit.bets.bet import Bet, Prediction
+from pikkit.bets.bet import Bet
+from pikkit.bets.prediction import Prediction
 from pikkit.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pikkit.bets.bet import Bet, Prediction
+from pikkit.bets.bet import Bet
 from pikkit.bets.names import group_key
 from pikkit.bets.odds import implied_probability
+from pikkit.bets.prediction import Prediction
 
 __all__ = ["Alert", "alert_id_of", "dedup_key", "make_alert"]
 

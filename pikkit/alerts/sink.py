@@ -13,7 +13,8 @@ from pikkit.alerts.outbox import Outbox, OutboxFigures
 from pikkit.alerts.receivers.n8n import N8nWebhook
 from pikkit.alerts.receivers.port import Receiver
 from pikkit.alerts.receivers.telegram import Telegram
-from pikkit.bets.bet import Bet, Prediction
+from pikkit.bets.bet import Bet
+from pikkit.bets.prediction import Prediction
 from pikkit.settings import Settings
 from pikkit.telemetry.logs import get_logger
 

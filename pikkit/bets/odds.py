@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TypeVar, cast
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
+
+from pikkit.bets.numbers import Numbers, larger
+from pikkit.bets.shown import shown
 
 __all__ = [
-    "Numbers",
     "american_to_decimal",
     "decimal_to_american",
     "expected_roi_pct",
@@ -24,8 +25,8 @@ __all__ = [
     "parse_fractional",
 ]
 
-Numbers = TypeVar("Numbers", float, npt.NDArray[np.float64])
-
+_LEAST_AMERICAN = 100.0  # by definition; at -100 it is the same price
+_LARGEST_PLAIN_DECIMAL = 20  # far below any American price
 _EVEN = frozenset({"EVEN", "EVENS", "EV", "PK", "PICK", "PICKEM"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,30})?")
 _FRACTION = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})")
@@ -41,11 +42,11 @@ def parse_american(value: float | str) -> float:
         ValueError: the value is no American price; the message says what to send instead.
     """
     number = _even_or_number(value)
-    if abs(number) < 100:  # noqa: PLR2004 - the definition of American odds
-        looks_decimal = number != 0 and abs(number) < 20  # noqa: PLR2004 - far below any American price
+    if abs(number) < _LEAST_AMERICAN:
+        looks_decimal = number != 0 and abs(number) < _LARGEST_PLAIN_DECIMAL
         hint = "; for decimal odds send odds_format=decimal" if looks_decimal else ""
-        raise ValueError(f"{_shown(value)} is not a price in American odds: send -100 or less, or 100 or more{hint}")
-    return 100.0 if number == -100 else number  # noqa: PLR2004 - even money has two spellings
+        raise ValueError(f"{shown(value)} is not a price in American odds: send -100 or less, or 100 or more{hint}")
+    return _LEAST_AMERICAN if number == -_LEAST_AMERICAN else number
 
 
 def parse_decimal(value: float | str) -> float:
@@ -56,7 +57,7 @@ def parse_decimal(value: float | str) -> float:
     """
     number = _number(value)
     if number <= 1:
-        raise ValueError(f"{_shown(value)} is not a price in decimal odds: send a number above 1, such as 1.91")
+        raise ValueError(f"{shown(value)} is not a price in decimal odds: send a number above 1, such as 1.91")
     return round(float(decimal_to_american(number)), 6)  # 1.001 is -100000, not a hair beyond it
 
 
@@ -68,7 +69,7 @@ def parse_fractional(value: float | str) -> float:
     """
     match = _FRACTION.fullmatch(value.strip()) if isinstance(value, str) else None
     if not match or not int(match[1]) or not int(match[2]):
-        raise ValueError(f"{_shown(value)} is not a price in fractional odds: send text such as '10/11' or '5/2'")
+        raise ValueError(f"{shown(value)} is not a price in fractional odds: send text such as '10/11' or '5/2'")
     return round(float(decimal_to_american(1 + int(match[1]) / int(match[2]))), 6)
 
 
@@ -85,10 +86,8 @@ def american_to_decimal(american: Numbers) -> Numbers:
 def decimal_to_american(decimal: Numbers) -> Numbers:
     """A = 100 (D - 1) for D >= 2, else -100 / (D - 1)."""
     with np.errstate(divide="ignore"):
-        return cast(
-            "Numbers",
-            np.where(np.greater_equal(decimal, 2), 100 * (decimal - 1), -100 / np.subtract(decimal, 1))[()],
-        )
+        american = np.where(np.greater_equal(decimal, 2), 100 * (decimal - 1), -100 / np.subtract(decimal, 1))
+    return cast("Numbers", american[()])
 
 
 def implied_probability(american: Numbers) -> Numbers:
@@ -107,10 +106,8 @@ def kelly_fraction(probability: Numbers, american: Numbers) -> Numbers:
     Kelly (1956), "A New Interpretation of Information Rate". Without an edge the share is 0.
     """
     decimal = american_to_decimal(american)
-    if isinstance(probability, float):
-        share = (probability * decimal - 1) / (decimal - 1)
-        return 0.0 if share <= 0 else share
-    return cast("Numbers", np.maximum(0.0, (probability * decimal - 1) / (decimal - 1)))
+    share: Numbers = (probability * decimal - 1) / (decimal - 1)
+    return larger(share, 0.0)
 
 
 def _even_or_number(value: float | str) -> float:
@@ -123,7 +120,7 @@ def _number(value: float | str) -> float:
     if isinstance(value, str):
         text = value.translate(_MINUSES).strip()
         if not _NUMBER.fullmatch(text):
-            raise ValueError(f"{_shown(value)} is not a number: send odds such as -110, +150 or EVEN")
+            raise ValueError(f"{shown(value)} is not a number: send odds such as -110, +150 or EVEN")
         number = float(text)
     else:
         try:
@@ -131,13 +128,5 @@ def _number(value: float | str) -> float:
         except OverflowError:
             number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{_shown(value)} is not a finite number: send odds such as -110, +150 or EVEN")
+        raise ValueError(f"{shown(value)} is not a finite number: send odds such as -110, +150 or EVEN")
     return number
-
-
-def _shown(value: float | str) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to write integers of more than 4,300 digits
-        text = "a number of thousands of digits"
-    return text if len(text) <= 40 else text[:40] + "…"  # noqa: PLR2004 - long input is not repeated in full

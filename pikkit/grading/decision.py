@@ -1,26 +1,13 @@
-"""Grade, confidence and stake of predicted bets. Pure, vectorised over n bets."""
+"""One decision for each bet: grade, stake and whether it is profitable, of one bet or of n bets alike."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, cast
 
-import numpy as np
-import numpy.typing as npt
+from pikkit.bets.numbers import Truth, Value, smaller
 
-from pikkit.bets.bet import CATEGORICAL, Grade
-
-__all__ = ["GRADES", "Grading", "Rules", "confidence", "confidence_of_one", "grade", "grade_one", "stake_pct"]
-
-Floats = npt.NDArray[np.float64]
-
-GRADES: tuple[Grade, ...] = ("A", "B", "C", "D", "F")
-_A, _B, _C, _D, _F = range(5)
-
-HALF_SAMPLE = 100.0  # settled bets at which half of the confidence that a sample can add is reached
-_UNKNOWN_COST = {"sport": 0.4, "league": 0.1, "market": 0.3, "institution_name": 0.1, "bet_type": 0.3}
-_KEPT_OF_ONE = [1 - _UNKNOWN_COST[name] for name in CATEGORICAL]
-_KEPT_WHEN_UNKNOWN = np.array(_KEPT_OF_ONE)
+__all__ = ["Decision", "Rules", "decide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,73 +25,33 @@ class Rules:
     max_stake_pct: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Grading:
-    """`grade`: index into GRADES for each bet; `disagree`: the two models contradict each other about it."""
+class Decision(NamedTuple):
+    """`grade`: index into GRADES. `stake_pct`: percent of the bankroll. `disagree`: the two models contradict."""
 
-    grade: npt.NDArray[np.intp]
-    disagree: npt.NDArray[np.bool_]
+    grade: Value
+    stake_pct: Value
+    profitable: Truth
+    disagree: Truth
 
 
-def confidence(sample_size: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_]) -> Floats:
-    """How far to trust each prediction, from 0 to 1.
+def decide(roi_pct: Value, trust: Value, kelly: Value, rules: Rules) -> Decision:
+    """Grade, stake and `profitable`.
 
-    (1/2 + 1/2 * n / (n + 100)) * product over unknown categories of (1 - cost), where n is the number of
-    settled bets behind the features; the costs are 0.4 for the sport, 0.3 for market and bet type, 0.1 for
-    league and sportsbook. Without history it is 0.5 at the most, so neither A nor B is given; it rises with
-    n and falls with every unknown.
+    At most a C where the models disagree (Kelly > 0 but ROI <= 0, or the reverse).
 
     Args:
-        sample_size: settled bets behind the features, shape (n,).
-        unknown: which of CATEGORICAL the model set never saw, shape (n, 5).
-    """
-    evidence = 0.5 + 0.5 * sample_size / (sample_size + HALF_SAMPLE)
-    if not unknown.any():
-        return np.asarray(evidence, dtype=np.float64)
-    return np.asarray(evidence * np.where(unknown, _KEPT_WHEN_UNKNOWN, 1.0).prod(axis=1), dtype=np.float64)
-
-
-def confidence_of_one(sample_size: int, unknown: Sequence[int]) -> float:
-    """`confidence` of a single bet in plain numbers; `unknown`: positions in CATEGORICAL."""
-    kept = 1.0
-    for column in unknown:
-        kept *= _KEPT_OF_ONE[column]
-    return (0.5 + 0.5 * sample_size / (sample_size + HALF_SAMPLE)) * kept
-
-
-def stake_pct(kelly: Floats, rules: Rules) -> Floats:
-    """Recommended stake in percent of the bankroll: fractional Kelly, capped."""
-    return np.minimum(100 * rules.kelly_multiplier * kelly, rules.max_stake_pct)
-
-
-def grade(roi_pct: Floats, trust: Floats, kelly: Floats, rules: Rules) -> Grading:
-    """Grade each bet: at most a C where the models disagree (Kelly > 0 but ROI <= 0, or the reverse).
-
-    Args:
-        roi_pct: expected ROI in percent, shape (n,).
-        trust: confidence (fraction), shape (n,).
-        kelly: full Kelly fraction, shape (n,).
+        roi_pct: expected ROI in percent.
+        trust: confidence (fraction).
+        kelly: full Kelly fraction.
         rules: thresholds.
     """
-    staked = kelly > 0
-    disagree = staked != (roi_pct > 0)
-    best = np.where(roi_pct > rules.d_roi, _D, _F)
-    best[(roi_pct > rules.c_roi) & (trust > rules.c_confidence)] = _C
-    best[(roi_pct > rules.b_roi) & (trust > rules.b_confidence) & staked] = _B
-    best[(roi_pct > rules.a_roi) & (trust > rules.a_confidence) & staked] = _A
-    return Grading(np.where(disagree, np.maximum(best, _C), best), disagree)
-
-
-def grade_one(roi_pct: float, trust: float, kelly: float, rules: Rules) -> tuple[int, bool]:
-    """`grade` of a single bet in plain numbers: index into GRADES, and whether the models disagree."""
-    staked = kelly > 0
-    disagree = staked != (roi_pct > 0)
-    if roi_pct > rules.a_roi and trust > rules.a_confidence and staked:
-        best = _A
-    elif roi_pct > rules.b_roi and trust > rules.b_confidence and staked:
-        best = _B
-    elif roi_pct > rules.c_roi and trust > rules.c_confidence:
-        best = _C
-    else:
-        best = _D if roi_pct > rules.d_roi else _F
-    return (max(best, _C) if disagree else best), disagree
+    staked, profitable = kelly > 0, roi_pct > 0
+    disagree = staked ^ profitable
+    agree = disagree ^ True
+    a = (roi_pct > rules.a_roi) & (trust > rules.a_confidence) & staked & agree
+    b = (roi_pct > rules.b_roi) & (trust > rules.b_confidence) & staked & agree
+    c = (roi_pct > rules.c_roi) & (trust > rules.c_confidence)
+    d = roi_pct > rules.d_roi
+    # How far down the grades it goes, in arithmetic that holds for one bet and for arrays: a step for each one missed.
+    grade = cast("Value", (a ^ True) * (1 + (b ^ True) * (1 + (c ^ True) * (1 + (d ^ True)))))
+    return Decision(grade, smaller(100 * rules.kelly_multiplier * kelly, rules.max_stake_pct), profitable, disagree)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pikkit.bets.bet import (
-    BatchAnswer,
-    BatchError,
-    BatchItem,
-    Bet,
-    OddsLimits,
-    Prediction,
-    read_bet,
-    read_bets,
-    unknown_fields,
-)
+from pikkit.bets.bet import Bet, OddsLimits
+from pikkit.bets.prediction import GRADES, BatchAnswer, BatchError, BatchItem, Prediction
+from pikkit.bets.reading import read_bet, read_bets, unknown_fields
 from pikkit.errors import InvalidBet, InvalidRequest, ModelsNotLoaded
-from pikkit.grading.decision import GRADES
 from pikkit.grading.predictor import Models, Predictor
 
 __all__ = ["MAX_BETS", "BatchJob", "Grader", "Observer", "Options", "options_of"]
@@ -72,8 +62,8 @@ class Grader:
         current: Callable[[], Models | None],
         observers: Sequence[Observer] = (),
         *,
-        limits: OddsLimits = OddsLimits(),  # noqa: B008 - frozen
-        clock: Callable[[], float] = time.time,
+        limits: OddsLimits = OddsLimits(),
+        clock: Callable[[], float],
     ) -> None:
         self._predictor = predictor
         self._current = current

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from pikkit.bets.numbers import Picked
 from pikkit.history.groups import (
     COUNT,
     GROUPS,
@@ -51,7 +50,7 @@ def as_of(settled: SettledBets) -> HistoryColumns:
     return HistoryColumns(sums=sums, recent=recent, first_bet_at=first, empty=n == 0)
 
 
-def _run_starts(*columns: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+def _run_starts(*columns: npt.NDArray[np.generic]) -> Picked:
     """For each position, where the run of equal values that it is in begins."""
     n = len(columns[0])
     new = np.ones(n, dtype=np.bool_)

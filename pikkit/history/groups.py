@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from pikkit.bets.bet import BetColumns
+from pikkit.bets.columns import BetColumns
 from pikkit.bets.names import group_key
+from pikkit.bets.numbers import Bools, Floats, Picked, Value
 from pikkit.bets.odds import implied_probability
 
 __all__ = [
@@ -22,12 +23,12 @@ __all__ = [
     "SEPARATOR",
     "WINS",
     "HistoryColumns",
+    "Past",
+    "Record",
     "SettledBets",
     "group_keys",
     "group_values",
 ]
-
-Floats = npt.NDArray[np.float64]
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "sport": ("sport",),
@@ -48,26 +49,65 @@ class SettledBets:
     """n decided bets. `bets.placed_at` is when the result was known, as far as the source tells."""
 
     bets: BetColumns
-    won: npt.NDArray[np.bool_]
+    won: Bools
     roi_pct: Floats  # profit in percent of the stake
 
     def __len__(self) -> int:
         return len(self.won)
+
+    def take(self, picked: Picked) -> SettledBets:
+        """The bets at these positions."""
+        return SettledBets(self.bets.take(picked), self.won[picked], self.roi_pct[picked])
+
+
+class Record(NamedTuple):
+    """What a group's past bets came to, for one bet or for n."""
+
+    bets: Value  # decided ones
+    wins: Value
+    implied_sum: Value  # of implied probabilities (fractions)
+    roi_sum: Value  # percent
+
+
+class Past(NamedTuple):
+    """What is known of the past of one bet, or of n bets."""
+
+    records: Mapping[str, Record]  # by GROUPS
+    recent_count: Value  # decided bets among the last ten of the sport and market
+    recent_wins: Value
+    first_bet_at: float  # seconds since the epoch; NaN without history
+    empty: bool  # there is no history at all
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryColumns:
     """What is known of the past of n bets.
 
-    `sums`: shape (n, 5, 4), by GROUPS: decided bets, wins, sum of implied probabilities (fractions), sum of
-    ROI (percent). `recent`: shape (n, 2), decided bets and wins among the last ten of the sport and market.
-    `first_bet_at`: seconds since the epoch; NaN without history. `empty`: there is no history at all.
+    `sums`: shape (n, 5, 4), by GROUPS and the fields of Record. `recent`: shape (n, 2), decided bets and wins among
+    the last ten of the sport and market. `first_bet_at`: seconds since the epoch; NaN without history. `empty`: there
+    is no history at all.
     """
 
     sums: Floats
     recent: Floats
     first_bet_at: float
     empty: bool
+
+    def past(self) -> Past:
+        """The same by name."""
+        records = {group: Record(*self.sums[:, i].T) for i, group in enumerate(GROUPS)}
+        count, wins = self.recent.T
+        return Past(records, count, wins, self.first_bet_at, self.empty)
+
+    def past_of_first(self) -> Past:
+        """The first bet's, in plain numbers."""
+        records = {group: Record(*sums) for group, sums in zip(GROUPS, self.sums[0].tolist(), strict=True)}
+        count, wins = self.recent[0].tolist()
+        return Past(records, count, wins, self.first_bet_at, self.empty)
+
+    def take(self, picked: Picked) -> HistoryColumns:
+        """The past of the bets at these positions."""
+        return HistoryColumns(self.sums[picked], self.recent[picked], self.first_bet_at, self.empty)
 
 
 def group_values(settled: SettledBets) -> Floats:

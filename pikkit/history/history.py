@@ -7,14 +7,14 @@ it, in training (`as_of`) as in serving (`History.lookup`, built from bets of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
+from pydantic import BaseModel, FiniteFloat
 
-from pikkit.bets.bet import BetColumns
+from pikkit.bets.columns import BetColumns
 from pikkit.bets.names import group_key
+from pikkit.bets.numbers import Picked
 from pikkit.errors import ModelError
 from pikkit.history.earlier import as_of
 from pikkit.history.groups import (
@@ -27,6 +27,7 @@ from pikkit.history.groups import (
     SEPARATOR,
     WINS,
     HistoryColumns,
+    Record,
     SettledBets,
     group_keys,
     group_values,
@@ -35,20 +36,12 @@ from pikkit.history.groups import (
 __all__ = ["COUNT", "GROUPS", "IMPLIED", "RECENT", "ROI", "WINS", "History", "HistoryColumns", "SettledBets", "as_of"]
 
 _FORMAT = 1
-_REMEMBERED = 2048
-
-
-OnePast = tuple[Sequence[Sequence[float]], Sequence[float]]
 
 
 class History:
-    """Immutable sums per group.
+    """Immutable sums per group."""
 
-    `of_one` is `lookup` for a single bet: sport, league, market and sportsbook to a row of sums per group, and
-    decided bets and wins of late. It remembers what was asked.
-    """
-
-    __slots__ = ("_index", "_recent", "_sums", "first_bet_at", "last_bet_at", "of_one", "size")
+    __slots__ = ("_index", "_recent", "_sums", "first_bet_at", "last_bet_at", "size")
 
     def __init__(
         self,
@@ -62,7 +55,6 @@ class History:
         self.size = size
         self.last_bet_at = last_bet_at
         self.first_bet_at = first_bet_at
-        self.of_one = lru_cache(_REMEMBERED)(self._of_one)
         self._index: list[dict[str, int]] = []
         rows: list[Sequence[float]] = [(0.0, 0.0, 0.0, 0.0)]  # row 0: a group that was never seen
         lately: list[tuple[float, float]] = [(0.0, 0.0)]
@@ -111,7 +103,7 @@ class History:
         ).reshape(len(GROUPS), len(bets))
         return self.columns(index.T)
 
-    def columns(self, rows: npt.NDArray[np.intp]) -> HistoryColumns:
+    def columns(self, rows: Picked) -> HistoryColumns:
         """The past behind rows of groups, shape (n, 5)."""
         return HistoryColumns(
             sums=self._sums[rows],
@@ -134,13 +126,9 @@ class History:
             by_institution.get(group_key("institution_name", institution_name), 0),
         )
 
-    def _of_one(self, sport: str, league: str, market: str, institution_name: str) -> OnePast:
-        rows = self.rows_of(sport, league, market, institution_name)
-        return self._sums[list(rows)].tolist(), self._recent[rows[RECENT_GROUP]].tolist()
-
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain JSON values; `from_json` gives the same history back."""
-        groups: dict[str, Any] = {}
+        groups: dict[str, object] = {}
         recent: dict[str, str] = {}
         for position, (name, known) in enumerate(zip(GROUPS, self._index, strict=True)):
             groups[name] = [[*key.split(SEPARATOR), *self._sums[row].tolist()] for key, row in sorted(known.items())]
@@ -164,42 +152,45 @@ class History:
             ModelError: it is something else.
         """
         try:
-            return cls._from_json(data)
-        except (KeyError, TypeError, ValueError, IndexError) as cause:
+            return cls._of(_Written.model_validate(data))
+        except (KeyError, ValueError) as cause:
             raise ModelError(
                 f"the history is not one of format {_FORMAT} ({type(cause).__name__}: {cause}): "
                 "make it with import_models.py --bets FILE"
             ) from cause
 
     @classmethod
-    def _from_json(cls, data: Any) -> History:
-        if data["format"] != _FORMAT:
-            raise ValueError(f"format {data['format']!r}")
-        size = int(data["size"])
-        if size == 0:
+    def _of(cls, written: _Written) -> History:
+        if written.size == 0 or written.first_bet_at is None or written.last_bet_at is None:
             return cls.empty()
         groups: list[dict[str, list[float]]] = []
         for name, columns in GROUPS.items():
-            group = {}
-            for row in data["groups"][name]:
-                *keys, count, wins, implied, roi = row
-                sums = [float(number) for number in (count, wins, implied, roi)]
-                if len(keys) != len(columns) or not np.isfinite(sums).all() or not 0 <= sums[WINS] <= sums[COUNT]:
+            group: dict[str, list[float]] = {}
+            for row in written.groups[name]:
+                keys = [value for value in row if isinstance(value, str)]
+                sums = [value for value in row if not isinstance(value, str)]
+                if (len(keys), len(sums)) != (len(columns), len(Record._fields)) or not 0 <= sums[WINS] <= sums[COUNT]:
                     raise ValueError(f"{name} {row!r:.80}")
                 group[SEPARATOR.join(keys)] = sums
             groups.append(group)
-        recent = {}
-        for *keys, outcomes in data["recent"]:
-            if not isinstance(outcomes, str) or len(outcomes) > RECENT or set(outcomes) - {"0", "1"}:
+        recent = {SEPARATOR.join(keys): outcomes for *keys, outcomes in written.recent}
+        for outcomes in recent.values():
+            if len(outcomes) > RECENT or set(outcomes) - {"0", "1"}:
                 raise ValueError(f"recent {outcomes!r:.40}")
-            recent[SEPARATOR.join(keys)] = outcomes
         return cls(
-            groups,
-            recent,
-            size=size,
-            first_bet_at=float(data["first_bet_at"]),
-            last_bet_at=float(data["last_bet_at"]),
+            groups, recent, size=written.size, first_bet_at=written.first_bet_at, last_bet_at=written.last_bet_at
         )
+
+
+class _Written(BaseModel):
+    """A history as it is written: rows of a group's keys and its sums, or its last outcomes."""
+
+    format: Literal[1]
+    size: int
+    first_bet_at: FiniteFloat | None = None
+    last_bet_at: FiniteFloat | None = None
+    groups: dict[str, list[list[str | FiniteFloat]]] = {}
+    recent: list[list[str]] = []
 
 
 def _outcomes(count: int, wins: int) -> str:

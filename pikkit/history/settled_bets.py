@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pikkit.bets.bet import BetColumns
+from pikkit.bets.columns import BetColumns
 from pikkit.bets.odds import expected_roi_pct
 from pikkit.errors import ModelError
 from pikkit.history.history import SettledBets

@@ -98,7 +98,7 @@ def main(copy: Path, into: Path, source_sha256: str) -> None:
 
 
 def _write(copy: Path, into: Path, source_sha256: str) -> None:
-    from pikkit.features.table import FeatureSpec  # noqa: PLC0415
+    from pikkit.features.spec import FeatureSpec  # noqa: PLC0415
     from pikkit.history.history import History  # noqa: PLC0415
     from pikkit.models.model_set import FORMAT, MANIFEST, file_sha256, load_engine, load_set  # noqa: PLC0415 - after the limits
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pikkit.bets.bet import read_bet
+from pikkit.bets.reading import read_bet
 from pikkit.grading.predictor import Predictor
 from pikkit.history.history import History
 from pikkit.models import store

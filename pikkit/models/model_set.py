@@ -11,10 +11,11 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from pikkit.bets.odds import Numbers, expected_roi_pct
+from pikkit.bets.numbers import Numbers, sigmoid
+from pikkit.bets.odds import expected_roi_pct
 from pikkit.errors import ModelError
-from pikkit.features.table import FeatureSpec
-from pikkit.grading.reasons import Contributions, sigmoid
+from pikkit.features.spec import FeatureSpec
+from pikkit.grading.reasons import Contributions
 from pikkit.history.history import History
 from pikkit.models.engines import Engine, OnnxTrees, SklearnModel, XgboostTrees, load_booster
 

@@ -117,7 +117,7 @@ def check_pickle(data: bytes, name: str) -> None:
         raise ModelError(f"{name} is no whole pickle ({str(cause)[:120]}): copy it again") from cause
 
 
-def _globals(data: bytes) -> Iterator[tuple[str, str] | None]:  # noqa: C901 - one branch per kind of opcode
+def _globals(data: bytes) -> Iterator[tuple[str, str] | None]:
     """Every (module, name) that the pickle asks for; None where it can't be told."""
     memo: dict[int, str | None] = {}
     latest: list[str | None] = []  # what the last operations pushed, as far as it is text

@@ -90,7 +90,7 @@ class DriftMonitor(Collector):
         for name in OUTPUTS:
             columns[name] = np.array([prediction[name] for prediction in graded.predictions])  # type: ignore[literal-required]
         grades = [prediction["bet_grade"] for prediction in graded.predictions]
-        now.hours[hour].add(columns, grades, graded.rows.unknown)
+        now.hours[hour].add(columns, grades, graded.rows.unknown_columns)
         self._changed = True
 
     def flush(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from pikkit.bets.bet import CATEGORICAL, Bet, Prediction
+from pikkit.bets.bet import CATEGORICAL, Bet
+from pikkit.bets.prediction import Prediction
 
 __all__ = ["Labels", "Vocabulary"]
 

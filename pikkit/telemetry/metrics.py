@@ -23,7 +23,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from pikkit.bets.bet import CATEGORICAL, Bet, Prediction
+from pikkit.bets.bet import CATEGORICAL, Bet
+from pikkit.bets.prediction import Prediction
 from pikkit.errors import PikkitError
 from pikkit.settings import Settings
 from pikkit.telemetry.deferred import Tally

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pikkit.bets.bet import Bet, Prediction
+from pikkit.bets.bet import Bet
+from pikkit.bets.prediction import Prediction
 from pikkit.telemetry.logs import get_logger
 
 __all__ = ["Graded", "Recorder", "Sink"]

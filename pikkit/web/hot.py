@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 
 from pikkit.bento.config import BATCH_PATH, PREDICT_PATH
-from pikkit.bets.bet import BatchAnswer
+from pikkit.bets.prediction import BatchAnswer
 from pikkit.grading.grader import BatchJob, Grader, Options, options_of
 from pikkit.web.merger import Merger
 from pikkit.web.responses import read_json

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from pikkit.bets.bet import BatchAnswer
+from pikkit.bets.prediction import BatchAnswer
 from pikkit.grading.grader import BatchJob
 
 __all__ = ["Merger"]

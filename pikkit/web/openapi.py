@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pikkit.bets.bet import CATEGORICAL, BatchAnswer, Bet, OddsLimits, Prediction
+from pikkit.bets.bet import CATEGORICAL, Bet, OddsLimits
+from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.errors import (
     BodyTooLarge,
     ErrorBody,

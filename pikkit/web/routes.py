@@ -16,7 +16,7 @@ from starlette.routing import Route, Router
 from starlette.types import Scope
 
 from pikkit.bento.config import PREDICT_PATH
-from pikkit.bets.bet import BatchAnswer, Prediction
+from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.errors import Forbidden, NotFound, Unauthorized
 from pikkit.grading.grader import BatchJob, Grader, Options, options_of
 from pikkit.settings import Settings

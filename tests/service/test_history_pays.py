@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pikkit.features.table import build_matrix
+from pikkit.features.rows import build_rows
 from pikkit.history.history import History, SettledBets
 from pikkit.history.settled_bets import read_settled
 from pikkit.models.conversion import convert
@@ -65,7 +65,7 @@ def spread(better: Floats) -> tuple[float, float]:
 
 def test_real_models_predict_better_with_past_results_than_with_constants(models: ModelSet, later: SettledBets) -> None:
     past = models.history.lookup(later.bets)
-    rows = build_matrix(later.bets, past, models.spec).matrix
+    rows = build_rows(later.bets, past, models.spec).matrix
     constant = with_constants(models, rows)
     first = models.spec.names.index(FIRST_CONSTANT)
     assert all(len(np.unique(constant[:, i])) == 1 for i in range(first, first + 16))
@@ -82,7 +82,7 @@ def test_wherever_the_bets_are_cut_past_results_do_no_harm_beyond_noise(
 ) -> None:
     cut = int(share * len(bets))
     history, after = History.from_bets(rows_of(bets, slice(0, cut))), rows_of(bets, slice(cut, None))
-    rows = build_matrix(after.bets, history.lookup(after.bets), models.spec).matrix
+    rows = build_rows(after.bets, history.lookup(after.bets), models.spec).matrix
     served, before = (log_losses(models, matrix, after.won) for matrix in (rows, with_constants(models, rows)))
     assert spread(before - served)[1] > 0
 
@@ -90,6 +90,6 @@ def test_wherever_the_bets_are_cut_past_results_do_no_harm_beyond_noise(
 def test_real_models_without_history_are_not_worse_than_with_constants_beyond_noise(
     models: ModelSet, later: SettledBets
 ) -> None:
-    rows = build_matrix(later.bets, History.empty().lookup(later.bets), models.spec).matrix
+    rows = build_rows(later.bets, History.empty().lookup(later.bets), models.spec).matrix
     served, before = (log_losses(models, matrix, later.won) for matrix in (rows, with_constants(models, rows)))
     assert spread(before - served)[1] > 0

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pikkit.bets.bet import Bet, Grade, Prediction
+from pikkit.bets.bet import Bet
+from pikkit.bets.prediction import Grade, Prediction
 
 _SPORTS = ("Basketball", "Tennis")
 _MARKETS = ("Moneyline", "Total", "")

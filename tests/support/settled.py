@@ -1,10 +1,12 @@
 """Small sets of settled bets for tests."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from pikkit.bets.bet import BetColumns
+from pikkit.bets.bet import CATEGORICAL, Bet
+from pikkit.bets.columns import BetColumns, BetNumbers
 from pikkit.history.history import SettledBets
 
 
@@ -49,26 +51,13 @@ def settled(rows: list[dict[str, Any]]) -> SettledBets:
     )
 
 
+def columns_of(bets: Sequence[Bet], now: float) -> BetColumns:
+    """The columns of bets, as the predictor reads them."""
+    numbers = BetNumbers.of(bets, now)
+    columns: dict[str, Any] = {column: [getattr(bet, column) for bet in bets] for column in CATEGORICAL}
+    return BetColumns(**columns, **{**numbers._asdict(), "is_live": np.asarray(numbers.is_live) == 1})
+
+
 def rows_of(bets: SettledBets, index: Any) -> SettledBets:
     """Some of them, by position or mask."""
-    columns = bets.bets
-    picked = np.arange(len(bets))[index]
-
-    def some(values: list[str]) -> list[str]:
-        return [values[i] for i in picked]
-
-    return SettledBets(
-        BetColumns(
-            sport=some(columns.sport),
-            league=some(columns.league),
-            market=some(columns.market),
-            institution_name=some(columns.institution_name),
-            bet_type=some(columns.bet_type),
-            odds=columns.odds[picked],
-            is_live=columns.is_live[picked],
-            clv_percentage=columns.clv_percentage[picked],
-            placed_at=columns.placed_at[picked],
-        ),
-        bets.won[picked],
-        bets.roi_pct[picked],
-    )
+    return bets.take(np.arange(len(bets))[index])

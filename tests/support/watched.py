@@ -53,7 +53,7 @@ class Watched:
         def rows(_models: Any, bets: Any, _at: float) -> Any:
             n = len(bets)
             return SimpleNamespace(
-                matrix=random.normal(0.55, 0.1, (n, 2)).astype(np.float32), unknown=np.zeros((n, 5), dtype=bool)
+                matrix=random.normal(0.55, 0.1, (n, 2)).astype(np.float32), unknown_columns=np.zeros((n, 5), dtype=bool)
             )
 
         self.recorder = Recorder(rows, [drift], dropped=self.metrics.log_dropped)

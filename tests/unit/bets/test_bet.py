@@ -1,10 +1,9 @@
-from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pytest
 
-from pikkit.bets.bet import Bet, BetColumns, OddsLimits, read_bet, unknown_fields
+from pikkit.bets.bet import OddsLimits
+from pikkit.bets.reading import read_bet, unknown_fields
 from pikkit.errors import InvalidBet
 
 GOOD: dict[str, Any] = {
@@ -78,25 +77,3 @@ def test_unknown_fields_are_named_shortened_and_few() -> None:
     assert names[0] == "stake"
     assert len(names) == 5
     assert all(len(name) <= 41 for name in names)
-
-
-def test_columns_hold_the_bets_in_order() -> None:
-    moment = datetime(2026, 1, 31, 19, 30, tzinfo=UTC)
-    bets: list[Bet] = [
-        read_bet({**GOOD, "placed_at": "2026-01-31T19:30:00Z", "clv_percentage": 2.5}),
-        read_bet({**GOOD, "sport": "Tennis", "is_live": True}),
-    ]
-    columns = BetColumns.of(bets, now=5.0)
-    assert len(columns) == 2
-    assert columns.sport == ["Basketball", "Tennis"]
-    assert columns.placed_at.tolist() == [moment.timestamp(), 5.0]
-    assert columns.clv_percentage[0] == 2.5
-    assert np.isnan(columns.clv_percentage[1])
-    assert columns.is_live.tolist() == [False, True]
-    assert [name for name, _ in columns.categorical()] == [
-        "sport",
-        "league",
-        "market",
-        "institution_name",
-        "bet_type",
-    ]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pikkit.bets.bet import Bet, OddsLimits, read_bet, read_bets
+from pikkit.bets.bet import Bet, OddsLimits
+from pikkit.bets.reading import read_bet, read_bets
 from pikkit.errors import InvalidBet
 
 BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}

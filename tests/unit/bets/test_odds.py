@@ -127,3 +127,10 @@ def test_arrays_give_what_single_numbers_give(pairs: list[tuple[float, float]]) 
     p = np.array([pair[1] for pair in pairs])
     for function in (expected_roi_pct, kelly_fraction):
         assert function(p, american).tolist() == [function(one, odds) for odds, one in pairs]
+
+
+@given(AMERICAN)
+def test_arithmetic_of_one_price_is_that_of_an_array(odds: float) -> None:
+    array = np.array([odds])
+    assert [american_to_decimal(odds)] == american_to_decimal(array).tolist()
+    assert [implied_probability(odds)] == implied_probability(array).tolist()

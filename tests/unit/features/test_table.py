@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pikkit.bets.bet import CATEGORICAL, Bet, BetColumns
+from pikkit.bets.bet import CATEGORICAL, Bet
 from pikkit.bets.odds import implied_probability
 from pikkit.errors import ModelError
-from pikkit.features.table import FEATURES, PRIOR_BETS, FeatureSpec, build_matrix
+from pikkit.features.rows import build_rows
+from pikkit.features.spec import FeatureSpec
+from pikkit.features.table import FEATURES, PRIOR_BETS
 from pikkit.history.history import History, SettledBets
 from pikkit.history.settled_bets import read_settled
 from tests.support.need import root
-from tests.support.settled import settled
+from tests.support.settled import columns_of, settled
 from tests.support.simulated import dirty_export
 
 ENCODERS = {
@@ -31,14 +33,14 @@ MONDAY_NOON = 1_769_428_800.0  # 2026-01-26T12:00:00Z
 
 def features(history: History, spec: FeatureSpec = SPEC, **bet: Any) -> dict[str, float]:
     bets = settled([{"time": MONDAY_NOON, **bet}]).bets
-    rows = build_matrix(bets, history.lookup(bets), spec)
+    rows = build_rows(bets, history.lookup(bets), spec)
     return dict(zip(spec.names, rows.matrix[0].tolist(), strict=True))
 
 
 def test_every_feature_is_named_described_and_finite_for_a_known_bet() -> None:
     found = features(History.from_bets(settled([{}, {"won": True}])))
     assert list(found) == list(FEATURES)
-    assert all(FEATURES.values())
+    assert all(feature.meaning and feature.words(0.0, {}) for feature in FEATURES.values())
     assert np.isfinite(list(found.values())).all()
 
 
@@ -59,8 +61,8 @@ def test_ten_recent_results_do_not_outweigh_the_price() -> None:
 def test_without_history_the_sample_is_0_or_what_the_operator_assumes() -> None:
     bets = settled([{}]).bets
     past = History.empty().lookup(bets)
-    assert build_matrix(bets, past, SPEC).sample_size.tolist() == [0]
-    old = build_matrix(bets, past, SPEC, neutral_count=100)
+    assert build_rows(bets, past, SPEC).sample_size.tolist() == [0]
+    old = build_rows(bets, past, SPEC, neutral_count=100)
     assert old.sample_size.tolist() == [100]
     assert old.matrix[0, SPEC.names.index("institution_name_count")] == 100
 
@@ -78,9 +80,9 @@ def test_time_is_read_in_utc() -> None:
 
 def test_an_unknown_category_is_missing_and_marked() -> None:
     bets = settled([{"league": "Moon League"}, {}]).bets
-    rows = build_matrix(bets, History.empty().lookup(bets), SPEC)
+    rows = build_rows(bets, History.empty().lookup(bets), SPEC)
     assert math.isnan(rows.matrix[0, 1])
-    assert rows.unknown.tolist() == [[False, True, False, False, False], [False] * 5]
+    assert rows.unknown_columns.tolist() == [[False, True, False, False, False], [False] * 5]
 
 
 def test_a_spec_takes_its_columns_in_its_own_order() -> None:
@@ -123,7 +125,7 @@ def _same_rows(bets: SettledBets, file: Path) -> None:
     history = History.from_bets(bets)
     columns = bets.bets
     picked = list(range(0, len(bets), len(bets) // 2000))[:2000]
-    bulk = build_matrix(columns, history.lookup(columns), spec)
+    bulk = build_rows(columns, history.lookup(columns), spec)
     for i in picked:
         bet = Bet.model_construct(
             **{name: getattr(columns, name)[i] for name in CATEGORICAL},
@@ -132,17 +134,17 @@ def _same_rows(bets: SettledBets, file: Path) -> None:
             clv_percentage=None if math.isnan(columns.clv_percentage[i]) else columns.clv_percentage[i],
             placed_at=None,
         )
-        one = BetColumns.of([bet], columns.placed_at[i])
-        row = build_matrix(one, history.lookup(one), spec)
+        one = columns_of([bet], columns.placed_at[i])
+        row = build_rows(one, history.lookup(one), spec)
         np.testing.assert_array_equal(row.matrix[0], bulk.matrix[i])
         assert row.sample_size[0] == bulk.sample_size[i]
-        assert row.unknown[0].tolist() == bulk.unknown[i].tolist()
+        assert row.unknown_columns[0].tolist() == bulk.unknown_columns[i].tolist()
     assert len(picked) == 2000
 
 
 def test_the_market_is_the_floor_of_what_a_bet_without_past_is_told() -> None:
     bets = settled([{"odds": odds} for odds in (-200.0, 100.0, 900.0)]).bets
-    rows = build_matrix(bets, History.empty().lookup(bets), SPEC)
+    rows = build_rows(bets, History.empty().lookup(bets), SPEC)
     edges = [SPEC.names.index(name) for name in SPEC.names if name.endswith("_edge")]
     assert not rows.matrix[:, edges].any()
     np.testing.assert_allclose(

@@ -1,19 +1,16 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pikkit.grading.decision import GRADES, Rules, confidence, grade, stake_pct
-
-KNOWN = np.zeros((1, 5), dtype=bool)
-
+from pikkit.bets.prediction import GRADES
+from pikkit.grading.decision import Rules, decide
 
 RULES = Rules()
 
 
 def graded(roi: float, trust: float, kelly: float, rules: Rules = RULES) -> tuple[str, bool]:
-    result = grade(np.array([roi]), np.array([trust]), np.array([kelly]), rules)
-    return GRADES[result.grade[0]], bool(result.disagree[0])
+    decision = decide(roi, trust, kelly, rules)
+    assert isinstance(decision.grade, int)
+    return GRADES[decision.grade], bool(decision.disagree)
 
 
 @pytest.mark.parametrize(
@@ -45,27 +42,26 @@ def test_where_the_models_disagree_the_grade_is_at_most_c(roi: float, kelly: flo
 
 def test_thresholds_are_settings() -> None:
     assert graded(1.0, 0.2, 0.01, Rules(a_roi=0.5, a_confidence=0.1)) == ("A", False)
+    assert graded(-1.0, 1.0, 0.0, Rules(d_roi=100.0)) == ("F", False)
 
 
-def test_without_history_the_confidence_allows_neither_a_nor_b() -> None:
-    assert confidence(np.array([0]), KNOWN)[0] == 0.5
+@pytest.mark.parametrize(
+    ("rules", "kelly", "stake"),
+    [
+        (Rules(), 0.0, 0.0),
+        (Rules(), 0.04, 1.0),
+        (Rules(), 0.9, 5.0),
+        (Rules(kelly_multiplier=0.5), 0.04, 2.0),
+        (Rules(max_stake_pct=2.0), 0.9, 2.0),
+    ],
+)
+def test_the_stake_is_a_share_of_kelly_and_capped(rules: Rules, kelly: float, stake: float) -> None:
+    assert decide(9.0, 1.0, kelly, rules).stake_pct == pytest.approx(stake)
 
 
-@given(st.integers(0, 10**6), st.integers(0, 10**6))
-def test_confidence_rises_with_the_sample(n: int, m: int) -> None:
-    low, high = sorted((n, m))
-    assert confidence(np.array([low]), KNOWN)[0] <= confidence(np.array([high]), KNOWN)[0] <= 1
-
-
-@given(st.integers(0, 10**6), st.lists(st.booleans(), min_size=5, max_size=5), st.integers(0, 4))
-def test_confidence_falls_with_every_unknown(n: int, unknown: list[bool], column: int) -> None:
-    fewer = np.array([unknown])
-    more = fewer.copy()
-    more[0, column] = True
-    lower, upper = confidence(np.array([n]), more)[0], confidence(np.array([n]), fewer)[0]
-    assert 0 <= lower <= upper
-    assert lower < upper or unknown[column]
-
-
-def test_the_stake_is_quarter_kelly_and_capped() -> None:
-    assert stake_pct(np.array([0.0, 0.04, 0.9]), Rules()).tolist() == [0.0, 1.0, 5.0]
+@pytest.mark.parametrize("roi", [-30.0, -2.0, -0.5, 0.0, 0.5, 3.0, 4.0, 5.0, 6.0])
+@pytest.mark.parametrize("trust", [0.0, 0.3, 0.31, 0.5, 0.51, 0.7, 0.71, 1.0])
+@pytest.mark.parametrize("kelly", [0.0, 0.01])
+def test_the_decision_on_one_bet_is_that_on_an_array(roi: float, trust: float, kelly: float) -> None:
+    many = decide(np.array([roi]), np.array([trust]), np.array([kelly]), RULES)
+    assert [np.asarray(column).item() for column in many] == list(decide(roi, trust, kelly, RULES))

@@ -126,7 +126,7 @@ class Models:
 
 
 def _graded(models: Models, n: int, mean: float = 0.5) -> Graded:
-    rows = SimpleNamespace(matrix=_matrix(n, mean), unknown=np.zeros((n, 5), dtype=bool))
+    rows = SimpleNamespace(matrix=_matrix(n, mean), unknown_columns=np.zeros((n, 5), dtype=bool))
     return Graded(models, [a_bet()] * n, [a_prediction()] * n, rows, time.time())
 
 

@@ -3,7 +3,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from pikkit.grading.reasons import sigmoid
+from pikkit.bets.numbers import sigmoid
 from training.fit import Choice, Fitted, choose, fit, fit_prior, logit
 from training.measures import log_losses
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pikkit.bets.numbers import sigmoid
 from pikkit.bets.odds import implied_probability
-from pikkit.grading.decision import GRADES
-from pikkit.grading.reasons import sigmoid
+from pikkit.bets.prediction import GRADES
 from training.evaluate import Judged, gates, slices
 from training.fit import Choice, calibrate, choose, fit, logit
 from training.simulate import simulate

@@ -5,7 +5,9 @@ import numpy.typing as npt
 import pytest
 
 from pikkit.errors import ModelError
-from pikkit.features.table import FEATURES, FeatureSpec, build_matrix
+from pikkit.features.rows import build_rows
+from pikkit.features.spec import FeatureSpec
+from pikkit.features.table import FEATURES
 from pikkit.history.history import History, HistoryColumns, SettledBets, as_of
 from training.leaks import leaking_features
 from training.simulate import simulate
@@ -29,7 +31,7 @@ def own_result(bets: SettledBets) -> HistoryColumns:
 
 
 def rows(past_of: Callable[[SettledBets], HistoryColumns]) -> Callable[[SettledBets], npt.NDArray[np.float32]]:
-    return lambda bets: build_matrix(bets.bets, past_of(bets), SPEC).matrix
+    return lambda bets: build_rows(bets.bets, past_of(bets), SPEC).matrix
 
 
 def test_no_feature_knows_the_future() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pikkit.bets.bet import BetColumns
+from pikkit.bets.columns import BetColumns
 from pikkit.errors import ModelError
 from pikkit.history.history import SettledBets
 from training.live import join

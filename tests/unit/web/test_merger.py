@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pikkit.bets.bet import BatchAnswer
+from pikkit.bets.prediction import BatchAnswer
 from pikkit.grading.grader import BatchJob, Options
 from pikkit.web.merger import Merger
 

@@ -1,7 +1,4 @@
-"""A single bet takes a way of its own through features, odds and grading: to the bit the same as among others."""
-
 import math
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,15 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pikkit.bets.bet import CATEGORICAL, Bet, BetColumns
-from pikkit.bets.odds import Numbers, american_to_decimal, expected_roi_pct, implied_probability, kelly_fraction
+from pikkit.bets.bet import Bet
+from pikkit.bets.columns import BetNumbers
+from pikkit.bets.numbers import Numbers
+from pikkit.bets.odds import expected_roi_pct
 from pikkit.errors import ModelError
-from pikkit.features.onerow import feature_row
-from pikkit.features.table import FEATURES, FeatureSpec, build_matrix
-from pikkit.grading.decision import Rules, confidence, confidence_of_one, grade, grade_one
+from pikkit.features.categories import Categories
+from pikkit.features.facts import Facts
+from pikkit.features.rows import build_rows, matrix_of, sample_size
+from pikkit.features.spec import FeatureSpec
+from pikkit.features.table import FEATURES
+from pikkit.grading.decision import Rules
 from pikkit.grading.predictor import Predictor
 from pikkit.history.history import History
-from tests.support.settled import settled
+from tests.support.settled import columns_of, settled
 
 NOW = 1_769_428_800.5
 HISTORY = History.from_bets(
@@ -95,16 +97,17 @@ class Models:
 
 
 @given(bet=bets, history=histories, spec=st.sampled_from([FULL, PARTLY]), neutral=st.sampled_from([0, 100]))
-def test_the_feature_row_of_one_bet_is_the_row_it_has_in_a_matrix(
+def test_a_bet_has_the_feature_row_alone_that_it_has_in_training(
     bet: Bet, history: History, spec: FeatureSpec, neutral: int
 ) -> None:
-    columns = BetColumns.of([bet], NOW)
-    many = build_matrix(columns, history.lookup(columns), spec, neutral_count=neutral)
-    one = feature_row(bet, NOW, history, spec, neutral_count=neutral)
-    assert one.matrix.tobytes() == many.matrix.tobytes()
-    assert one.matrix.dtype == many.matrix.dtype
-    assert one.unknown == np.flatnonzero(many.unknown[0]).tolist()
-    assert [one.sample_size] == many.sample_size.tolist()
+    columns = columns_of([bet], NOW)
+    many = build_rows(columns, history.lookup(columns), spec, neutral_count=neutral)
+    codes, unknown, past = Categories(spec, history).one(bet)
+    facts = Facts.of(BetNumbers.of_one(bet, NOW), codes, past, neutral_count=neutral)
+    assert matrix_of(facts, spec).tobytes() == many.matrix.tobytes()
+    assert matrix_of(facts, spec).dtype == many.matrix.dtype
+    assert list(unknown.values()) == many.unknown_columns[0].tolist()
+    assert [sample_size(facts)] == many.sample_size.tolist()
 
 
 @given(bet=bets, other=bets, history=histories, roi=st.sampled_from(["price", "own"]))
@@ -118,34 +121,7 @@ def test_a_bet_gets_the_same_answer_alone_and_among_others(bet: Bet, other: Bet,
         assert repr(alone) == repr(among)  # -0.0 equals 0.0, but is not written so
 
 
-@given(american)
-def test_arithmetic_of_one_price_is_that_of_an_array(odds: float) -> None:
-    array = np.array([odds])
-    assert [american_to_decimal(odds)] == american_to_decimal(array).tolist()
-    assert [implied_probability(odds)] == implied_probability(array).tolist()
-
-
-@given(american, st.floats(0, 1))
-def test_kelly_and_roi_of_one_bet_are_those_of_an_array(odds: float, probability: float) -> None:
-    assert [kelly_fraction(probability, odds)] == kelly_fraction(np.array([probability]), np.array([odds])).tolist()
-    assert [expected_roi_pct(probability, odds)] == expected_roi_pct(np.array([probability]), np.array([odds])).tolist()
-
-
-@pytest.mark.parametrize("roi", [-30.0, -2.0, -0.5, 0.0, 0.5, 3.0, 4.0, 5.0, 6.0])
-@pytest.mark.parametrize("trust", [0.0, 0.3, 0.31, 0.5, 0.51, 0.7, 0.71, 1.0])
-@pytest.mark.parametrize("kelly", [0.0, 0.01])
-def test_the_grade_of_one_bet_is_that_of_an_array(roi: float, trust: float, kelly: float) -> None:
-    many = grade(np.array([roi]), np.array([trust]), np.array([kelly]), Rules())
-    assert grade_one(roi, trust, kelly, Rules()) == (many.grade[0], many.disagree[0])
-
-
-@given(st.integers(0, 10**6), st.sets(st.integers(0, len(CATEGORICAL) - 1)))
-def test_the_confidence_of_one_bet_is_that_of_an_array(sample: int, unknown: set[int]) -> None:
-    flags = np.array([[column in unknown for column in range(len(CATEGORICAL))]])
-    assert [confidence_of_one(sample, sorted(unknown))] == confidence(np.array([sample]), flags).tolist()
-
-
-@pytest.mark.parametrize("answers", [(math.nan, 1.0), (0.5, math.nan), (0.5, math.inf), (math.inf, 1.0)])
+@pytest.mark.parametrize("answers", [(math.nan, 1.0), (math.inf, 1.0), (0.5, math.nan), (0.5, math.inf)])
 @pytest.mark.parametrize("count", [1, 2, 9])
 def test_a_model_that_answers_with_no_number_is_refused(answers: tuple[float, float], count: int) -> None:
     broken: Any = SimpleNamespace(
@@ -156,13 +132,5 @@ def test_a_model_that_answers_with_no_number_is_refused(answers: tuple[float, fl
         roi=lambda _matrix, probability, _odds: answers[1] + 0 * probability,
     )
     bet = Bet(sport="Tennis", league="ATP", market="Spread", institution_name="DraftKings", odds=-110)
-    if math.isinf(answers[0]):
-        assert Predictor().predict(broken, [bet] * count, NOW)[0]["win_probability"] == 1.0  # clipped, as ever
-        return
     with pytest.raises(ModelError, match="no numbers"):
         Predictor().predict(broken, [bet] * count, NOW)
-
-
-def test_thresholds_of_the_operator_hold_for_one_bet_too() -> None:
-    strict = replace(Rules(), d_roi=100.0)
-    assert grade_one(-1.0, 1.0, 0.0, strict) == (4, False)

@@ -1,0 +1,86 @@
+"""Bets column by column: what features and past results are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from pikkit.bets.bet import CATEGORICAL, Bet
+from pikkit.bets.numbers import Bools, Floats, Picked, Truth, Value
+
+__all__ = ["BetColumns", "BetNumbers"]
+
+_NAN = float("nan")
+
+
+class BetNumbers(NamedTuple):
+    """The numbers of one bet, or of n bets in arrays of shape (n,)."""
+
+    odds: Value  # American
+    is_live: Truth
+    clv_percentage: Value  # percent; NaN: unknown
+    placed_at: Value  # seconds since the epoch, UTC
+
+    @classmethod
+    def of_one(cls, bet: Bet, now: float) -> BetNumbers:
+        """Those of a bet; `now` (epoch seconds) stands in where placed_at is not given."""
+        return cls(*_numbers([bet], now)[0])
+
+    @classmethod
+    def of(cls, bets: Sequence[Bet], now: float) -> BetNumbers:
+        """Those of bets, as `of_one` has them."""
+        odds, is_live, clv, placed_at = np.array(_numbers(bets, now)).T
+        return cls(odds, is_live, clv, placed_at)
+
+
+def _numbers(bets: Sequence[Bet], now: float) -> list[tuple[float, bool, float, float]]:
+    return [
+        (
+            bet.odds,
+            bet.is_live,
+            _NAN if bet.clv_percentage is None else bet.clv_percentage,
+            now if bet.placed_at is None else bet.placed_at.timestamp(),
+        )
+        for bet in bets
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class BetColumns:
+    """n bets, column by column: what features are computed from."""
+
+    sport: list[str]
+    league: list[str]
+    market: list[str]
+    institution_name: list[str]
+    bet_type: list[str]
+    odds: Floats  # American
+    is_live: Bools
+    clv_percentage: Floats  # percent; NaN: unknown
+    placed_at: Floats  # seconds since the epoch, UTC
+
+    def __len__(self) -> int:
+        return len(self.sport)
+
+    def categorical(self) -> Iterator[tuple[str, list[str]]]:
+        """The five text columns by name, in the order of CATEGORICAL."""
+        return ((name, getattr(self, name)) for name in CATEGORICAL)
+
+    @property
+    def numbers(self) -> BetNumbers:
+        """The columns that are numbers."""
+        return BetNumbers(self.odds, self.is_live, self.clv_percentage, self.placed_at)
+
+    def take(self, picked: Picked) -> BetColumns:
+        """The bets at these positions."""
+        texts = {name: [values[i] for i in picked.tolist()] for name, values in self.categorical()}
+        return BetColumns(
+            **texts,
+            odds=self.odds[picked],
+            is_live=self.is_live[picked],
+            clv_percentage=self.clv_percentage[picked],
+            placed_at=self.placed_at[picked],
+        )

@@ -1,0 +1,25 @@
+"""Values of callers, as error messages repeat them: short, and never in full."""
+
+from __future__ import annotations
+
+__all__ = ["clipped", "shown"]
+
+_LONGEST = 40
+_LONGEST_TEXT = 200  # beyond it, only how long the text is
+
+
+def clipped(text: str) -> str:
+    """The first 40 characters."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def shown(value: object) -> str:
+    """The value in a few characters, whatever it is."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        return f"({len(value)} characters)"
+    try:
+        return clipped(repr(value))
+    except ValueError:  # Python refuses to write integers of more than 4,300 digits
+        return "(a number of thousands of digits)"
