@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
-from pikkit.bento.run_folder import prepare_runtime_dir
-
-RUNTIME_DIR = prepare_runtime_dir()  # before anything makes a metric
-
 from pikkit.bento.batch import BatchInput, BatchOutput
 from pikkit.bento.config import BATCH_PATH, service_config
 from pikkit.bento.image import container_image
 from pikkit.bento.lazy import LazyApplication
+from pikkit.bento.run_folder import prepare_runtime_dir
 from pikkit.settings import Settings
 from pikkit.telemetry.logs import configure
 
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
 
 SETTINGS = Settings.load()
 configure(SETTINGS)
+RUNTIME_DIR = prepare_runtime_dir(SETTINGS.data_dir, SETTINGS.deployment)
 
 
 def _build() -> Application:

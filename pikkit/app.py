@@ -29,6 +29,7 @@ from pikkit.telemetry.logs import get_logger
 from pikkit.telemetry.metrics import Metrics
 from pikkit.telemetry.prediction_log import PredictionLog
 from pikkit.telemetry.recorder import Recorder
+from pikkit.telemetry.scrape import CustomMetrics
 from pikkit.telemetry.worker_health import Strength, in_container
 from pikkit.web.gateway import Gateway
 from pikkit.web.hot import hot_routes
@@ -62,13 +63,14 @@ class Application:
 
     def __init__(self, settings: Settings, runtime_dir: Path) -> None:
         self._settings = settings
-        self._metrics = Metrics(settings)
+        self._metrics = Metrics(settings, runtime_dir / "workers")
         self._hub = ModelHub(
             settings, runtime_dir, on_failure=self._metrics.reload_failed, on_success=self._metrics.reload_ok
         )
         self._predictor = predictor_of(settings)
         self._drift = DriftMonitor(runtime_dir)
         self._metrics.watch(self._drift)
+        self._metrics.watch(CustomMetrics(runtime_dir / "metrics"))
         self._recorder = Recorder(
             self._predictor.rows,
             [self._drift, *([PredictionLog(settings)] if settings.prediction_log else [])],
@@ -126,7 +128,7 @@ class Application:
 
     async def start(self) -> None:
         """Begin to watch for new models, to record and to deliver alerts."""
-        self._metrics.defer()
+        self._metrics.start()
         self._hub.start(self._serves)
         self._recorder.start()
         if self._alerts:

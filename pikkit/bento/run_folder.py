@@ -1,39 +1,79 @@
-"""The folder that the workers of one service instance share while they run.
+"""The folder that the workers of one service instance share while they run: DATA_DIR/run/<slot>-<random>.
 
-BentoML keeps its metrics folder in BENTOML_HOME and empties it whenever a service starts, so two slots with one
-home would count into, and delete, each other's metrics. The first process of an instance makes a folder of its
-own instead, and its workers inherit the name through the environment.
+Not in the system's folder for temporary files, which others fill and clean. The first process of an instance makes
+it, and its workers inherit the name through the environment. What a killed instance left is removed by the next.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = ["prepare_runtime_dir"]
 
 _VARIABLE = "PIKKIT_RUNTIME_DIR"
+_OWNER = "owner"  # locked by the first process for as long as it lives
 
 
-def prepare_runtime_dir() -> Path:
+def prepare_runtime_dir(data_dir: Path, name: str) -> Path:
     """The instance's folder; made by its first process, which also removes it at its end.
 
-    Must run before the first metric is made: it points the Prometheus client's multiprocess folder there.
+    Must run before a service's own code makes a metric with the Prometheus client: BentoML's folder for those is in
+    BENTOML_HOME and emptied whenever a service starts, so two slots with one home would delete each other's.
+
+    Args:
+        data_dir: DATA_DIR; where it can't be written, the system's folder for temporary files serves.
+        name: of the slot, for whoever looks into DATA_DIR.
     """
     inherited = os.environ.get(_VARIABLE)
     if inherited and Path(inherited).is_dir():
         folder = Path(inherited)
     else:
-        folder = Path(tempfile.mkdtemp(prefix="pikkit-"))
+        folder = _make(data_dir / "run", name)
         os.environ[_VARIABLE] = str(folder)
         atexit.register(_remove, folder, os.getpid())
     metrics = folder / "metrics"
     metrics.mkdir(exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     return folder
+
+
+def _make(runs: Path, name: str) -> Path:
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs.resolve()))
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="pikkit-"))
+    with contextlib.suppress(OSError):
+        # Held open until this process ends, however it ends.
+        fcntl.flock(os.open(folder / _OWNER, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), fcntl.LOCK_EX)
+        for other in runs.iterdir():
+            if (other / _OWNER).is_file() and not any(map(_is_held, _locks(other))):
+                shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def _locks(folder: Path) -> Iterator[Path]:
+    """Files that the processes of an instance hold: its first one, then its workers, who may outlive that."""
+    yield folder / _OWNER
+    yield from (folder / "workers").glob("*.worker")
+
+
+def _is_held(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _remove(folder: Path, owner: int) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 from filelock import FileLock
 
 from pikkit.errors import ModelError
+from pikkit.files import replace_file
 from pikkit.models import activation, store
 from pikkit.models.conversion import convert
 from pikkit.models.model_set import MANIFEST, is_sound
@@ -241,9 +242,7 @@ class SharedSet:
             return State()
 
     def _write(self, state: State) -> None:
-        with tempfile.NamedTemporaryFile("w", dir=self._runtime, delete=False, encoding="utf-8") as file:
-            json.dump(asdict(state), file)
-        Path(file.name).replace(self._file)
+        replace_file(self._file, json.dumps(asdict(state)).encode())
 
 
 def _serving(state: State, found: store.Stored, source: str) -> State:

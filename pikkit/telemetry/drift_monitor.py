@@ -1,16 +1,21 @@
 """Live distribution of one service instance over the past day, kept by its workers together.
 
 Each worker counts a sample of its bets by the hour and writes its counts into a file of its own a few times a
-minute; whoever is asked adds the files up. Memory is bounded by hours and bins, whatever the traffic.
+minute; whoever is asked adds the files up. A worker that starts goes on with the file of one that ended. Memory is
+bounded by hours and bins, whatever the traffic.
+
+A bet counts once an hour in each worker, however often it is asked about: a page that polls ten bets is not a
+change of what people bet on.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +25,7 @@ from prometheus_client.registry import Collector
 
 from pikkit.bets.bet import CATEGORICAL
 from pikkit.errors import ModelError
+from pikkit.files import replace_file
 from pikkit.telemetry.drift import OUTPUTS, Baseline, Counts, drift_report
 from pikkit.telemetry.logs import get_logger
 from pikkit.telemetry.recorder import Graded
@@ -30,6 +36,9 @@ HOURS = 24
 _HOUR_S = 3600
 _BETS_PER_S = 200  # sampled beyond: features are computed a second time for this
 _WRITE_EVERY_S = 5.0
+
+_IDENTITY = ("event", "selection", "line", "starts_at", "client_ref")  # beside what the features say of a bet
+_REMEMBERED = 50_000
 
 _log = get_logger("pikkit.drift")
 
@@ -48,7 +57,8 @@ class DriftMonitor(Collector):
     def __init__(self, folder: Path) -> None:
         """`folder` is shared by the workers of the instance, and ends with it."""
         self._folder = folder
-        self._file = folder / f"{os.getpid()}.drift"
+        self._file, self._claim = _claim(folder)
+        self._seen: tuple[int, set[int]] = (0, set())
         self._now = _Counting("", None, {})
         self._budget = float(_BETS_PER_S)
         self._budget_at = 0.0
@@ -63,7 +73,12 @@ class DriftMonitor(Collector):
                 baseline = Baseline.from_json(models.baseline)
             except ModelError as error:
                 _log.warning("no drift report for this model set", reason=error.message)
-        self._now = _Counting(str(models.sha256), baseline, {})
+        hours = {}
+        if baseline is not None:
+            for hour, counts in self._read(self._file, str(models.sha256)).items():
+                hours[int(hour)] = Counts(baseline)
+                hours[int(hour)].merge(counts)
+        self._now = _Counting(str(models.sha256), baseline, hours)
 
     def wants(self, bets: int, now: float) -> bool:
         """Up to 200 bets a second, in the mean."""
@@ -86,12 +101,29 @@ class DriftMonitor(Collector):
             now.hours[hour] = Counts(now.baseline)
             for old in [known for known in now.hours if known <= hour - HOURS]:
                 del now.hours[old]
-        columns = {name: graded.rows.matrix[:, i] for i, name in enumerate(graded.models.spec.names)}
+        new = self._unseen(graded, hour)
+        if not new:
+            return
+        predictions = [graded.predictions[i] for i in new]
+        columns = {name: graded.rows.matrix[new, i] for i, name in enumerate(graded.models.spec.names)}
         for name in OUTPUTS:
-            columns[name] = np.array([prediction[name] for prediction in graded.predictions])  # type: ignore[literal-required]
-        grades = [prediction["bet_grade"] for prediction in graded.predictions]
-        now.hours[hour].add(columns, grades, graded.rows.unknown_columns)
+            columns[name] = np.array([prediction[name] for prediction in predictions])  # type: ignore[literal-required]
+        grades = [prediction["bet_grade"] for prediction in predictions]
+        now.hours[hour].add(columns, grades, graded.rows.unknown_columns[new])
         self._changed = True
+
+    def _unseen(self, graded: Graded, hour: int) -> list[int]:
+        """Places of the bets that are new in this hour."""
+        if self._seen[0] != hour or len(self._seen[1]) > _REMEMBERED:
+            self._seen = (hour, set())
+        seen = self._seen[1]
+        new = []
+        for i, bet in enumerate(graded.bets):
+            key = hash((graded.rows.matrix[i].tobytes(), *(getattr(bet, name, None) for name in _IDENTITY)))
+            if key not in seen:
+                seen.add(key)
+                new.append(i)
+        return new
 
     def flush(self) -> None:
         """Write the file, if it is due."""
@@ -108,9 +140,7 @@ class DriftMonitor(Collector):
             "sha256": self._now.sha256,
             "hours": {str(hour): counts.to_json() for hour, counts in self._now.hours.items()},
         }
-        with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False, encoding="utf-8") as file:
-            json.dump(state, file)
-        Path(file.name).replace(self._file)
+        replace_file(self._file, json.dumps(state).encode())
 
     def live(self) -> Counts | None:
         """Counts of all workers over the past day; None without a baseline."""
@@ -120,12 +150,21 @@ class DriftMonitor(Collector):
         total = Counts(baseline)
         newest = int(time.time() // _HOUR_S)
         for path in self._folder.glob("*.drift"):
-            state: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if state["sha256"] == sha256:
-                for hour, counts in state["hours"].items():
-                    if int(hour) > newest - HOURS:
-                        total.merge(counts)
+            for hour, counts in self._read(path, sha256).items():
+                if int(hour) > newest - HOURS:
+                    total.merge(counts)
         return total
+
+    def _read(self, path: Path, sha256: str) -> Mapping[str, Any]:
+        """Counts by the hour of one worker under this model set; {} where there are none that can be read."""
+        try:
+            state: Mapping[str, Any] = json.loads(path.read_bytes())
+            return dict(state["hours"]) if state["sha256"] == sha256 else {}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, LookupError, TypeError) as cause:  # damaged: written again within seconds
+            _log.warning("counts of a worker left out of the drift figures", file=path.name, reason=repr(cause))
+            return {}
 
     def report(self) -> dict[str, Any]:
         """Body of /api/v1/drift-report."""
@@ -158,3 +197,16 @@ class DriftMonitor(Collector):
         yield score
         yield share
         yield trained
+
+
+def _claim(folder: Path) -> tuple[Path, int]:
+    """A file that no living worker writes, and the lock that keeps it so until this process ends."""
+    for number in count(1):
+        claim = os.open(folder / f"{number}.claim", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(claim)
+        else:
+            return folder / f"{number}.drift", claim
+    raise AssertionError

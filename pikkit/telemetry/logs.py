@@ -9,6 +9,7 @@ while traces are sent.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import sys
@@ -60,7 +61,7 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[*common, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_logger,
+        logger_factory=_Output,
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -121,8 +122,17 @@ def access(*, method: str, path: str, status: int, seconds: float, request_id: s
 _access = get_logger("pikkit.access")
 
 
-def _logger(*_: Any) -> structlog.PrintLogger:
-    return structlog.PrintLogger(sys.stdout)
+class _Output:
+    """Standard output. A line that can't be written (its disk is full) is lost: no fault of the request it is about."""
+
+    def __init__(self, *_: Any) -> None:
+        self._file = sys.stdout
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            print(line, file=self._file, flush=True)
+
+    debug = info = warning = error = critical = msg
 
 
 def _as_json(event: EventDict, **_: Any) -> str:

@@ -1,8 +1,9 @@
-"""Metrics of one service instance, merged over its workers.
+"""Metrics of one service instance, added up over its workers.
 
-The Prometheus client's multiprocess mode keeps counters and histograms in files that outlive their worker, so they
-never decrease. What a worker says of itself (model set, start) stands in its worker file and ends with it
-(`pikkit.telemetry.workers`), so a killed worker leaves no stale series. Every label has a bounded set of values.
+A worker counts in memory (`pikkit.telemetry.series`) and tells the others through its file
+(`pikkit.telemetry.worker_files`), which also holds what it says of itself: model set, start, memory. So counters and
+histograms outlive their worker and never decrease, and a killed worker leaves no stale series. Every label has a
+bounded set of values.
 
 BentoML's own metrics are off (raw paths as labels); with them goes `bentoml_service_adaptive_batch_size`, which it
 only observes while they are on. `pikkit_merged_requests` counts the same: requests merged into one model call.
@@ -11,28 +12,26 @@ only observes while they are on. `pikkit_merged_requests` counts the same: reque
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import generate_latest
 from prometheus_client.registry import Collector
 
 from pikkit.bets.bet import CATEGORICAL, Bet
 from pikkit.bets.prediction import Prediction
 from pikkit.errors import PikkitError
 from pikkit.settings import Settings
-from pikkit.telemetry.deferred import Tally
 from pikkit.telemetry.labels import Labels
-from pikkit.telemetry.scrape import OutboxState, Snapshot
-from pikkit.telemetry.workers import Workers
+from pikkit.telemetry.scrape import Exposition, OutboxState, Snapshot
+from pikkit.telemetry.series import Merged, Series
+from pikkit.telemetry.worker_files import Look, WorkerFiles
 
-__all__ = ["ENDPOINTS", "PROBES", "Metrics", "WorkerFiles", "trained_at"]
+__all__ = ["ENDPOINTS", "PROBES", "Metrics", "trained_at"]
 
 ENDPOINTS = (
     "predict",
@@ -61,24 +60,9 @@ _SECONDS = tuple(ms / 1000 for ms in _MS)
 _BETS = (1, 2, 5, 10, 20, 50, 100)
 _TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 _REQUESTS = (1, 2, 4, 8, 16)
+_PAUSE_S = 0.02  # a worker that is killed takes that much of its counts along
+_BEAT_S = 1.0
 _COMPACT_TIMES = ("%Y%m%d_%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d")
-
-
-class WorkerFiles(Collector):
-    """What all workers have counted in the files of `folder`.
-
-    The client makes a file and gives it its size afterwards; its own collector fails on one that has none yet, or
-    that a killed worker left so.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def collect(self) -> Iterable[Metric]:
-        """Merged over the workers."""
-        files = [str(file) for file in self._folder.glob("*.db") if _size(file)]
-        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
-        return merged
 
 
 class Metrics:
@@ -87,76 +71,74 @@ class Metrics:
     Not a worker: BentoML's parent process imports the service too, and must not call `join`.
     """
 
-    def __init__(self, settings: Settings, *, workers_expected: int | None = None) -> None:
+    def __init__(self, settings: Settings, folder: Path | None = None, *, workers_expected: int | None = None) -> None:
         """Make every series that rules need, at zero.
 
-        Raises:
-            RuntimeError: PROMETHEUS_MULTIPROC_DIR is set, but the client was imported before that.
+        Args:
+            settings: version, slot, number of workers.
+            folder: shared by the workers of the instance; None where this process is all of it.
+            workers_expected: instead of what the settings say.
         """
-        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-        if bool(folder) != bool(getattr(values.ValueClass, "_multiprocess", False)):
-            raise RuntimeError(
-                "prometheus_client was imported before PROMETHEUS_MULTIPROC_DIR was set: "
-                "call pikkit.bento.run_folder.prepare_runtime_dir() first"
-            )
-        self._folder = Path(folder) if folder else None
-        self._workers = Workers(self._folder) if self._folder else None
-        self._registry = CollectorRegistry()
+        self._files = WorkerFiles(folder) if folder else None
+        self._series = series = Series()
         self._expected = workers_expected if workers_expected is not None else _expected(settings.workers)
         self._labels = {"version": settings.app_version, "deployment": settings.deployment}
-        self._state: dict[str, Any] = {"started": time.time()}
+        self._state: Mapping[str, Any] = {"started": time.time()}
         self._outbox: Callable[[], OutboxState] | None = None
         self._collectors: list[Collector] = []
-        self._tally = Tally()
         self._in_progress = 0
         self._vocabulary = Labels({})
         self._vocabulary_of: object = None
-        self._children: dict[tuple[str, str, str], Counter] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._is_due = False
 
-        def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
-            return Counter(name, text, labels, registry=self._registry)
-
-        def histogram(name: str, text: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> Histogram:
-            return Histogram(name, text, labels, buckets=buckets, registry=self._registry)
-
-        self._active = Gauge(
-            "pikkit_active_requests", "Requests in progress", registry=self._registry, multiprocess_mode="livesum"
+        self._active = series.gauge("pikkit_active_requests", "Requests in progress")
+        latency = series.histogram(
+            "pikkit_prediction_latency_seconds", "Time from request to answer", _SECONDS, ["endpoint"]
         )
-        latency = histogram("pikkit_prediction_latency_seconds", "Time from request to answer", _SECONDS, ["endpoint"])
-        self._latency = {endpoint: latency.labels(endpoint) for endpoint in ENDPOINTS}
-        self._requests = counter("pikkit_requests_total", "Requests answered", ["endpoint", "status"])
+        self._latency = {endpoint: latency.of(endpoint) for endpoint in ENDPOINTS}
+        self._requests = series.counter("pikkit_requests_total", "Requests answered", ["endpoint", "status"])
         self._answered = {
-            (endpoint, status): self._requests.labels(endpoint, str(status))
+            (endpoint, status): self._requests.of(endpoint, str(status))
             for endpoint in ENDPOINTS
             for status in (200, 400, 500, 503)
         }
-        self._predictions = counter("pikkit_predictions_total", "Bets graded", ["sport", "market", "grade"])
+        self._predictions = series.counter("pikkit_predictions_total", "Bets graded", ["sport", "market", "grade"])
         for letter in GRADES:
-            self._child("other", "other", letter)
-        grades = counter("pikkit_grades_total", "Bets graded, by grade alone", ["grade"])
-        self._grades = {letter: grades.labels(letter) for letter in GRADES}
-        high = counter("pikkit_high_grade_bets_total", "Bets graded A or B", ["grade"])
-        self._high = {letter: high.labels(letter) for letter in HIGH_GRADES}
-        self._probability = histogram("pikkit_win_probability", "Predicted win probabilities", _TENTHS)
-        unknown = counter("pikkit_unknown_categories_total", "Values that the model set does not know", ["column"])
-        self._unknown = {column: unknown.labels(column) for column in CATEGORICAL}
-        self._batch = histogram("pikkit_batch_size", "Bets in one prediction call", _BETS)
-        self._merged = histogram("pikkit_merged_requests", "Requests merged into one prediction call", _REQUESTS)
-        errors = counter("pikkit_prediction_errors_total", "Requests and bets refused or failed", ["code"])
-        self._errors = {code: errors.labels(code) for code in (*_codes(PikkitError), "other")}
-        failures = counter("pikkit_model_reload_failures_total", "Model sets that could not be used", ["reason"])
-        self._reload_failures = {reason: failures.labels(reason) for reason in RELOAD_REASONS}
-        self._reloads = counter("pikkit_model_reloads_total", "Model sets taken into service")
-        alerts = counter("pikkit_alerts_total", "What became of alerts", ["channel", "outcome"])
-        self._alerts = {pair: alerts.labels(*pair) for pair in ((c, o) for c in CHANNELS for o in OUTCOMES)}
-        self._alerts_dropped = counter("pikkit_alerts_dropped_total", "Alerts that never reached the outbox")
-        self._log_dropped = counter("pikkit_prediction_log_dropped_total", "Predictions that were not logged")
+            self._predictions.of("other", "other", letter)
+        grades = series.counter("pikkit_grades_total", "Bets graded, by grade alone", ["grade"])
+        self._grades = {letter: grades.of(letter) for letter in GRADES}
+        high = series.counter("pikkit_high_grade_bets_total", "Bets graded A or B", ["grade"])
+        self._high = {letter: high.of(letter) for letter in HIGH_GRADES}
+        self._probability = series.histogram("pikkit_win_probability", "Predicted win probabilities", _TENTHS).of()
+        unknown = series.counter(
+            "pikkit_unknown_categories_total", "Values that the model set does not know", ["column"]
+        )
+        self._unknown = {column: unknown.of(column) for column in CATEGORICAL}
+        self._batch = series.histogram("pikkit_batch_size", "Bets in one prediction call", _BETS).of()
+        self._merged = series.histogram(
+            "pikkit_merged_requests", "Requests merged into one prediction call", _REQUESTS
+        ).of()
+        errors = series.counter("pikkit_prediction_errors_total", "Requests and bets refused or failed", ["code"])
+        self._errors = {code: errors.of(code) for code in sorted({*_codes(PikkitError), "other"})}
+        failures = series.counter("pikkit_model_reload_failures_total", "Model sets that could not be used", ["reason"])
+        self._reload_failures = {reason: failures.of(reason) for reason in RELOAD_REASONS}
+        self._reloads = series.counter("pikkit_model_reloads_total", "Model sets taken into service").of()
+        alerts = series.counter("pikkit_alerts_total", "What became of alerts", ["channel", "outcome"])
+        self._alerts = {(c, o): alerts.of(c, o) for c in CHANNELS for o in OUTCOMES}
+        self._alerts_dropped = series.counter(
+            "pikkit_alerts_dropped_total", "Alerts that never reached the outbox"
+        ).of()
+        self._log_dropped = series.counter(
+            "pikkit_prediction_log_dropped_total", "Predictions that were not logged"
+        ).of()
 
     def join(self) -> None:
         """Count this process as a worker from now until it ends."""
-        self._active.set(0)  # a recycled process id inherits the file of its predecessor
-        if self._workers:
-            self._workers.join(self._state)
+        if self._files:
+            self._files.join()
+            self.flush()
 
     @property
     def workers_expected(self) -> int:
@@ -165,12 +147,13 @@ class Metrics:
 
     def workers_alive(self) -> int:
         """How many workers live."""
-        return len(self._states())
+        return len(self._files.alive()) if self._files else 1
 
     def begin(self) -> None:
         """A request has come in that is no probe."""
         self._in_progress += 1
-        self._tally.set(self._active, self._in_progress)
+        self._active.set(self._in_progress)
+        self._flush_soon()
 
     def end(self, endpoint: str, status: int, seconds: float) -> None:
         """A request was answered; call exactly once for each `begin`, and for each probe.
@@ -182,17 +165,18 @@ class Metrics:
         """
         if endpoint not in PROBES:
             self._in_progress -= 1
-            self._tally.set(self._active, self._in_progress)
+            self._active.set(self._in_progress)
         if endpoint not in self._latency:
             endpoint = "other"
-        self._tally.observe(self._latency[endpoint], (seconds,))
+        self._latency[endpoint].observe(seconds)
         child = self._answered.get((endpoint, status))
         if child is None:
             label = str(status) if status in _STATUSES else f"{status // 100}xx"
-            child = self._requests.labels(endpoint, label)
+            child = self._requests.of(endpoint, label)
             if status in _STATUSES:
                 self._answered[endpoint, status] = child
-        self._tally.count(child)
+        child.inc()
+        self._flush_soon()
 
     def predictions(self, bets: Sequence[Bet], predictions: Sequence[Prediction], model_set: Any) -> None:
         """These bets were graded in one call of `model_set` (needs `.spec.encoders`)."""
@@ -201,21 +185,20 @@ class Metrics:
         if self._vocabulary_of is not model_set:
             self._vocabulary = Labels(model_set.spec.encoders)
             self._vocabulary_of = model_set
-        tally = self._tally
-        tally.observe(self._batch, (len(bets),))
+        self._batch.observe(len(bets))
         series, unknown = self._vocabulary.count(bets, predictions)
         for (sport, market, letter), count in series.items():
-            tally.count(self._child(sport, market, letter), count)
-            tally.count(self._grades[letter], count)
+            self._predictions.of(sport, market, letter).inc(count)
+            self._grades[letter].inc(count)
             if letter in self._high:
-                tally.count(self._high[letter], count)
+                self._high[letter].inc(count)
         for column, count in unknown.items():
-            tally.count(self._unknown[column], count)
-        tally.observe(self._probability, [prediction["win_probability"] for prediction in predictions])
+            self._unknown[column].inc(count)
+        self._probability.observe_all([prediction["win_probability"] for prediction in predictions])
 
     def merged(self, requests: int) -> None:
         """So many batch requests were graded in one call."""
-        self._tally.observe(self._merged, (requests,))
+        self._merged.observe(requests)
 
     def error(self, code: str) -> None:
         """A request or a bet was refused or failed with this error code."""
@@ -269,46 +252,58 @@ class Metrics:
         """Ask `collector` for more series at each scrape."""
         self._collectors.append(collector)
 
-    def defer(self) -> None:
-        """Hold back for an instant what the running event loop counts: see `pikkit.telemetry.deferred`."""
-        self._tally.defer()
+    def start(self) -> None:
+        """From now on the running event loop tells the other workers what this one counts, an instant later."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
+        self._beat()
 
     def flush(self) -> None:
-        """Write what this worker's event loop holds back; call it there."""
-        self._tally.flush()
+        """Tell the other workers now."""
+        self._is_due = False
+        if self._files:
+            self._files.publish(self._series.dump(), self._state)
+
+    def mend(self) -> None:
+        """Make this worker's file again if somebody deleted it."""
+        if self._files:
+            self._files.mend()
+            self.flush()
 
     async def scrape(self) -> bytes:
-        """Prometheus text with everything that this worker counted until now."""
-        self.flush()
+        """Prometheus text with everything that was counted until now."""
         return await asyncio.to_thread(self.render)
 
     def render(self) -> bytes:
         """Prometheus text of the whole instance. Takes milliseconds and reads files: call it in a thread."""
-        states = self._states()  # first: it removes the gauges of dead workers
-        registry = self._registry
-        if self._folder:
-            registry = CollectorRegistry()
-            registry.register(WorkerFiles(self._folder))
+        self.flush()
+        look = self._files.look() if self._files else Look()
+        merged = Merged()
+        merged.add(self._series.dump())
+        for dump in look.living:
+            merged.add(dump)
+        for dump in look.ended:
+            merged.add(dump, alive=False)
+        states = [self._state, *(worker.state for worker in look.alive)]
         outbox = self._outbox() if self._outbox else None
-        moment = CollectorRegistry()
-        moment.register(Snapshot(self._labels, states, self._expected, outbox))
-        for collector in self._collectors:
-            moment.register(collector)
-        return generate_latest(registry) + generate_latest(moment)
+        now = Snapshot(self._labels, states, self._expected, outbox)
+        return generate_latest(Exposition(merged, [now, *self._collectors], look.broken))
 
-    def _child(self, sport: str, market: str, grade: str) -> Counter:
-        child = self._children.get((sport, market, grade))
-        if child is None:
-            child = self._children[sport, market, grade] = self._predictions.labels(sport, market, grade)
-        return child
+    def _beat(self) -> None:
+        """Once a second: what other threads counted, and that this event loop runs."""
+        if self._loop:
+            self._state = {**self._state, "beat": time.monotonic()}
+            self.mend()
+            self._loop.call_later(_BEAT_S, self._beat)
+
+    def _flush_soon(self) -> None:
+        if not self._is_due and self._loop is not None and get_ident() == self._thread:
+            self._is_due = True
+            self._loop.call_later(_PAUSE_S, self.flush)
 
     def _say(self, **news: Any) -> None:
-        self._state.update(news)
-        if self._workers:
-            self._workers.publish(self._state)
-
-    def _states(self) -> list[dict[str, Any]]:
-        return list(self._workers.alive().values()) if self._workers else [self._state]
+        self._state = {**self._state, **news}
+        self.flush()
 
 
 def trained_at(version: str) -> float | None:
@@ -326,13 +321,6 @@ def trained_at(version: str) -> float | None:
     if moment is None:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:  # of a worker that is gone
-        return 0
 
 
 def _codes(error: type[PikkitError]) -> set[str]:

@@ -1,15 +1,22 @@
-"""The metrics that are known only at the moment of a scrape: living workers, model set, outbox."""
+"""One scrape: what was counted, and what is known only at its moment (living workers, model set, outbox)."""
 
 from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-__all__ = ["OutboxState", "Snapshot"]
+from pikkit.telemetry.logs import get_logger
+from pikkit.telemetry.series import Merged
+
+__all__ = ["CustomMetrics", "Exposition", "OutboxState", "Snapshot"]
+
+_log = get_logger("pikkit.metrics")
 
 
 class OutboxState(Protocol):
@@ -40,6 +47,43 @@ _OF_WORKERS: tuple[tuple[str, str, str, Pick], ...] = (
     ("pikkit_history_size", "Settled bets behind the history", "history", min),
     ("pikkit_model_reload_error", "1 while the files in MODEL_DIR can't be used", "reload_error", max),
 )
+
+
+class Exposition(Collector):
+    """Everything of one scrape. What can't be had is left out and named, rather than all of it lost."""
+
+    def __init__(self, counted: Merged, collectors: Sequence[Collector], broken: Sequence[str]) -> None:
+        """`broken`: files that the counts are without."""
+        self._counted = counted
+        self._asked = collectors
+        self._broken = tuple(broken)
+
+    def collect(self) -> Iterator[Metric]:
+        """The series, by name."""
+        yield from self._counted.metrics()
+        failed = []
+        for collector in self._asked:
+            try:
+                yield from list(collector.collect())
+            except Exception as cause:  # noqa: BLE001 - a damaged file of one must not hide all the others
+                failed.append(type(collector).__name__)
+                _log.error("metrics left out", collector=failed[-1], exc_info=cause)
+        errors = GaugeMetricFamily("pikkit_scrape_errors", "1 for what this scrape is without", labels=["source"])
+        for source in (*self._broken, *failed):
+            errors.add_metric([source], 1)
+        yield errors
+
+
+class CustomMetrics(Collector):
+    """What a service's own code counts with the Prometheus client, in the client's files of all workers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        """Merged over the workers; without files that have no size yet, or that a killed worker left so."""
+        files = [str(file) for file in self._folder.glob("*.db") if file.stat().st_size]
+        yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
 
 
 class Snapshot(Collector):

@@ -1,7 +1,9 @@
 """Metrics over several processes, as under BentoML."""
 
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +54,10 @@ class Worker:
         self.popen.stdout.close()
         self.popen.wait()
 
+    def kill(self) -> None:
+        self.popen.kill()
+        assert self.answer() == ""  # until it has ended; not waited for: a zombie is not alive either
+
 
 @contextmanager
 def _workers(folder: Path, count: int) -> Iterator[list[Worker]]:
@@ -94,9 +100,7 @@ def test_killed_workers_leave_no_stale_series_and_are_no_longer_alive(four: list
     assert value(before, "pikkit_workers_alive") == 4
     assert value(before, "pikkit_active_requests") == 4
     for worker in four[2:]:
-        worker.popen.kill()  # not waited for: a zombie is not alive either
-    for worker in four[2:]:
-        assert worker.answer() == ""  # until it has ended
+        worker.kill()
     after = four[1].scrape()
     assert value(after, "pikkit_workers_alive") == 2
     assert value(after, "pikkit_workers_expected") == 4
@@ -111,3 +115,109 @@ def test_model_info_counts_the_workers_that_serve_a_set(four: list[Worker]) -> N
     found = four[3].scrape()
     infos = [(dict(labels)["version"], count) for (name, labels), count in found.items() if name == "pikkit_model_info"]
     assert infos == [("20251222_131123", 4)]
+
+
+def _errors(found: Series) -> set[str]:
+    return {dict(labels)["source"] for name, labels in found if name == "pikkit_scrape_errors"}
+
+
+def _grades(found: Series) -> float:
+    return value(found, "pikkit_grades_total", grade="A")
+
+
+def test_what_dead_workers_counted_stays_in_one_file(tmp_path: Path) -> None:
+    with _workers(tmp_path, 1) as [living]:
+        for _ in range(5):
+            with _workers(tmp_path, 1) as [worker]:
+                worker.do("count")
+                worker.kill()
+        assert _grades(living.scrape()) == _grades(living.scrape()) == 5 * _COUNTS
+        assert sorted(path.suffix or path.name for path in tmp_path.iterdir()) == [".worker", "ended", "lock"]
+
+
+def test_a_worker_that_dies_while_it_moves_what_a_dead_one_counted_counts_nothing_twice(tmp_path: Path) -> None:
+    with _workers(tmp_path, 2) as [living, worker]:
+        worker.do("count")
+        [file] = [path for path in tmp_path.glob("*.worker") if path.name.startswith(f"{worker.popen.pid}-")]
+        worker.kill()
+        kept = file.read_bytes()
+        assert _grades(living.scrape()) == _COUNTS
+        file.write_bytes(kept)  # as if the one who moved it had not come to remove it
+        assert _grades(living.scrape()) == _COUNTS
+        assert not file.exists()
+
+
+def _flipped(content: bytes) -> bytes:
+    return bytes(byte ^ 1 if i % 4096 == 4095 else byte for i, byte in enumerate(content))
+
+
+def test_damaged_files_are_left_out_named_and_written_anew(tmp_path: Path) -> None:
+    with _workers(tmp_path, 2) as [one, other]:
+        other.do("count")
+        file = next(tmp_path.glob(f"{other.popen.pid}-*"))
+        dead = tmp_path / "1-dead.worker"
+        dead.write_bytes(file.read_bytes())
+        assert _grades(one.scrape()) == 2 * _COUNTS
+        for content in (b"no such thing", b"pikkit1\n" + b"\xff" * 99, _flipped(file.read_bytes())):
+            dead.touch()
+            for path in tmp_path.iterdir():
+                path.write_bytes(content)
+            found = one.scrape()
+            assert _errors(found) == {"ended", dead.name, file.name}
+            assert _grades(found) == 0
+            assert value(found, "pikkit_workers_alive") == 2
+            other.do("mend")
+            found = one.scrape()
+            assert _errors(found) == {"ended"}
+            dead.write_bytes(file.read_bytes())
+            one.scrape()
+            assert _errors(one.scrape()) == set()
+            assert not dead.exists()
+
+
+def test_deleted_files_are_made_again_by_those_who_need_them(four: list[Worker], tmp_path: Path) -> None:
+    for worker in four:
+        worker.do("count")
+    four[3].kill()
+    assert _grades(four[0].scrape()) == 4 * _COUNTS
+    shutil.rmtree(tmp_path)
+    for worker in four[:3]:
+        worker.do("mend")
+    for worker in four[:3]:
+        found = worker.scrape()
+        assert _grades(found) == 4 * _COUNTS
+        assert value(found, "pikkit_workers_alive") == 3
+
+
+def test_a_full_disk_takes_no_worker_down_and_each_still_counts_itself(four: list[Worker], tmp_path: Path) -> None:
+    four[3].do("count")
+    four[3].kill()
+    for worker in four[:3]:
+        worker.do("full")
+        worker.do("count")
+    assert [_grades(worker.scrape()) for worker in four[:3]] == [2 * _COUNTS] * 3
+    assert value(four[0].scrape(), "pikkit_workers_alive") == 3
+    with _workers(tmp_path, 1) as [late]:
+        late.do("full")
+        late.do("count")
+        assert _grades(late.scrape()) == 2 * _COUNTS
+
+
+def test_a_scrape_of_eight_workers_takes_no_longer_after_a_hundred_deaths(tmp_path: Path) -> None:
+    with _workers(tmp_path, 8) as workers:
+        for worker in workers:
+            worker.do("count")
+        template = next(tmp_path.glob("*.worker")).read_bytes()
+        workers[0].scrape()
+        times = []
+        for dead in (0, 100):
+            for i in range(dead):
+                (tmp_path / f"{i}-dead.worker").write_bytes(template)
+            if dead:
+                assert _grades(workers[0].scrape()) == 108 * _COUNTS
+            begin = time.perf_counter()
+            for _ in range(5):
+                workers[0].do("render")
+            times.append((time.perf_counter() - begin) / 5)
+        assert len(list(tmp_path.iterdir())) == 10
+    assert times[1] < 3 * times[0]

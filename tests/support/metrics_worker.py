@@ -1,20 +1,23 @@
 """A process that counts as a service worker does: `python -m tests.support.metrics_worker FOLDER N`.
 
 Prints a line for each command that it has carried out: `count` counts N requests and bets, `render` prints the
-metrics, `hold` begins a request and never ends it.
+metrics, `hold` begins a request and never ends it, `mend` looks after the files, `full` makes every write into a file
+fail from now on.
 """
 
-import os
+import resource
 import sys
+from pathlib import Path
 from typing import Any
 
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = sys.argv[1]
+import structlog
 
 from pikkit.settings import Settings
 from pikkit.telemetry.metrics import Metrics
 from tests.support.samples import a_bet, a_model_set, a_prediction
 
-metrics = Metrics(Settings(workers=4, deployment="blue", app_version="7"))
+structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+metrics = Metrics(Settings(workers=4, deployment="blue", app_version="7"), Path(sys.argv[1]))
 metrics.join()
 models: Any = a_model_set()
 metrics.model_loaded(models)
@@ -26,8 +29,14 @@ for line in sys.stdin:
             metrics.begin()
             metrics.predictions([a_bet()], [a_prediction("A")], models)
             metrics.end("predict", 200, 0.004)
+            metrics.flush()
     elif command == "hold":
         metrics.begin()
+        metrics.flush()
+    elif command == "mend":
+        metrics.mend()
+    elif command == "full":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     elif command == "render":
         sys.stdout.buffer.write(metrics.render())
     print("done", flush=True)  # noqa: T201 - the protocol

@@ -1,6 +1,8 @@
+import itertools
 import json
+import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +21,7 @@ from tests.support.samples import a_bet, a_prediction
 
 NAMES = ("implied_prob", "is_live")
 RNG = np.random.default_rng(7)
+_REFS = itertools.count()
 
 
 def _matrix(n: int, mean: float = 0.5) -> Any:
@@ -127,16 +130,13 @@ class Models:
 
 def _graded(models: Models, n: int, mean: float = 0.5) -> Graded:
     rows = SimpleNamespace(matrix=_matrix(n, mean), unknown_columns=np.zeros((n, 5), dtype=bool))
-    return Graded(models, [a_bet()] * n, [a_prediction()] * n, rows, time.time())
+    bets = [a_bet(client_ref=str(next(_REFS))) for _ in range(n)]
+    return Graded(models, bets, [a_prediction()] * n, rows, time.time())
 
 
 @pytest.fixture
-def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[DriftMonitor]:
-    monitors = []
-    for pid in (1, 2):
-        monkeypatch.setattr("os.getpid", lambda pid=pid: pid)
-        monitors.append(DriftMonitor(tmp_path))
-    return monitors
+def two(tmp_path: Path) -> list[DriftMonitor]:
+    return [DriftMonitor(tmp_path) for _ in range(2)]
 
 
 def test_whichever_worker_is_asked_tells_of_all(two: list[DriftMonitor]) -> None:
@@ -146,6 +146,47 @@ def test_whichever_worker_is_asked_tells_of_all(two: list[DriftMonitor]) -> None
         monitor.take(_graded(models, 600))
         monitor.flush()
     assert [monitor.report()["bets"] for monitor in two] == [1200, 1200]
+
+
+def test_a_bet_that_is_asked_about_again_counts_once_an_hour_and_another_one_counts(two: list[DriftMonitor]) -> None:
+    models, monitor = Models(), two[0]
+    monitor.use(models)
+    graded = _graded(models, 100)
+    for _ in range(20):
+        monitor.take(graded)
+    monitor.take(replace(graded, at=graded.at - 3600))
+    monitor.take(_graded(models, 100))
+    monitor.close()
+    assert monitor.report()["bets"] == 300
+
+
+def test_a_worker_goes_on_where_one_that_ended_stopped(two: list[DriftMonitor], tmp_path: Path) -> None:
+    models = Models()
+    for monitor in two:
+        monitor.use(models)
+        monitor.take(_graded(models, 600))
+        monitor.close()
+    os.close(two[0]._claim)  # as the kernel does when its process ends
+    late = DriftMonitor(tmp_path)
+    late.use(models)
+    late.take(_graded(models, 600))
+    late.close()
+    assert late.report()["bets"] == 1800
+    assert len(list(tmp_path.glob("*.drift"))) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"sha256": "ab"}', b"\xff"])
+def test_a_damaged_file_is_left_out_and_written_anew(two: list[DriftMonitor], tmp_path: Path, content: bytes) -> None:
+    models = Models()
+    for monitor in two:
+        monitor.use(models)
+        monitor.take(_graded(models, 600))
+        monitor.close()
+    (tmp_path / "1.drift").write_bytes(content)
+    assert two[1].report()["bets"] == 600
+    two[0].take(_graded(models, 600))
+    two[0].close()
+    assert two[1].report()["bets"] == 1800
 
 
 def test_another_model_set_begins_anew(two: list[DriftMonitor]) -> None:

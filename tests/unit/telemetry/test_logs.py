@@ -1,6 +1,9 @@
+import contextlib
 import json
 import logging
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,3 +143,14 @@ def test_the_level_holds_for_everybody(capsys: pytest.CaptureFixture[str]) -> No
     logging.getLogger("bentoml").warning("no")
     get_logger("pikkit.x").error("yes")
     assert [line["event"] for line in _lines(capsys)] == ["yes"]
+
+
+def test_a_line_that_finds_no_room_is_no_fault_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        configure(_settings())
+        _request(status=500)
+        get_logger("x").error("told")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()  # what is still in its buffer finds no room either

@@ -8,7 +8,8 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from pikkit.settings import Settings
-from pikkit.telemetry.metrics import ENDPOINTS, Metrics, WorkerFiles, trained_at
+from pikkit.telemetry.metrics import ENDPOINTS, Metrics, trained_at
+from pikkit.telemetry.scrape import CustomMetrics
 from tests.support.exposition import series, value
 from tests.support.samples import a_bet, a_model_set, a_prediction
 
@@ -18,7 +19,7 @@ def test_a_worker_that_is_just_making_its_file_does_not_spoil_a_scrape(tmp_path:
     counted.write_value('["bets", "bets_total", {}, "help"]', 3.0, 0.0)  # type: ignore[no-untyped-call]
     counted.close()  # type: ignore[no-untyped-call]
     (tmp_path / "counter_2.db").touch()
-    merged = list(WorkerFiles(tmp_path).collect())
+    merged = list(CustomMetrics(tmp_path).collect())
     assert [sample.value for metric in merged for sample in metric.samples] == [3.0]
     with pytest.raises(struct.error):  # what the client itself makes of it
         list(MultiProcessCollector(None, path=str(tmp_path)).collect())  # type: ignore[no-untyped-call]

@@ -1,0 +1,24 @@
+"""Files that other processes read at any moment."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+__all__ = ["replace_file"]
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file at once: readers see the old one or the new one, never half of it.
+
+    Raises:
+        OSError: it can't be written; the old one is as it was, and nothing else is left.
+    """
+    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            Path(file.name).replace(path)
+        except OSError:
+            Path(file.name).unlink(missing_ok=True)
+            raise

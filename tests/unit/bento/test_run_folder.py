@@ -1,0 +1,54 @@
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pikkit.bento.run_folder import prepare_runtime_dir
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("PIKKIT_RUNTIME_DIR", raising=False)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    yield
+    monkeypatch.undo()
+
+
+def test_the_workers_of_an_instance_share_a_folder_in_the_data_folder(tmp_path: Path) -> None:
+    folder = prepare_runtime_dir(tmp_path, "blue")
+    assert folder.parent == tmp_path / "run"
+    assert folder.name.startswith("blue-")
+    assert prepare_runtime_dir(tmp_path, "blue") == folder
+
+
+def test_two_instances_with_one_data_folder_share_nothing_and_keep_each_other_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare_runtime_dir(tmp_path, "blue")
+    monkeypatch.delenv("PIKKIT_RUNTIME_DIR")
+    assert prepare_runtime_dir(tmp_path, "green") != first
+    assert first.is_dir()
+
+
+def test_what_a_killed_instance_left_is_removed_once_its_last_worker_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "run/blue-left"
+    (left / "workers").mkdir(parents=True)
+    (left / "owner").touch()
+    worker = left / "workers/1-a.worker"
+    with worker.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        prepare_runtime_dir(tmp_path, "blue")
+        assert worker.exists()
+    monkeypatch.delenv("PIKKIT_RUNTIME_DIR")
+    prepare_runtime_dir(tmp_path, "blue")
+    assert not left.exists()
+
+
+def test_a_data_folder_that_can_t_be_written_is_no_reason_not_to_start(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("in the way")
+    folder = prepare_runtime_dir(tmp_path, "blue")
+    assert folder.is_dir()
+    assert tmp_path not in folder.parents
