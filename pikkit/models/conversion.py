@@ -132,6 +132,7 @@ def _write(copy: Path, into: Path, source_sha256: str) -> None:
     for _ in range(2):
         off = _disagreeing(models, load_set(into), load_engine(into, "roi", engines["roi"]), probes)
         if not off:
+            _check_canary(into, engines, probes)
             return
         for name in off:  # ONNX sums in another order; where that shows, XGBoost itself serves
             if engines[name]["type"] != "onnx":
@@ -189,6 +190,7 @@ def _check_contract(metadata: Mapping[str, Any], names: tuple[str, ...]) -> None
 
 def _model(path: Path, names: tuple[str, ...]) -> Any:
     from pikkit.models.pickles import load_pickle  # noqa: PLC0415
+    from pikkit.models.tree_bounds import check_estimator  # noqa: PLC0415
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of other versions; what matters is checked on probe rows
@@ -205,6 +207,7 @@ def _model(path: Path, names: tuple[str, ...]) -> Any:
         classes = int(getattr(model, "n_classes_", 2)) if is_classifier else 2
     except (AttributeError, TypeError, ValueError) as cause:
         raise ModelError(f"{path.name} holds a {kind} that was never fitted: train it first") from cause
+    check_estimator(path.name, model)
     if given != len(names):
         raise ModelError(f"{path.name} was trained on {given} features, the metadata names {len(names)}")
     if classes != 2:  # noqa: PLR2004 - won or not
@@ -324,6 +327,35 @@ def _disagreeing(models: Mapping[str, Any], converted: Any, roi: Any, probes: Ma
         if not (np.abs(values - after[name]) <= TOLERANCE * np.maximum(ones, np.abs(values))).all():
             off.append(name)
     return off
+
+
+def _check_canary(into: Path, engines: Mapping[str, Mapping[str, Any]], probes: Matrix) -> None:
+    """Ask the same row again and again, while what lies around it in memory changes.
+
+    Raises:
+        ModelError: the answers differ, so something else than the row was read.
+    """
+    from pikkit.models.model_set import load_engine  # noqa: PLC0415
+
+    k = probes.shape[1]
+    memory = np.zeros(2 * _AROUND + k, dtype=np.float32)
+    row = memory[_AROUND : _AROUND + k].reshape(1, k)
+    values = np.random.default_rng(1).normal(0, 1e3, _SAME_ROW)
+    for name, described in engines.items():
+        engine = load_engine(into, name, described)
+        answers = set()
+        for value in values:
+            memory[:] = value
+            row[0] = probes[0]
+            for size in (k, 8 * k, 4096):  # what was freed last is what a library gets for its own copy of the row
+                np.full(size, value, dtype=np.float32)
+            answers.add(engine.score(row, None).item())
+        if len(answers) > 1:
+            raise UnsafePickle(f"the {name} model answers one row in {len(answers)} ways: it reads what is not its own")
+
+
+_SAME_ROW = 300
+_AROUND = 1 << 18  # values on either side: a megabyte
 
 
 def _original_win(model: Any, probes: Matrix, base: Floats | None) -> Floats:

@@ -19,6 +19,7 @@ __all__ = ["check_build", "check_call", "check_new", "check_tree"]
 
 _DTYPE = re.compile(r"[<|=]?[biufcSUVO][0-9]{0,6}")
 _LATIN = frozenset({"latin1", "latin-1"})
+_MAX_CLASSES = 1000
 _DATA = (int, float, str, bytes, bool, type(None))
 
 
@@ -142,7 +143,13 @@ _CALLS: Mapping[str, Callable[[tuple[Any, ...]], bool]] = {
     "set": lambda a: len(a) == 1 and type(a[0]) is list,
     "OrderedDict": lambda a: not a or (len(a) == 1 and type(a[0]) is list),
     "_reconstructor": lambda a: len(a) == 3 and _is_estimator(a[0]) and a[1] is object and a[2] is None,  # noqa: PLR2004
-    "Tree": lambda a: len(a) == 3 and type(a[0]) is int and type(a[1]) is np.ndarray and type(a[2]) is int,  # noqa: PLR2004
+    "Tree": lambda a: (
+        len(a) == 3  # noqa: PLR2004 - features, classes of each output, outputs
+        and type(a[0]) is type(a[2]) is int
+        and type(a[1]) is np.ndarray
+        and a[1].shape == (a[2],)  # it is read as far as the number of outputs says
+        and bool(((a[1] > 0) & (a[1] <= _MAX_CLASSES)).all())
+    ),
 }
 
 

@@ -162,6 +162,26 @@ def _pipe(folder: Path) -> None:
     os.mkfifo(folder / WIN_FILE)
 
 
+def _forest(folder: Path) -> None:
+    """A forest one of whose trees asks for feature 40,000 of a million, where rows have six."""
+    random = np.random.default_rng(0)
+    model = RandomForestClassifier(2, random_state=0).fit(random.random((50, len(FEATURES))), random.random(50) > 0.5)
+    kind, arguments, state = model.estimators_[1].tree_.__reduce__()
+    state["nodes"]["feature"][0] = 40_000
+    model.estimators_[1].tree_ = kind(10**6, *arguments[1:])
+    model.estimators_[1].tree_.__setstate__(state)
+    (folder / WIN_FILE).write_bytes(pickle.dumps(model))
+
+
+def _booster(folder: Path) -> None:
+    """A booster that asks for feature 40,000; XGBoost loads and pickles it without a word."""
+    _, roi = train(1)
+    model = json.loads(bytes(roi.get_booster().save_raw("json")))
+    model["learner"]["gradient_booster"]["model"]["trees"][0]["split_indices"][0] = 40_000
+    roi.get_booster().load_model(bytearray(json.dumps(model).encode()))
+    (folder / ROI_FILE).write_bytes(pickle.dumps(roi))
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing file": (lambda folder: (folder / ROI_FILE).unlink(), ROI_FILE),
     "truncated": (_truncate(WIN_FILE, 0.7), WIN_FILE),
@@ -188,6 +208,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         _write(ROI_FILE, pickle.dumps(xgboost.XGBRegressor(booster="gblinear").fit(np.eye(6), np.arange(6.0)))),
         "no trees",
     ),
+    "a forest that reads foreign memory": (_forest, "not its own"),
+    "a booster that reads foreign memory": (_booster, "not its own"),
     "a broken history": (_write(HISTORY_FILE, "{}"), "history"),
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeRegressor
+from sklearn.tree._tree import Tree
 
 from pikkit.errors import ModelError, UnsafePickle
 from pikkit.models.pickles import load_pickle
@@ -53,6 +54,24 @@ def test_a_tree_that_leads_outside_of_itself_is_refused(tmp_path: Path) -> None:
         path.write_bytes(pickle.dumps(_Builds(model.tree_, state)))
         with pytest.raises(UnsafePickle, match="Tree"):
             load_pickle(path)
+
+
+@pytest.mark.parametrize("arguments", [(3, np.array([2]), 7), (3, np.array([10**9]), 1), (3, np.array([0]), 1)])
+def test_a_tree_whose_outputs_are_not_there_is_refused_before_it_is_made(tmp_path: Path, arguments: Any) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(_Makes(arguments)))
+    with pytest.raises(UnsafePickle, match="calls Tree"):
+        load_pickle(path)
+
+
+class _Makes:
+    """Pickles as a call of Tree."""
+
+    def __init__(self, arguments: Any) -> None:
+        self._arguments = arguments
+
+    def __reduce__(self) -> Any:
+        return Tree, self._arguments
 
 
 class _Builds:
