@@ -154,8 +154,9 @@ class History:
         try:
             return cls._of(_Written.model_validate(data))
         except (KeyError, ValueError) as cause:
+            said = " ".join(str(cause).split())[:200]
             raise ModelError(
-                f"the history is not one of format {_FORMAT} ({type(cause).__name__}: {cause}): "
+                f"the history is not one of format {_FORMAT} ({type(cause).__name__}: {said}): "
                 "make it with import_models.py --bets FILE"
             ) from cause
 
