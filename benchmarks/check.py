@@ -112,7 +112,7 @@ def main() -> None:
         from benchmarks.rivals.limit import app as limit  # noqa: PLC0415 - beside ours, not before
 
         async def scenario() -> list[str]:
-            ours._metrics.start()  # noqa: SLF001 - as in the service
+            ours._metrics.worker.start()  # noqa: SLF001 - as in the service
             return await check(ours.gateway(None), limit)
 
         missed = asyncio.run(scenario())

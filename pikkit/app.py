@@ -30,7 +30,7 @@ from pikkit.telemetry.metrics import Metrics
 from pikkit.telemetry.prediction_log import PredictionLog
 from pikkit.telemetry.recorder import Recorder
 from pikkit.telemetry.scrape import CustomMetrics
-from pikkit.telemetry.worker_health import Strength, in_container
+from pikkit.telemetry.worker_health import WorkerHealth
 from pikkit.web.gateway import Gateway
 from pikkit.web.hot import hot_routes
 from pikkit.web.openapi import EXAMPLE_BET
@@ -92,7 +92,9 @@ class Application:
             clock=time.time,
         )
         self._status = Status(settings, self._hub, drift=self._drift.report)
-        self._strength = Strength(self._metrics.workers_alive, self._metrics.workers_expected)
+        self._health = WorkerHealth(
+            self._metrics.worker.alive, self._metrics.workers_expected, ended=self._metrics.worker_ended
+        )
         self._routes = Routes(settings, self._grader, self._status, scrape=self._metrics.scrape)
 
     def router(self) -> Router:
@@ -113,7 +115,7 @@ class Application:
 
     def load(self) -> None:
         """Join the workers and load a model set. Without one the service starts, says so, and keeps looking."""
-        self._metrics.join()
+        self._metrics.worker.join()
         for missing in [name for name in ("uvloop", "httptools") if importlib.util.find_spec(name) is None]:
             _log.warning(f"{missing} is not installed: about half the speed; install requirements/serve.txt")
         try:
@@ -128,22 +130,21 @@ class Application:
 
     async def start(self) -> None:
         """Begin to watch for new models, to record and to deliver alerts."""
-        self._metrics.start()
+        self._metrics.worker.start()
         self._hub.start(self._serves)
         self._recorder.start()
         if self._alerts:
             self._alerts.start()
-        if in_container():
-            self._strength.start()
+        self._health.start()
 
     async def stop(self) -> None:
         """Finish what is under way."""
-        self._strength.stop()
+        self._health.stop()
         self._hub.stop()
         self._recorder.stop()
         if self._alerts:
             self._alerts.stop()
-        self._metrics.flush()
+        self._metrics.worker.flush()
 
     def ready(self) -> bool:
         """Whether a model set is loaded and has predicted once."""
@@ -153,7 +154,7 @@ class Application:
         """`models` serves from now on: warm it up, and say so."""
         self._predictor.predict(models, [read_bet(EXAMPLE_BET)], time.time())
         self._drift.use(models)
-        self._metrics.model_loaded(models)
+        self._metrics.model_loaded(models, self._hub.load_seconds)
         self._status.warmed = True
         _log.info(
             "model set serves",

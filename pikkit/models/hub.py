@@ -74,6 +74,7 @@ class ModelHub:
         self._on_failure = on_failure
         self._current: ModelSet | None = None
         self._loaded_at: float | None = None
+        self.load_seconds = 0.0  # that the last set took
         self._adopted: tuple[str, str] | None = None  # folder and source
         self._unloadable: tuple[str, str] | None = None  # folder, and why this worker can't load it
         self._load_again_at = 0.0
@@ -182,7 +183,9 @@ class ModelHub:
             if self._unloadable and self._unloadable[0] == shared.folder and time.monotonic() < self._load_again_at:
                 return
             try:
+                begin = time.perf_counter()
                 models = load_set(Path(shared.folder), tag=shared.tag, source=shared.source)
+                self.load_seconds = time.perf_counter() - begin
                 if self._thread:
                     self._on_swap(models)
             except Exception as cause:  # noqa: BLE001 - the old set serves on

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
-from prometheus_client import generate_latest
 from prometheus_client.registry import Collector
 
 from pikkit.bets.bet import CATEGORICAL, Bet
@@ -27,9 +25,9 @@ from pikkit.bets.prediction import Prediction
 from pikkit.errors import PikkitError
 from pikkit.settings import Settings
 from pikkit.telemetry.labels import Labels
-from pikkit.telemetry.scrape import Exposition, OutboxState, Snapshot
+from pikkit.telemetry.scrape import Exposed, Exposition, OutboxState, Snapshot, expose
 from pikkit.telemetry.series import Merged, Series
-from pikkit.telemetry.worker_files import Look, WorkerFiles
+from pikkit.telemetry.this_worker import ThisWorker
 
 __all__ = ["ENDPOINTS", "PROBES", "Metrics", "trained_at"]
 
@@ -60,15 +58,13 @@ _SECONDS = tuple(ms / 1000 for ms in _MS)
 _BETS = (1, 2, 5, 10, 20, 50, 100)
 _TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 _REQUESTS = (1, 2, 4, 8, 16)
-_PAUSE_S = 0.02  # a worker that is killed takes that much of its counts along
-_BEAT_S = 1.0
 _COMPACT_TIMES = ("%Y%m%d_%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d")
 
 
 class Metrics:
-    """Everything that one worker counts. Made once per process; `join` counts the process as a worker.
+    """Everything that one worker counts. Made once per process.
 
-    Not a worker: BentoML's parent process imports the service too, and must not call `join`.
+    Not a worker: BentoML's parent process imports the service too, and must not let `worker` join.
     """
 
     def __init__(self, settings: Settings, folder: Path | None = None, *, workers_expected: int | None = None) -> None:
@@ -79,20 +75,15 @@ class Metrics:
             folder: shared by the workers of the instance; None where this process is all of it.
             workers_expected: instead of what the settings say.
         """
-        self._files = WorkerFiles(folder) if folder else None
         self._series = series = Series()
+        self._worker = ThisWorker(series, folder)
         self._expected = workers_expected if workers_expected is not None else _expected(settings.workers)
         self._labels = {"version": settings.app_version, "deployment": settings.deployment}
-        self._state: Mapping[str, Any] = {"started": time.time()}
         self._outbox: Callable[[], OutboxState] | None = None
         self._collectors: list[Collector] = []
         self._in_progress = 0
         self._vocabulary = Labels({})
         self._vocabulary_of: object = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = 0
-        self._is_due = False
-
         self._active = series.gauge("pikkit_active_requests", "Requests in progress")
         latency = series.histogram(
             "pikkit_prediction_latency_seconds", "Time from request to answer", _SECONDS, ["endpoint"]
@@ -133,42 +124,39 @@ class Metrics:
         self._log_dropped = series.counter(
             "pikkit_prediction_log_dropped_total", "Predictions that were not logged"
         ).of()
+        self._ended = series.counter("pikkit_workers_ended_total", "Workers ended because they answered no more").of()
 
-    def join(self) -> None:
-        """Count this process as a worker from now until it ends."""
-        if self._files:
-            self._files.join()
-            self.flush()
+    @property
+    def worker(self) -> ThisWorker:
+        """This process among the workers; `join` it to count as one."""
+        return self._worker
 
     @property
     def workers_expected(self) -> int:
         """How many workers there should be."""
         return self._expected
 
-    def workers_alive(self) -> int:
-        """How many workers live."""
-        return len(self._files.alive()) if self._files else 1
-
     def begin(self) -> None:
         """A request has come in that is no probe."""
         self._in_progress += 1
         self._active.set(self._in_progress)
-        self._flush_soon()
+        self._worker.flush_soon()
 
-    def end(self, endpoint: str, status: int, seconds: float) -> None:
+    def end(self, endpoint: str, status: int, seconds: float, request_id: str = "") -> None:
         """A request was answered; call exactly once for each `begin`, and for each probe.
 
         Args:
             endpoint: one of ENDPOINTS; anything else counts as `other`.
             status: HTTP status; an unusual one is counted by its class.
             seconds: time from request to answer.
+            request_id: by which its log line is found; an example of its latency.
         """
         if endpoint not in PROBES:
             self._in_progress -= 1
             self._active.set(self._in_progress)
         if endpoint not in self._latency:
             endpoint = "other"
-        self._latency[endpoint].observe(seconds)
+        self._latency[endpoint].observe(seconds, request_id)
         child = self._answered.get((endpoint, status))
         if child is None:
             label = str(status) if status in _STATUSES else f"{status // 100}xx"
@@ -176,7 +164,7 @@ class Metrics:
             if status in _STATUSES:
                 self._answered[endpoint, status] = child
         child.inc()
-        self._flush_soon()
+        self._worker.flush_soon()
 
     def predictions(self, bets: Sequence[Bet], predictions: Sequence[Prediction], model_set: Any) -> None:
         """These bets were graded in one call of `model_set` (needs `.spec.encoders`)."""
@@ -204,10 +192,15 @@ class Metrics:
         """A request or a bet was refused or failed with this error code."""
         self._errors.get(code, self._errors["other"]).inc()
 
-    def model_loaded(self, model_set: Any) -> None:
-        """This worker serves `model_set` (`.version`, `.tag`, `.sha256`, `.starter`, `.history`) from now on."""
+    def model_loaded(self, model_set: Any, seconds: float = 0.0) -> None:
+        """This worker serves a set from now on.
+
+        Args:
+            model_set: has `.version`, `.tag`, `.sha256`, `.starter` and `.history`.
+            seconds: that it took to load.
+        """
         self._reloads.inc()
-        self._say(
+        self._worker.say(
             model={
                 "version": str(model_set.version),
                 "tag": str(model_set.tag),
@@ -215,6 +208,7 @@ class Metrics:
                 "starter": str(bool(model_set.starter)).lower(),
             },
             loaded=time.time(),
+            load_s=seconds,
             trained=trained_at(str(model_set.version)),
             history=int(model_set.history.size),
             reload_error=0,
@@ -223,12 +217,12 @@ class Metrics:
     def reload_failed(self, reason: str) -> None:
         """A look at MODEL_DIR found a set that can't be used; `reason` is one of RELOAD_REASONS."""
         self._reload_failures.get(reason, self._reload_failures["other"]).inc()
-        self._say(reload_error=1)
+        self._worker.say(reload_error=1)
 
     def reload_ok(self) -> None:
         """A look at MODEL_DIR found nothing wrong."""
-        if self._state.get("reload_error"):
-            self._say(reload_error=0)
+        if self._worker.said("reload_error"):
+            self._worker.say(reload_error=0)
 
     def alert(self, channel: str, outcome: str, count: int = 1) -> None:
         """An alert had this outcome on this channel; pairs outside CHANNELS and OUTCOMES are not counted."""
@@ -244,6 +238,10 @@ class Metrics:
         """Predictions were not written to the prediction log, because it could not keep up."""
         self._log_dropped.inc(count)
 
+    def worker_ended(self) -> None:
+        """A worker answered no more and was ended."""
+        self._ended.inc()
+
     def watch_outbox(self, state: Callable[[], OutboxState]) -> None:
         """Ask for the state of the outbox at each scrape."""
         self._outbox = state
@@ -252,58 +250,26 @@ class Metrics:
         """Ask `collector` for more series at each scrape."""
         self._collectors.append(collector)
 
-    def start(self) -> None:
-        """From now on the running event loop tells the other workers what this one counts, an instant later."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = get_ident()
-        self._beat()
-
-    def flush(self) -> None:
-        """Tell the other workers now."""
-        self._is_due = False
-        if self._files:
-            self._files.publish(self._series.dump(), self._state)
-
-    def mend(self) -> None:
-        """Make this worker's file again if somebody deleted it."""
-        if self._files:
-            self._files.mend()
-            self.flush()
-
-    async def scrape(self) -> bytes:
-        """Prometheus text with everything that was counted until now."""
-        return await asyncio.to_thread(self.render)
+    async def scrape(self, accept: str = "", accept_encoding: str = "") -> Exposed:
+        """Everything that was counted until now, in the format and encoding that a scraper asks for."""
+        return await asyncio.to_thread(lambda: expose(self.exposition(), accept, accept_encoding))
 
     def render(self) -> bytes:
-        """Prometheus text of the whole instance. Takes milliseconds and reads files: call it in a thread."""
-        self.flush()
-        look = self._files.look() if self._files else Look()
+        """Prometheus text of the whole instance. Reads files: call it in a thread."""
+        return expose(self.exposition()).body
+
+    def exposition(self) -> Exposition:
+        """Every series of the whole instance. Takes milliseconds and reads files: call it in a thread."""
+        states, look = self._worker.look()
         merged = Merged()
         merged.add(self._series.dump())
         for dump in look.living:
             merged.add(dump)
         for dump in look.ended:
             merged.add(dump, alive=False)
-        states = [self._state, *(worker.state for worker in look.alive)]
         outbox = self._outbox() if self._outbox else None
         now = Snapshot(self._labels, states, self._expected, outbox)
-        return generate_latest(Exposition(merged, [now, *self._collectors], look.broken))
-
-    def _beat(self) -> None:
-        """Once a second: what other threads counted, and that this event loop runs."""
-        if self._loop:
-            self._state = {**self._state, "beat": time.monotonic()}
-            self.mend()
-            self._loop.call_later(_BEAT_S, self._beat)
-
-    def _flush_soon(self) -> None:
-        if not self._is_due and self._loop is not None and get_ident() == self._thread:
-            self._is_due = True
-            self._loop.call_later(_PAUSE_S, self.flush)
-
-    def _say(self, **news: Any) -> None:
-        self._state = {**self._state, **news}
-        self.flush()
+        return Exposition(merged, [now, *self._collectors], look.broken)
 
 
 def trained_at(version: str) -> float | None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from pikkit.telemetry.logs import get_logger
 from pikkit.telemetry.series import Merged
 
-__all__ = ["CustomMetrics", "Exposition", "OutboxState", "Snapshot"]
+__all__ = ["CustomMetrics", "Exposed", "Exposition", "OutboxState", "Snapshot", "expose"]
 
 _log = get_logger("pikkit.metrics")
 
@@ -42,11 +44,35 @@ Pick = Callable[[Sequence[float]], float]
 
 _OF_WORKERS: tuple[tuple[str, str, str, Pick], ...] = (
     ("pikkit_start_time_seconds", "When the youngest worker started", "started", max),
+    ("pikkit_worker_start_seconds", "What the slowest worker took from its start until it served", "start_s", max),
     ("pikkit_model_load_timestamp", "When a model set was last taken into service", "loaded", max),
-    ("pikkit_model_trained_timestamp", "When the oldest model set in service was trained", "trained", min),
+    ("pikkit_model_load_timestamp_seconds", "When a model set was last taken into service", "loaded", max),
+    ("pikkit_model_load_seconds", "What the slowest worker took to load it", "load_s", max),
+    ("pikkit_model_trained_timestamp", "Old name of pikkit_model_trained_timestamp_seconds", "trained", min),
+    ("pikkit_model_trained_timestamp_seconds", "When the oldest set in service was trained", "trained", min),
     ("pikkit_history_size", "Settled bets behind the history", "history", min),
     ("pikkit_model_reload_error", "1 while the files in MODEL_DIR can't be used", "reload_error", max),
+    ("process_start_time_seconds", "When the oldest worker started", "started", min),
+    ("process_resident_memory_bytes", "Memory of all workers; pages that they share count in each", "resident", sum),
+    ("process_open_fds", "Open files and connections of all workers", "fds", sum),
 )
+
+
+class Exposed(NamedTuple):
+    """The answer to a scrape: its body and the headers that say how it is written."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+def expose(series: Collector, accept: str = "", accept_encoding: str = "") -> Exposed:
+    """Series as a scraper asks for them: OpenMetrics (with request ids as exemplars) or Prometheus text; gzip."""
+    encode, content_type = choose_encoder(accept)
+    body: bytes = encode(series)
+    headers = {"content-type": content_type, "vary": "Accept, Accept-Encoding"}
+    if "gzip" in accept_encoding:
+        return Exposed(gzip.compress(body, compresslevel=1), {**headers, "content-encoding": "gzip"})
+    return Exposed(body, headers)
 
 
 class Exposition(Collector):
@@ -104,19 +130,22 @@ class Snapshot(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The series, by name."""
-        info = GaugeMetricFamily("pikkit_build_info", "Version and slot", labels=list(self._labels))
-        info.add_metric(list(self._labels.values()), 1)
-        yield info
+        yield _info("pikkit_build", "Version and slot", [self._labels])
         yield _gauge("pikkit_workers_alive", "Worker processes that live", len(self._states))
         yield _gauge("pikkit_workers_expected", "Worker processes that there should be", self._expected)
-        sets = Tally(tuple(state["model"].values()) for state in self._states if "model" in state)
-        model = GaugeMetricFamily(
-            "pikkit_model_info", "Workers that serve a model set", labels=["version", "tag", "sha256", "starter"]
-        )
-        for values, count in sets.items():
-            model.add_metric(values, count)
-        yield model
+        sets = Tally(tuple(state["model"].items()) for state in self._states if "model" in state)
+        yield _info("pikkit_model", "Model sets in service", [dict(labels) for labels in sets])
+        serving = GaugeMetricFamily("pikkit_model_workers", "Workers that serve a model set", labels=["sha256"])
+        for labels, count in sets.items():
+            serving.add_metric([dict(labels)["sha256"]], count)
+        yield serving
         yield _gauge("pikkit_models_loaded", "Workers that have a model set", sets.total())
+        memory = GaugeMetricFamily(
+            "pikkit_worker_resident_memory_bytes", "Memory, oldest worker first", labels=["worker"]
+        )
+        for number, state in enumerate(sorted(self._states, key=lambda state: float(state.get("started", 0))), 1):
+            memory.add_metric([str(number)], state.get("resident", 0))
+        yield memory
         for name, text, key, pick in _OF_WORKERS:
             found = [state[key] for state in self._states if state.get(key) is not None]
             yield _gauge(name, text, pick(found) if found else 0)
@@ -126,6 +155,14 @@ class Snapshot(Collector):
                 "pikkit_alert_outbox_oldest_age_seconds", "Age of the oldest waiting", self._outbox.oldest_age_s
             )
             yield _gauge("pikkit_alert_outbox_parked", "Alerts given up", self._outbox.parked)
+
+
+def _info(name: str, text: str, labelled: Sequence[Mapping[str, str]]) -> Metric:
+    """A series of value 1 for each set of labels."""
+    info = InfoMetricFamily(name, text, labels=[])
+    for labels in labelled:
+        info.add_metric([], dict(labels))
+    return info
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -8,14 +8,14 @@ an addition in memory; `dump` gives all of them as bytes, `Merged` adds up what 
 from __future__ import annotations
 
 import json
+import time
 from array import array
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
-from math import inf
+from itertools import accumulate, repeat
 from threading import Lock
 from typing import Generic, Literal, NamedTuple, TypeVar
 
@@ -25,10 +25,14 @@ from prometheus_client.metrics_core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.samples import Exemplar
 
 __all__ = ["Counter", "Dump", "Gauge", "Histogram", "Labelled", "Merged", "Series"]
 
 Kind = Literal["counter", "gauge", "histogram"]
+_Made = TypeVar("_Made", bound="_One")
+_Examples = dict[tuple[int, int], tuple[float, str, float]]
+_EXAMPLES_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,15 @@ class _Family:
 
 
 class Dump(NamedTuple):
-    """All series at one moment: what they are called (JSON), and their numbers (doubles, in that order)."""
+    """All series at one moment.
+
+    `names`: what they are called, JSON. `values`: their numbers, doubles in that order. `examples`: JSON list of
+    series (its place), bucket (its place), value, request id, seconds since the epoch.
+    """
 
     names: bytes
     values: bytes
+    examples: bytes = b"[]"
 
 
 class Series:
@@ -63,6 +72,8 @@ class Series:
         self._families: list[_Family] = []
         self._made: list[tuple[int, tuple[str, ...]]] = []
         self._names: bytes | None = None
+        self._examples: _Examples = {}
+        self._told_examples = (b"[]", 0.0)
 
     def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Labelled[Counter]:
         """A new counter; `name` ends with `_total`."""
@@ -84,14 +95,22 @@ class Series:
         with self._lock:
             if self._names is None:
                 self._names = _names(self._families, self._made)
-            return Dump(self._names, self._values.tobytes())
+            return Dump(self._names, self._values.tobytes(), self._examples_json())
+
+    def _examples_json(self) -> bytes:
+        """Made once a second at most: they are no counts."""
+        now = time.monotonic()
+        if self._examples and now - self._told_examples[1] >= _EXAMPLES_EVERY_S:
+            told = [[*place, *example] for place, example in self._examples.items()]
+            self._told_examples = (json.dumps(told, separators=(",", ":")).encode(), now)
+        return self._told_examples[0]
 
     def _add(self, family: _Family) -> int:
         with self._lock:
             self._families.append(family)
             return len(self._families) - 1
 
-    def _make(self, number: int, labels: tuple[str, ...]) -> tuple[Lock, array[float], int, tuple[float, ...]]:
+    def _make(self, number: int, labels: tuple[str, ...], kind: type[_Made]) -> _Made:
         family = self._families[number]
         if len(labels) != len(family.labels):
             raise ValueError(f"{family.name} has the labels {family.labels}, not {len(labels)} of them")
@@ -100,19 +119,22 @@ class Series:
             self._values.extend([0.0] * family.width)
             self._made.append((number, labels))
             self._names = None
-        return self._lock, self._values, at, family.buckets
+            return kind(self._lock, self._values, at, family.buckets, (len(self._made) - 1, self._examples))
 
 
 class _One:
     """One series: where its numbers lie."""
 
-    __slots__ = ("_at", "_buckets", "_lock", "_values")
+    __slots__ = ("_at", "_buckets", "_examples", "_lock", "_number", "_values")
 
-    def __init__(self, lock: Lock, values: array[float], at: int, buckets: tuple[float, ...]) -> None:
+    def __init__(
+        self, lock: Lock, values: array[float], at: int, buckets: tuple[float, ...], examples: tuple[int, _Examples]
+    ) -> None:
         self._lock = lock
         self._values = values
         self._at = at
         self._buckets = buckets
+        self._number, self._examples = examples
 
 
 class Counter(_One):
@@ -141,11 +163,14 @@ class Histogram(_One):
 
     __slots__ = ()
 
-    def observe(self, value: float) -> None:
-        """Count one."""
+    def observe(self, value: float, request_id: str = "") -> None:
+        """Count one; with a request id it is the example of its bucket."""
+        bucket = bisect_left(self._buckets, value)
         with self._lock:
-            self._values[self._at + bisect_left(self._buckets, value)] += 1
+            self._values[self._at + bucket] += 1
             self._values[self._at + len(self._buckets) + 1] += value
+            if request_id:
+                self._examples[self._number, bucket] = (value, request_id, time.time())
 
     def observe_all(self, observed: Sequence[float]) -> None:
         """Count many."""
@@ -154,9 +179,6 @@ class Histogram(_One):
             for bucket, count in Tally(map(bisect_left, repeat(self._buckets), observed)).items():
                 values[at + bucket] += count
             values[at + len(self._buckets) + 1] += sum(observed)
-
-
-_Made = TypeVar("_Made", bound=_One)
 
 
 class Labelled(Generic[_Made]):
@@ -172,7 +194,7 @@ class Labelled(Generic[_Made]):
         """The series with these label values; the first call makes it, at 0. Keep what it returns where it counts."""
         one = self._made.get(labels)
         if one is None:
-            one = self._made[labels] = self._kind(*self._series._make(self._number, labels))
+            one = self._made[labels] = self._series._make(self._number, labels, self._kind)
         return one
 
 
@@ -181,6 +203,7 @@ class Merged:
 
     def __init__(self) -> None:
         self._sums: dict[_Family, dict[tuple[str, ...], array[float]]] = {}
+        self._examples: dict[tuple[_Family, tuple[str, ...], int], Exemplar] = {}
 
     def add(self, dump: Dump, *, alive: bool = True) -> None:
         """Add what one worker, or several merged ones, counted.
@@ -204,6 +227,10 @@ class Merged:
             else:
                 for i in range(family.width):
                     found[i] += values[at + i]
+        for number, bucket, value, request_id, at_s in json.loads(dump.examples):
+            place = (*layout[number][:2], bucket)
+            if place not in self._examples or self._examples[place].timestamp < at_s:
+                self._examples[place] = Exemplar({"request_id": request_id}, value, at_s)
 
     def dump(self) -> Dump:
         """The sums, as a worker would have counted them."""
@@ -220,26 +247,28 @@ class Merged:
         for family, sums in self._sums.items():
             if family.name not in seen:
                 seen.add(family.name)
-                yield _metric(family, sums)
+                yield self._metric(family, sums)
 
-
-def _metric(family: _Family, sums: Mapping[tuple[str, ...], Sequence[float]]) -> Metric:
-    if family.kind == "histogram":
-        histogram = HistogramMetricFamily(family.name, family.text, labels=family.labels)
-        bounds = [*family.buckets, inf]
+    def _metric(self, family: _Family, sums: Mapping[tuple[str, ...], Sequence[float]]) -> Metric:
+        if family.kind == "histogram":
+            histogram = HistogramMetricFamily(family.name, family.text, labels=family.labels)
+            for labels, values in sums.items():
+                histogram.add_metric(labels, list(self._buckets(family, labels, values)), values[-1])
+            return histogram
+        made = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+        metric = made(family.name, family.text, labels=family.labels)
         for labels, values in sums.items():
-            cumulative = 0.0
-            buckets: list[tuple[str, float]] = []
-            for bound, count in zip(bounds, values, strict=False):
-                cumulative += count
-                buckets.append(("+Inf" if bound == inf else repr(bound), cumulative))
-            histogram.add_metric(labels, buckets, values[-1])
-        return histogram
-    made = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
-    metric = made(family.name, family.text, labels=family.labels)
-    for labels, values in sums.items():
-        metric.add_metric(labels, values[0])
-    return metric
+            metric.add_metric(labels, values[0])
+        return metric
+
+    def _buckets(
+        self, family: _Family, labels: tuple[str, ...], values: Sequence[float]
+    ) -> Iterator[tuple[str, float] | tuple[str, float, Exemplar]]:
+        """Upper bound, cumulative count and, where there is one, an example of each bucket."""
+        bounds = (*map(repr, family.buckets), "+Inf")
+        for number, (bound, count) in enumerate(zip(bounds, accumulate(values[:-1]), strict=True)):
+            example = self._examples.get((family, labels, number))
+            yield (bound, count, example) if example else (bound, count)
 
 
 def _names(families: Sequence[_Family], made: Sequence[tuple[int, tuple[str, ...]]]) -> bytes:

@@ -17,6 +17,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from pathlib import Path
 from struct import Struct
 from threading import Lock
@@ -29,7 +30,7 @@ from pikkit.telemetry.series import Dump, Merged
 
 __all__ = ["Look", "Worker", "WorkerFiles"]
 
-_HEAD = Struct("<8sQIIII")  # what it is, number of the write, checksum of the rest, lengths of names, values and state
+_HEAD = Struct("<8sQ5I")  # what it is, number of the write, checksum of the rest, lengths of its four parts
 _MAGIC = b"pikkit1\n"
 # A file has two halves, written in turn: while one is being written, or was half written when its worker was killed,
 # the other is whole. Bytes; 1,000 series need 40 KiB.
@@ -41,10 +42,11 @@ _log = get_logger("pikkit.workers")
 
 
 class Worker(NamedTuple):
-    """What a worker says of itself; {} while it has not said anything."""
+    """What a worker says of itself; {} while it has not said anything. `beat` changes while its event loop runs."""
 
     pid: int
     state: Mapping[str, Any]
+    beat: int = 0
 
 
 @dataclass(slots=True)
@@ -118,9 +120,14 @@ class WorkerFiles:
                     )
             return is_whole
 
-    def mend(self) -> None:
-        """Make files again that somebody deleted. Quick: for the event loop, once a second."""
+    def beat(self) -> None:
+        """Show that this worker goes on (a time needs no room on the disk), and make files again that are gone.
+
+        Quick: for the event loop, once a second.
+        """
         with contextlib.suppress(OSError):
+            if self._file is not None:
+                os.utime(self._file)
             if self._file is not None and not self._is_there():
                 self._folder.mkdir(parents=True, exist_ok=True)
                 with self._writing:
@@ -140,7 +147,8 @@ class WorkerFiles:
                 with _closing(file):
                     if not is_free:
                         record = _read(file)
-                        found.append(Worker(int(path.stem.partition("-")[0]), record.state if record else {}))
+                        beat = os.fstat(file).st_mtime_ns
+                        found.append(Worker(int(path.stem.partition("-")[0]), record.state if record else {}, beat))
         return found
 
     def look(self) -> Look:
@@ -261,20 +269,21 @@ def _open_worker(path: Path) -> tuple[int | None, bool]:
 
 
 def _pack(dump: Dump, state: Mapping[str, Any], number: int = 0) -> bytes:
-    told = json.dumps(state).encode()
-    rest = b"".join((dump.names, dump.values, told))
-    return _HEAD.pack(_MAGIC, number, zlib.crc32(rest), len(dump.names), len(dump.values), len(told)) + rest
+    parts = (*dump, json.dumps(state).encode())
+    rest = b"".join(parts)
+    return _HEAD.pack(_MAGIC, number, zlib.crc32(rest), *map(len, parts)) + rest
 
 
 def _unpack(content: bytes) -> _Record | None:
     """None where it is damaged, or half written."""
     if len(content) < _HEAD.size:
         return None
-    magic, _, checksum, names, values, told = _HEAD.unpack_from(content)
-    rest = content[_HEAD.size : _HEAD.size + names + values + told]
-    if magic != _MAGIC or zlib.crc32(rest) != checksum:
+    magic, _, checksum, *lengths = _HEAD.unpack_from(content)
+    ends = list(accumulate(lengths, initial=_HEAD.size))
+    if magic != _MAGIC or zlib.crc32(content[_HEAD.size : ends[-1]]) != checksum:
         return None
-    return _Record(Dump(rest[:names], rest[names : names + values]), json.loads(rest[names + values :]))
+    *dump, state = (content[begin:end] for begin, end in pairwise(ends))
+    return _Record(Dump(*dump), json.loads(state))
 
 
 def _read(file: int) -> _Record | None:

@@ -132,7 +132,7 @@ class Gateway:
         finally:
             self._active -= counted
             seconds = time.perf_counter() - begin
-            self._metrics.end(endpoint, exchange.status, seconds)
+            self._metrics.end(endpoint, exchange.status, seconds, identifier)
             if exchange.error_code:
                 self._metrics.error(exchange.error_code)
             access(

@@ -20,6 +20,7 @@ from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.errors import Forbidden, NotFound, Unauthorized
 from pikkit.grading.grader import BatchJob, Grader, Options, options_of
 from pikkit.settings import Settings
+from pikkit.telemetry.scrape import Exposed
 from pikkit.web.legacy import legacy_bet
 from pikkit.web.openapi import document
 from pikkit.web.responses import json_response, read_json
@@ -50,7 +51,7 @@ class Routes:
     """Everything that the mounted application answers."""
 
     def __init__(
-        self, settings: Settings, grader: Grader, status: Status, *, scrape: Callable[[], Awaitable[bytes]]
+        self, settings: Settings, grader: Grader, status: Status, *, scrape: Callable[[str, str], Awaitable[Exposed]]
     ) -> None:
         self._settings = settings
         self._grader = grader
@@ -152,9 +153,11 @@ class Routes:
         """200 while the process answers."""
         return json_response({"status": "alive"})
 
-    async def metrics(self, _request: Request) -> Response:
-        """Prometheus text."""
-        return Response(await self._scrape(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def metrics(self, request: Request) -> Response:
+        """Prometheus text, or OpenMetrics where it is asked for."""
+        headers = request.headers
+        told = await self._scrape(headers.get("accept", ""), headers.get("accept-encoding", ""))
+        return Response(told.body, headers=told.headers)
 
     async def openapi(self, _request: Request) -> Response:
         """The OpenAPI document."""

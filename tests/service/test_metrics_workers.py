@@ -1,6 +1,7 @@
 """Metrics over several processes, as under BentoML."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -111,10 +112,28 @@ def test_killed_workers_leave_no_stale_series_and_are_no_longer_alive(four: list
             assert after[key] >= count
 
 
-def test_model_info_counts_the_workers_that_serve_a_set(four: list[Worker]) -> None:
+def test_it_is_told_how_many_workers_serve_a_set_and_what_they_use(four: list[Worker]) -> None:
     found = four[3].scrape()
-    infos = [(dict(labels)["version"], count) for (name, labels), count in found.items() if name == "pikkit_model_info"]
-    assert infos == [("20251222_131123", 4)]
+    infos = [(dict(labels)["version"], one) for (name, labels), one in found.items() if name == "pikkit_model_info"]
+    assert infos == [("20251222_131123", 1)]
+    assert value(found, "pikkit_model_workers", sha256="abababababab") == 4
+    each = [value(found, "pikkit_worker_resident_memory_bytes", worker=str(number)) for number in (1, 2, 3, 4)]
+    assert min(each) > 10e6
+    assert value(found, "process_resident_memory_bytes") == sum(each)
+    assert value(found, "process_cpu_seconds_total") > 4 * 0.1
+    assert value(found, "process_open_fds") > 4 * 3
+
+
+def test_a_worker_that_stands_still_is_ended_by_another_and_one_that_goes_on_is_not(tmp_path: Path) -> None:
+    with _workers(tmp_path, 3) as [looking, goes_on, stopped]:
+        stopped.popen.send_signal(signal.SIGSTOP)
+        for _ in range(10):
+            goes_on.do("beat")
+            looking.do("look")
+        assert stopped.popen.wait(timeout=10) == -signal.SIGKILL
+        found = looking.scrape()
+        assert value(found, "pikkit_workers_ended_total") == 1
+        assert value(found, "pikkit_workers_alive") == 2
 
 
 def _errors(found: Series) -> set[str]:
@@ -166,7 +185,7 @@ def test_damaged_files_are_left_out_named_and_written_anew(tmp_path: Path) -> No
             assert _errors(found) == {"ended", dead.name, file.name}
             assert _grades(found) == 0
             assert value(found, "pikkit_workers_alive") == 2
-            other.do("mend")
+            other.do("beat")
             found = one.scrape()
             assert _errors(found) == {"ended"}
             dead.write_bytes(file.read_bytes())
@@ -182,7 +201,7 @@ def test_deleted_files_are_made_again_by_those_who_need_them(four: list[Worker],
     assert _grades(four[0].scrape()) == 4 * _COUNTS
     shutil.rmtree(tmp_path)
     for worker in four[:3]:
-        worker.do("mend")
+        worker.do("beat")
     for worker in four[:3]:
         found = worker.scrape()
         assert _grades(found) == 4 * _COUNTS

@@ -1,8 +1,8 @@
 """A process that counts as a service worker does: `python -m tests.support.metrics_worker FOLDER N`.
 
 Prints a line for each command that it has carried out: `count` counts N requests and bets, `render` prints the
-metrics, `hold` begins a request and never ends it, `mend` looks after the files, `full` makes every write into a file
-fail from now on.
+metrics, `hold` begins a request and never ends it, `beat` does what a second brings, `full` makes every write into a
+file fail from now on, `look` looks after the other workers.
 """
 
 import resource
@@ -14,11 +14,14 @@ import structlog
 
 from pikkit.settings import Settings
 from pikkit.telemetry.metrics import Metrics
+from pikkit.telemetry.worker_health import WorkerHealth
 from tests.support.samples import a_bet, a_model_set, a_prediction
 
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
 metrics = Metrics(Settings(workers=4, deployment="blue", app_version="7"), Path(sys.argv[1]))
-metrics.join()
+metrics.worker.join()
+metrics.worker.say(start_s=1.0)  # as one whose event loop runs
+health = WorkerHealth(metrics.worker.alive, 4, ended=metrics.worker_ended)
 models: Any = a_model_set()
 metrics.model_loaded(models)
 print("ready", flush=True)  # noqa: T201 - the protocol
@@ -29,14 +32,17 @@ for line in sys.stdin:
             metrics.begin()
             metrics.predictions([a_bet()], [a_prediction("A")], models)
             metrics.end("predict", 200, 0.004)
-            metrics.flush()
+            metrics.worker.flush()
     elif command == "hold":
         metrics.begin()
-        metrics.flush()
-    elif command == "mend":
-        metrics.mend()
+        metrics.worker.flush()
+    elif command == "beat":
+        metrics.worker.beat()
     elif command == "full":
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    elif command == "look":
+        metrics.worker.beat()
+        health.look()
     elif command == "render":
         sys.stdout.buffer.write(metrics.render())
     print("done", flush=True)  # noqa: T201 - the protocol

@@ -1,3 +1,4 @@
+import gzip
 import struct
 import timeit
 from dataclasses import dataclass
@@ -6,10 +7,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
 from pikkit.settings import Settings
 from pikkit.telemetry.metrics import ENDPOINTS, Metrics, trained_at
-from pikkit.telemetry.scrape import CustomMetrics
+from pikkit.telemetry.scrape import CustomMetrics, expose
 from tests.support.exposition import series, value
 from tests.support.samples import a_bet, a_model_set, a_prediction
 
@@ -169,3 +171,20 @@ def test_a_hundred_bets_cost_less_than_ten_microseconds_each(metrics: Metrics) -
     bets, predictions, models = [a_bet()] * 100, [a_prediction()] * 100, a_model_set()
     best = min(timeit.repeat(lambda: metrics.predictions(bets, predictions, models), number=20, repeat=5)) / 20
     assert best / 100 < 10e-6
+
+
+def test_open_metrics_and_gzip_are_given_to_who_asks(metrics: Metrics) -> None:
+    metrics.begin()
+    metrics.end("predict", 200, 0.004, "request-1")
+    metrics.model_loaded(a_model_set(), 1.5)
+    asked = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+    told = expose(metrics.exposition(), asked, "gzip, deflate")
+    assert told.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert told.headers["content-encoding"] == "gzip"
+    families = list(open_metrics(gzip.decompress(told.body).decode()))  # type: ignore[no-untyped-call]
+    examples = [sample.exemplar for family in families for sample in family.samples if sample.exemplar]
+    assert [example.labels for example in examples] == [{"request_id": "request-1"}]
+    plain = expose(metrics.exposition())
+    assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "content-encoding" not in plain.headers
+    assert {name for name, _ in series(plain.body)} == {sample.name for family in families for sample in family.samples}

@@ -94,3 +94,23 @@ def test_histograms_say_what_those_of_the_client_say(values: Sequence[float], is
         ours.observe_all(values)
     expected = {key: n for key, n in series(generate_latest(registry)).items() if not key[0].endswith("_created")}
     assert series(_text(made.dump())) == pytest.approx(expected)
+
+
+def test_the_newest_request_of_a_bucket_is_its_example_in_open_metrics() -> None:
+    dumps = []
+    for request_id, seconds in (("first", 0.5), ("second", 0.6), ("slow", 3.0)):
+        made = Series()
+        one = made.histogram("time_seconds", "Time", (1, 2), ["endpoint"])
+        one.of("other").observe(0.1)
+        one.of("predict").observe(seconds, request_id)
+        dumps.append(made.dump())
+    merged = Merged()
+    for dump in dumps:
+        merged.add(dump)
+    examples = {
+        sample.labels["le"]: sample.exemplar.labels
+        for metric in merged.metrics()
+        for sample in metric.samples
+        if sample.exemplar
+    }
+    assert examples == {"1.0": {"request_id": "second"}, "+Inf": {"request_id": "slow"}}

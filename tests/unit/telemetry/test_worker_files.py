@@ -18,11 +18,11 @@ def _graded(metrics: Metrics) -> float:
 
 def test_what_a_loop_counts_reaches_the_others_an_instant_later_and_all_at_once(tmp_path: Path) -> None:
     one, other = Metrics(Settings(), tmp_path), Metrics(Settings(), tmp_path)
-    other.join()
+    other.worker.join()
 
     async def scenario() -> list[float]:
-        one.join()
-        one.start()
+        one.worker.join()
+        one.worker.start()
         for _ in range(3):
             one.begin()
             one.end("predict", 200, 0.01)
@@ -36,13 +36,13 @@ def test_what_a_loop_counts_reaches_the_others_an_instant_later_and_all_at_once(
 def test_what_other_threads_count_reaches_the_others_with_the_next_beat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pikkit.telemetry.metrics._BEAT_S", 0.05)
+    monkeypatch.setattr("pikkit.telemetry.this_worker._BEAT_S", 0.05)
     one, other = Metrics(Settings(), tmp_path), Metrics(Settings(), tmp_path)
-    other.join()
+    other.worker.join()
 
     async def scenario() -> None:
-        one.join()
-        one.start()
+        one.worker.join()
+        one.worker.start()
         await asyncio.to_thread(one.alert, "n8n", "delivered")
         await asyncio.sleep(0.2)
 
@@ -51,7 +51,7 @@ def test_what_other_threads_count_reaches_the_others_with_the_next_beat(
 
 
 def test_a_process_that_did_not_join_is_no_worker_and_writes_nothing(tmp_path: Path) -> None:
-    Metrics(Settings(), tmp_path).flush()
+    Metrics(Settings(), tmp_path).worker.flush()
     assert list(tmp_path.iterdir()) == []
 
 
