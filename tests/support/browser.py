@@ -1,6 +1,8 @@
 """A real Chromium with the example extension loaded, and a static file server for odds pages."""
 
 import functools
+import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,9 +32,9 @@ expect.set_options(timeout=_PATIENCE_MS)
 
 
 @contextmanager
-def chromium(profile: Path, *, extension: Path | None = None) -> Iterator[BrowserContext]:
-    """A browser with a new profile."""
-    flags = list(_FLAGS)
+def chromium(profile: Path, *, extension: Path | None = None, frames_at_once: bool = False) -> Iterator[BrowserContext]:
+    """A browser with a new profile; `frames_at_once`: no waiting for a screen between two frames."""
+    flags = [*_FLAGS, *(("--disable-frame-rate-limit", "--disable-gpu-vsync") if frames_at_once else ())]
     if extension:
         flags += [f"--disable-extensions-except={extension}", f"--load-extension={extension}"]
     with sync_playwright() as playwright:
@@ -49,6 +51,16 @@ def chromium(profile: Path, *, extension: Path | None = None) -> Iterator[Browse
             yield context
         finally:
             context.close()
+
+
+def unpacked(folder: Path) -> Path:
+    """A copy of the extension that may read loopback: nobody is there to answer the browser's question."""
+    copy = folder / "extension"
+    shutil.copytree(EXTENSION, copy)
+    manifest = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
+    manifest["host_permissions"] = ["http://127.0.0.1/*"]
+    (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return copy
 
 
 def service_worker(context: BrowserContext) -> Worker:

@@ -1,55 +1,31 @@
 """The example extension in a real Chromium, against the real service."""
 
+import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import expect
 
-from tests.support.browser import EXTENSION, chromium, files, service_worker
+from tests.support.browser import service_worker
 from tests.support.deploy_rig import Rig
-from tests.support.ports import free_port
+from tests.support.extension import BADGES, ExtensionStage, extension_stage
 from tests.support.receiver import StandIn
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
-GRADES = {"A", "B", "C", "D", "F"}
-
 
 class Stage:
     """Service, receiver of alerts, pages and browser."""
 
-    def __init__(self, server: Server, alerts: StandIn, pages: str, context: BrowserContext) -> None:
-        self.server = server
-        self.alerts = alerts
-        self.pages = pages
-        self.context = context
-        self.worker = service_worker(context)
-        self.use(server.url)
-
-    def use(self, url: str, key: str = "") -> None:
-        """Point the extension to an address, with an empty cache."""
-        self.worker.evaluate("values => chrome.storage.local.set(values)", {"url": url, "key": key})
-        self.worker.evaluate("chrome.storage.session.clear()")
-
-    def board(self, cards: int = 4) -> Page:
-        page = self.context.new_page()
-        page.goto(f"{self.pages}/odds.html?cards={cards}")
-        return page
-
-    def requests(self) -> float:
-        text = httpx.get(f"{self.server.url}/metrics").text
-        line = next(
-            one
-            for one in text.splitlines()
-            if one.startswith('pikkit_prediction_latency_seconds_count{endpoint="batch-predict"}')
-        )
-        return float(line.split()[-1])
+    def __init__(self, server: Server, alerts: StandIn, extension: ExtensionStage) -> None:
+        self.server, self.alerts, self.extension = server, alerts, extension
+        self.context, self.pages = extension.context, extension.pages
+        self.worker = service_worker(extension.context)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +33,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("extension")
     with (
         StandIn() as alerts,
-        files(EXTENSION / "sample") as pages,
-        chromium(folder / "profile", extension=EXTENSION) as context,
         Server(
             folder,
             ALERTS_ENABLED="true",
@@ -66,111 +40,36 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             ACCESS_LOG=0,
             CORS_ORIGINS="https://book.example",
         ) as server,
+        extension_stage(folder, server.url) as extension,
     ):
-        yield Stage(server, alerts, pages, context)
+        yield Stage(server, alerts, extension)
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
-    begin = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begin < seconds, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def test_the_cards_get_the_badges_that_the_service_says(stage: Stage) -> None:
-    page = stage.board()
-    page.wait_for_selector(".bet-card:nth-child(4) .pikkit-badge")
-    bets = [
-        {"sport": sport, "league": league, "market": market, "institution_name": "FanDuel", "odds": odds}
-        for sport, league, market, odds in (
-            ("Basketball", "NBA", "1st Half Spread", 150),
-            ("Basketball", "NBA", "Moneyline", -110),
-            ("Ice Hockey", "NHL", "Puck Line", -110),
-            ("Tennis", "ATP", "Moneyline", 120),
-        )
-    ]
-    answer = httpx.post(f"{stage.server.url}/api/v1/batch-predict?dry_run=true", json={"bets": bets}).json()
-    expected = [item["prediction"]["bet_grade"] for item in answer["predictions"]]
-    shown = [badge.get_attribute("data-grade") for badge in page.query_selector_all(".pikkit-badge")]
-    assert shown == expected
-    assert shown[0] == "A"
-    badge = page.locator(".pikkit-badge").first
-    label = badge.get_attribute("aria-label") or ""
-    assert label.startswith("Grade A: win")
-    assert "stake" in label
-    badge.hover()
-    expect(page.locator(".pikkit-badge-tip").first).to_contain_text("raised the chance to win")
-    page.close()
-
-
-def test_a_hundred_cards_are_one_request_and_seen_again_none(stage: Stage) -> None:
-    stage.use(stage.server.url)
-    before = stage.requests()
-    page = stage.board(100)
-    expect(page.locator(".pikkit-badge")).to_have_count(100)
-    assert stage.requests() == before + 1
-    again = stage.board(100)
-    expect(again.locator(".pikkit-badge")).to_have_count(100)
-    assert stage.requests() == before + 1
-    again.close()
-    page.close()
-
-
-def test_a_page_rendered_a_hundred_times_makes_one_alert_for_each_bet(stage: Stage) -> None:
-    stage.use(stage.server.url)
-    page = stage.board()
+def test_badges_say_what_the_service_says_and_a_page_rendered_again_makes_one_alert_a_bet(stage: Stage) -> None:
+    page = stage.extension.open("rows.html")
+    expect(page.locator(BADGES).nth(10)).to_be_visible()
     page.evaluate(
         "async () => { for (let i = 0; i < 100; i++) { render(); await new Promise((done) => setTimeout(done, 10)); } }"
     )
-    expect(page.locator(".pikkit-badge")).to_have_count(4)
-    until(lambda: len(stage.alerts.calls) >= 2)
+    expect(page.locator(BADGES).nth(10)).to_be_visible()
+    popup = stage.extension.popup(page)
+    expect(popup.locator("#connection")).to_contain_text("starter models")
+    overlay = page.locator(BADGES).first
+    key = dict(json.loads(overlay.get_attribute("data-key") or ""))
+    answer = httpx.post(f"{stage.server.url}/api/v1/predict?dry_run=true", json=key).json()
+    assert overlay.inner_text() == answer["bet_grade"]
+    overlay.hover()
+    expect(page.locator("pikkit-overlay .tip")).to_contain_text("chance to win")
     time.sleep(1)
     keys = [call.headers["idempotency-key"] for call in stage.alerts.calls]
-    assert len(keys) == len(set(keys)) == 2  # the board shows two bets that are graded A
+    assert len(keys) == len(set(keys))
     page.close()
-
-
-def test_when_the_service_is_away_the_page_stays_untouched_and_gets_its_badges_once_it_is_back(stage: Stage) -> None:
-    away = free_port()
-    stage.use(f"http://127.0.0.1:{away}")
-    page = stage.board()
-    html = page.locator("#board").inner_html()
-    time.sleep(1)
-    assert page.locator("#board").inner_html() == html
-    with StandIn(port=away) as back:
-        prediction = httpx.post(
-            f"{stage.server.url}/api/v1/predict?dry_run=true",
-            json={
-                "sport": "Tennis",
-                "league": "ATP",
-                "market": "Moneyline",
-                "institution_name": "FanDuel",
-                "odds": 120,
-            },
-        ).json()
-        items = [{"index": i, "bet": {}, "prediction": prediction} for i in range(4)]
-        back.answer = lambda _call: (200, {}, httpx.Response(200, json={"predictions": items}).content)
-        expect(page.locator(".pikkit-badge")).to_have_count(4)
-    page.close()
-
-
-def test_retry_after_is_honoured(stage: Stage) -> None:
-    busy = StandIn(lambda _call: (503, {"retry-after": "2"}, b'{"error": {"code": "overloaded"}}'))
-    with busy:
-        stage.use(busy.url)
-        page = stage.board()
-        until(lambda: len(busy.calls) == 1)
-        page.evaluate(
-            "async () => { for (let i = 0; i < 5; i++) { render(); await new Promise((r) => setTimeout(r, 250)); } }"
-        )
-        assert len(busy.calls) == 1
-        until(lambda: len(busy.calls) == 2, 5)
-        page.close()
+    popup.close()
 
 
 def test_a_page_of_another_origin_can_not_read_the_service_and_its_cookies_change_nothing(stage: Stage) -> None:
     page = stage.context.new_page()
-    page.goto(f"{stage.pages}/odds.html")  # an origin that CORS_ORIGINS does not name
+    page.goto(f"{stage.pages}/rows.html")  # an origin that CORS_ORIGINS does not name
     page.evaluate("document.cookie = 'session=1'")
     for credentials in ("omit", "include"):
         read = page.evaluate(
@@ -184,7 +83,7 @@ def test_a_page_of_another_origin_can_not_read_the_service_and_its_cookies_chang
 
 def test_errors_can_be_read_by_a_page_that_is_allowed(tmp_path: Path, stage: Stage) -> None:
     page = stage.context.new_page()
-    page.goto(f"{stage.pages}/odds.html")
+    page.goto(f"{stage.pages}/rows.html")
     with Server(tmp_path, CORS_ORIGINS=stage.pages, API_KEYS="the-only-key-there-is", ACCESS_LOG=0) as server:
         script = """async ([url, options]) => {
           const answer = await fetch(url, options);
@@ -218,7 +117,7 @@ def test_errors_can_be_read_by_a_page_that_is_allowed(tmp_path: Path, stage: Sta
 
 def test_what_the_load_balancer_answers_itself_can_be_read_too(tmp_path: Path, stage: Stage) -> None:
     page = stage.context.new_page()
-    page.goto(f"{stage.pages}/odds.html")
+    page.goto(f"{stage.pages}/rows.html")
     # The slot behind is a stub that sends no CORS headers: what can be read here is Nginx's own.
     script = """async (url) => { try {
       const answer = await fetch(url);
@@ -249,10 +148,13 @@ def test_an_extension_without_permission_for_the_address_needs_its_id_in_cors_or
             assert stage.worker.evaluate(script, f"http://127.0.0.2:{server.port}/api/v1/model-info") == seen
 
 
-def test_the_options_page_saves_and_tries_the_address(stage: Stage) -> None:
+def test_the_options_page_saves_tries_the_address_and_warns_of_plain_http(stage: Stage) -> None:
     page = stage.context.new_page()
-    page.goto(f"{stage.worker.evaluate('location.origin')}/options.html")
+    page.goto(f"{stage.extension.own}/options.html")
+    page.fill("#url", "http://grades.example")
+    expect(page.locator("#warning")).to_contain_text("Plain http")
     page.fill("#url", stage.server.url)
-    page.click("button")
+    expect(page.locator("#warning")).to_be_empty()
+    page.click("button[type=submit]")
     expect(page.locator("#message")).to_have_text(re.compile("^Saved. Model set"))
     page.close()
