@@ -11,9 +11,9 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import EXTENSION, chromium, files, service_worker
 from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import traffic
+from tests.support.extension import BADGES, extension_stage
 from tests.support.model_files import write_set
 from tests.support.need import root
 from tests.support.ports import free_block, free_port
@@ -70,28 +70,21 @@ def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients_nor_by_th
     stack: Stack, tmp_path: Path
 ) -> None:
     models = write_set(tmp_path / "models", "20260301_000000")
-    with (
-        files(EXTENSION / "sample") as pages,
-        chromium(tmp_path / "profile", extension=EXTENSION) as context,
-        traffic(stack.port) as tally,
-    ):
-        worker = service_worker(context)
-        worker.evaluate("url => chrome.storage.local.set({url})", stack.url)
-        page = context.new_page()
-        page.goto(f"{pages}/odds.html")
-        expect(page.locator(".pikkit-badge")).to_have_count(4)
+    with extension_stage(tmp_path, stack.url) as extension, traffic(stack.port) as tally:
+        page = extension.open("rows.html")
+        expect(page.locator(BADGES).nth(10)).to_be_visible()
         stack.run("deploy", "--version", "1.1.0", "--models", str(models))
-        worker.evaluate("chrome.storage.session.clear()")
+        extension.use(stack.url)
         page.reload()
-        expect(page.locator(".pikkit-badge")).to_have_count(4)
+        expect(page.locator(BADGES).nth(10)).to_be_visible()
         assert httpx.get(f"{stack.url}/health").json()["model_timestamp"] == "20260301_000000"
         stack.run("canary", "--version", "1.2.0", "--weight", "50", "--models", str(models))
         stack.run("promote", "--force")
         assert httpx.get(f"{stack.url}/health").json()["version"] == "1.2.0"
         stack.run("rollback")
         assert httpx.get(f"{stack.url}/health").json()["version"] == "1.1.0"
-        page.reload()
-        expect(page.locator(".pikkit-badge")).to_have_count(4)
+        extension.use(stack.url)
+        expect(page.locator(BADGES).nth(10)).to_be_visible()
         page.close()
     assert tally.failures == {}
     assert tally.requests > 500

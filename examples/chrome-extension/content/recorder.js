@@ -19,6 +19,7 @@
     table { border-collapse: collapse; width: 100%; font-size: 12px; } td { border-top: 1px solid #cfd4dd; padding: 2px 4px 2px 0; }`;
 
   const picked = {}; // field -> the element clicked
+  const paths = {}; // field -> where it stood
   const host = document.createElement("pikkit-recorder"), shadow = host.attachShadow({ mode: "open" });
   const byId = (id) => shadow.getElementById(id);
   let adapter = null;
@@ -49,8 +50,24 @@
     throw new Error("this is in another frame or shadow root");
   }
 
+  /** Where an element stands: a page that is rendered anew has the same kind of element there. */
+  function pathOf(element) {
+    const steps = [];
+    for (let at = element; at.parentNode; at = at.parentNode) steps.unshift([...at.parentNode.children].indexOf(at));
+    return { root: element.getRootNode(), steps };
+  }
+
+  function refresh() {
+    for (const [name, { root, steps }] of Object.entries(paths)) {
+      if (picked[name]?.isConnected) continue;
+      const found = steps.reduce((at, step) => at?.children[step], root);
+      if (found) picked[name] = found;
+    }
+  }
+
   /** The adapter that follows from what was clicked. */
   function infer() {
+    refresh();
     const leaf = picked.odds, root = leaf.getRootNode(), format = reading.formatOf([leaf.textContent]);
     if (!format) throw new Error(`“${reading.plain(leaf.textContent)}” is no price: click the number itself`);
     const isPrice = (element) => reading.toOdds(element.textContent, format) !== null;
@@ -125,6 +142,7 @@
     const step = Object.keys(STEPS).find((name) => !(name in picked));
     if (event.type !== "click" || !step) return;
     picked[step] = event.composedPath()[0];
+    paths[step] = pathOf(picked[step]);
     show();
   }
 
@@ -142,7 +160,7 @@
     <button id="skip" type="button">Skip</button><button id="again" type="button">Start again</button><button id="save" type="button">Save</button><button id="close" type="button">Close</button></section>`;
   byId("book").value = document.title.split(/[|:·-]/)[0].trim();
   byId("skip").addEventListener("click", () => { picked[Object.keys(STEPS).find((name) => !(name in picked))] = null; show(); });
-  byId("again").addEventListener("click", () => { for (const name of Object.keys(picked)) delete picked[name]; show(); });
+  byId("again").addEventListener("click", () => { for (const name of Object.keys(picked)) { delete picked[name]; delete paths[name]; } show(); });
   byId("close").addEventListener("click", close);
   byId("save").addEventListener("click", async () => {
     const { trouble } = await chrome.runtime.sendMessage({ type: "recorded", adapter });
