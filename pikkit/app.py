@@ -8,11 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from pikkit.alerts import AlertSink, build_sink
-from pikkit.bento.config import BATCH_PATH
 from pikkit.bets.bet import Bet, OddsLimits
 from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.bets.reading import read_bet
@@ -32,9 +30,10 @@ from pikkit.telemetry.recorder import Recorder
 from pikkit.telemetry.scrape import CustomMetrics
 from pikkit.telemetry.worker_health import WorkerHealth
 from pikkit.web.gateway import Gateway
-from pikkit.web.hot import hot_routes
-from pikkit.web.openapi import EXAMPLE_BET
-from pikkit.web.routes import Routes, grade_batches
+from pikkit.web.handlers import Handlers
+from pikkit.web.merger import Merger
+from pikkit.web.openapi import EXAMPLE_BET, document
+from pikkit.web.routes import endpoints
 from pikkit.web.status import Status
 
 __all__ = ["Application", "predictor_of"]
@@ -61,9 +60,9 @@ def predictor_of(settings: Settings) -> Predictor:
 class Application:
     """Everything that one worker holds."""
 
-    def __init__(self, settings: Settings, runtime_dir: Path) -> None:
+    def __init__(self, settings: Settings, runtime_dir: Path, *, workers: int) -> None:
         self._settings = settings
-        self._metrics = Metrics(settings, runtime_dir / "workers")
+        self._metrics = Metrics(settings, runtime_dir / "workers", endpoints=endpoints(), workers_expected=workers)
         self._hub = ModelHub(
             settings, runtime_dir, on_failure=self._metrics.reload_failed, on_success=self._metrics.reload_ok
         )
@@ -95,23 +94,29 @@ class Application:
         self._health = WorkerHealth(
             self._metrics.worker.alive, self._metrics.workers_expected, ended=self._metrics.worker_ended
         )
-        self._routes = Routes(settings, self._grader, self._status, scrape=self._metrics.scrape)
+        self.handlers = Handlers(
+            self._grader,
+            self._status,
+            merger=Merger(self._grade_together),
+            scrape=self._metrics.scrape,
+            document=document(settings),
+        )
 
-    def router(self) -> Router:
-        """The routes beside BentoML's."""
-        return self._routes.router()
-
-    def gateway(self, app: ASGIApp) -> Gateway:
+    def gateway(self, app: ASGIApp, *, shortcut: bool) -> Gateway:
         """What every request to `app` goes through first."""
-        prepare = {BATCH_PATH: self._routes.prepare_batch}
-        # Traces are made by the layers in between: where they are asked for, every request goes through them.
-        hot = {} if self._settings.otlp_endpoint else hot_routes(self._grader, merged=self._metrics.merged)
-        return Gateway(app, settings=self._settings, metrics=self._metrics, prepare=prepare, hot=hot)
+        return Gateway(app, self.handlers, settings=self._settings, metrics=self._metrics, shortcut=shortcut)
 
-    async def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
-        """Grade the batch requests that BentoML merged."""
+    async def scrape(self) -> str:
+        """Prometheus text."""
+        return (await self._metrics.scrape()).body.decode()
+
+    def merged(self, requests: int) -> None:
+        """So many batch requests were merged by BentoML."""
+        self._metrics.merged(requests)
+
+    def _grade_together(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
         self._metrics.merged(len(jobs))
-        return await grade_batches(self._grader, jobs)
+        return self._grader.grade_batches(jobs)
 
     def load(self) -> None:
         """Join the workers and load a model set. Without one the service starts, says so, and keeps looking."""

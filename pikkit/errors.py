@@ -8,6 +8,7 @@ PikkitError
 │   ├── Forbidden           403 forbidden            the action is closed here
 │   ├── NotFound            404 not_found
 │   ├── MethodNotAllowed    405 method_not_allowed
+│   ├── TooSlow             408 request_timeout      the body did not arrive in time
 │   ├── ModelsRefused       409 models_refused       what lies in MODEL_DIR can't be served
 │   ├── BodyTooLarge        413 body_too_large
 │   └── UnsupportedMedia    415 unsupported_media_type
@@ -43,6 +44,7 @@ __all__ = [
     "RequestError",
     "ServiceError",
     "TimedOut",
+    "TooSlow",
     "Unauthorized",
     "UnsafePickle",
     "UnsupportedMedia",
@@ -125,6 +127,14 @@ class MethodNotAllowed(RequestError):
 
     status = 405
     code = "method_not_allowed"
+
+
+class TooSlow(RequestError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "request_timeout"
+    retryable = True
 
 
 class ModelsRefused(RequestError):

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
         "auto", description="auto: json in production, console elsewhere"
     )
     otlp_endpoint: HttpUrl | None = Field(None, description="OpenTelemetry collector (OTLP/HTTP); off when empty")
+    batching: Literal["merge", "bentoml"] = Field(
+        "merge", description="Who merges batches that wait: merge (ours, no wait) or bentoml (its dispatcher)"
+    )
     max_concurrency: int = Field(256, ge=1, description="Requests in progress per worker; beyond it 503")
     prediction_ttl: int = Field(60, ge=0, description="Seconds for which callers may reuse an answer (ttl_s)")
     request_timeout: float = Field(30.0, gt=0, description="Seconds after which a request is answered with 504")

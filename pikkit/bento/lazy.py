@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 if TYPE_CHECKING:
     from pikkit.app import Application
 
@@ -19,20 +17,9 @@ class LazyApplication:
     def __init__(self, build: Callable[[], Application]) -> None:
         self._build = build
         self._built: Application | None = None
-        self._router: ASGIApp | None = None
 
     def get(self) -> Application:
         """The application; the first call builds it."""
         if self._built is None:
             self._built = self._build()
         return self._built
-
-    async def router(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Its routes, as an ASGI application."""
-        if self._router is None:
-            self._router = self.get().router()
-        await self._router(scope, receive, send)
-
-    def gateway(self, app: ASGIApp) -> ASGIApp:
-        """Its gateway around `app`."""
-        return self.get().gateway(app)

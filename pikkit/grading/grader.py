@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pikkit.bets.bet import Bet, OddsLimits
@@ -12,7 +13,7 @@ from pikkit.bets.reading import read_bet, read_bets, unknown_fields
 from pikkit.errors import InvalidBet, InvalidRequest, ModelsNotLoaded
 from pikkit.grading.predictor import Models, Predictor
 
-__all__ = ["MAX_BETS", "BatchJob", "Grader", "Observer", "Options", "options_of"]
+__all__ = ["MAX_BETS", "BatchJob", "Grader", "Observer", "Options"]
 
 MAX_BETS = 100
 
@@ -25,6 +26,7 @@ class Options:
     dry_run: bool = False
     raises_alerts: bool = True
     names_unknown_fields: bool = True
+    warnings: tuple[str, ...] = ()  # about the request as a whole; each prediction carries them
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,15 @@ class Grader:
         bet = read_bet(data, self._limits)
         return self._predict(models, [bet], [data], options)[0]
 
-    def read_batch(self, data: object, options: Options) -> BatchJob:
+    def read_batch(
+        self, data: object, options: Options, undecoded: Mapping[int, InvalidBet] = MappingProxyType({})
+    ) -> BatchJob:
         """A batch request: `{"bets": [1 to 100 bets]}`.
+
+        Args:
+            data: the decoded body.
+            options: how it wants to be answered.
+            undecoded: the errors of bets that could not be decoded, by their index.
 
         Raises:
             InvalidRequest: the envelope breaks a rule. Bets that do are kept with their error.
@@ -107,6 +116,8 @@ class Grader:
         if not 1 <= len(raw) <= MAX_BETS:
             raise InvalidRequest(f"{len(raw)} bets in one batch: send 1 to {MAX_BETS}", field="bets")
         bets = read_bets(raw, self._limits)
+        for index, error in undecoded.items():
+            bets[index] = error
         for bet in bets:
             if isinstance(bet, InvalidBet):
                 for observer in self._observers:
@@ -134,6 +145,9 @@ class Grader:
                 names = unknown_fields(data)
                 if names:
                     prediction["warnings"].append(f"unknown fields are ignored: {', '.join(names)}")
+        if options.warnings:
+            for prediction in predictions:
+                prediction["warnings"] += options.warnings
         for observer in self._observers:
             observer.graded(models, bets, predictions, options)
         return predictions
@@ -165,31 +179,3 @@ def _answer(job: BatchJob, graded: Iterator[Prediction]) -> BatchAnswer:
 
 def _mean(values: Sequence[float]) -> float | None:
     return round(sum(values) / len(values), 6) if values else None
-
-
-def options_of(
-    parameters: Mapping[str, str], *, raises_alerts: bool = True, names_unknown_fields: bool = True
-) -> Options:
-    """Options from query parameters.
-
-    Raises:
-        InvalidRequest: `explain` or `dry_run` is neither true nor false.
-    """
-    return Options(
-        explain=_flag(parameters, "explain"),
-        dry_run=_flag(parameters, "dry_run"),
-        raises_alerts=raises_alerts,
-        names_unknown_fields=names_unknown_fields,
-    )
-
-
-def _flag(parameters: Mapping[str, str], name: str) -> bool:
-    """A yes/no query parameter; absent means no.
-
-    Raises:
-        InvalidRequest: it is neither.
-    """
-    value = parameters.get(name, "false").lower()
-    if value not in ("true", "false"):
-        raise InvalidRequest(f"{name}={value[:40]!r} is neither true nor false: send one of them", field=name)
-    return value == "true"

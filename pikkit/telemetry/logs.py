@@ -26,7 +26,6 @@ from pikkit.settings import Settings
 
 __all__ = ["access", "configure", "get_logger"]
 
-_PROBES = frozenset({"/health", "/ready", "/live", "/metrics"})
 _FAULT = 500
 _MAX_PATH = 200
 _BLOT = "[secret]"
@@ -91,7 +90,7 @@ def get_logger(name: str) -> Any:
 def access(*, method: str, path: str, status: int, seconds: float, request_id: str, error: str | None = None) -> None:
     """The one line of a request.
 
-    Sampled by ACCESS_LOG; what failed on our side is always logged, unless it is 0. Good answers to probes are not.
+    Sampled by ACCESS_LOG; what failed on our side is always logged, unless it is 0.
 
     Args:
         method: HTTP method.
@@ -103,8 +102,6 @@ def access(*, method: str, path: str, status: int, seconds: float, request_id: s
     """
     share = _Sampling.share
     if not share or (status < _FAULT and share < 1.0 and random.random() >= share):  # noqa: S311 - not a secret
-        return
-    if path in _PROBES and status < _FAULT:
         return
     fields: dict[str, Any] = {} if error is None else {"error": error}
     line = _access.warning if status >= _FAULT else _access.info

@@ -29,23 +29,9 @@ from pikkit.telemetry.scrape import Exposed, Exposition, OutboxState, Snapshot, 
 from pikkit.telemetry.series import Merged, Series
 from pikkit.telemetry.this_worker import ThisWorker
 
-__all__ = ["ENDPOINTS", "PROBES", "Metrics", "trained_at"]
+__all__ = ["OTHER", "Metrics", "trained_at"]
 
-ENDPOINTS = (
-    "predict",
-    "batch-predict",
-    "ml-predict",
-    "legacy-batch-predict",
-    "model-info",
-    "reload-models",
-    "drift-report",
-    "health",
-    "ready",
-    "live",
-    "metrics",
-    "other",
-)
-PROBES = frozenset({"health", "ready", "live", "metrics"})  # a drain that counted them would wait for its own scrape
+OTHER = "other"  # where an endpoint, a sport, a market or a code is none of those that are counted apart
 GRADES = ("A", "B", "C", "D", "F")
 HIGH_GRADES = ("A", "B")
 RELOAD_REASONS = ("incomplete", "invalid_model", "unsafe_pickle", "other")
@@ -67,17 +53,26 @@ class Metrics:
     Not a worker: BentoML's parent process imports the service too, and must not let `worker` join.
     """
 
-    def __init__(self, settings: Settings, folder: Path | None = None, *, workers_expected: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path | None = None,
+        *,
+        endpoints: Sequence[str] = (),
+        workers_expected: int = 1,
+    ) -> None:
         """Make every series that rules need, at zero.
 
         Args:
-            settings: version, slot, number of workers.
+            settings: version and slot.
             folder: shared by the workers of the instance; None where this process is all of it.
-            workers_expected: instead of what the settings say.
+            endpoints: what requests are counted by; any other counts as OTHER.
+            workers_expected: how many workers there should be.
         """
         self._series = series = Series()
         self._worker = ThisWorker(series, folder)
-        self._expected = workers_expected if workers_expected is not None else _expected(settings.workers)
+        self._expected = workers_expected
+        endpoints = (*endpoints, OTHER)
         self._labels = {"version": settings.app_version, "deployment": settings.deployment}
         self._outbox: Callable[[], OutboxState] | None = None
         self._collectors: list[Collector] = []
@@ -88,11 +83,11 @@ class Metrics:
         latency = series.histogram(
             "pikkit_prediction_latency_seconds", "Time from request to answer", _SECONDS, ["endpoint"]
         )
-        self._latency = {endpoint: latency.of(endpoint) for endpoint in ENDPOINTS}
+        self._latency = {endpoint: latency.of(endpoint) for endpoint in endpoints}
         self._requests = series.counter("pikkit_requests_total", "Requests answered", ["endpoint", "status"])
         self._answered = {
             (endpoint, status): self._requests.of(endpoint, str(status))
-            for endpoint in ENDPOINTS
+            for endpoint in endpoints
             for status in (200, 400, 500, 503)
         }
         self._predictions = series.counter("pikkit_predictions_total", "Bets graded", ["sport", "market", "grade"])
@@ -142,20 +137,21 @@ class Metrics:
         self._active.set(self._in_progress)
         self._worker.flush_soon()
 
-    def end(self, endpoint: str, status: int, seconds: float, request_id: str = "") -> None:
+    def end(self, endpoint: str, status: int, seconds: float, request_id: str = "", *, probe: bool = False) -> None:
         """A request was answered; call exactly once for each `begin`, and for each probe.
 
         Args:
-            endpoint: one of ENDPOINTS; anything else counts as `other`.
+            endpoint: one of `endpoints`; anything else counts as OTHER.
             status: HTTP status; an unusual one is counted by its class.
             seconds: time from request to answer.
             request_id: by which its log line is found; an example of its latency.
+            probe: it was not begun: a drain that counted probes would wait for its own scrape.
         """
-        if endpoint not in PROBES:
+        if not probe:
             self._in_progress -= 1
             self._active.set(self._in_progress)
         if endpoint not in self._latency:
-            endpoint = "other"
+            endpoint = OTHER
         self._latency[endpoint].observe(seconds, request_id)
         child = self._answered.get((endpoint, status))
         if child is None:
@@ -291,11 +287,3 @@ def trained_at(version: str) -> float | None:
 
 def _codes(error: type[PikkitError]) -> set[str]:
     return {error.code}.union(*(_codes(child) for child in error.__subclasses__()))
-
-
-def _expected(workers: int | str) -> int:
-    if isinstance(workers, int):
-        return workers
-    from bentoml._internal.resource import CpuResource  # noqa: PLC0415 - costs an import that only this setting needs
-
-    return int(CpuResource.from_system()) or 1  # as BentoML itself counts

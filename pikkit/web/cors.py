@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.datastructures import Headers
 
 __all__ = ["Cors", "RawHeaders"]
 
-_METHODS = b"GET, POST, OPTIONS"
 _HEADERS = b"Content-Type, X-API-Key, X-Request-ID, X-Deployment-Target, If-None-Match, Authorization"
 _EXPOSED = b"X-Request-ID, ETag, Retry-After, X-Served-By"
 _MAX_AGE_S = b"7200"
@@ -37,12 +38,12 @@ class Cors:
             ]
         return [(b"vary", b"Origin")]
 
-    def preflight(self, request: Headers) -> RawHeaders:
-        """Headers of the answer to a preflight, besides those of `headers`."""
+    def preflight(self, request: Headers, methods: Sequence[str]) -> RawHeaders:
+        """Headers of the answer to a preflight of a path that is served by `methods`, besides those of `headers`."""
         if not (self._any or request.get("origin") in self._origins):
             return []
         answer = [
-            (b"access-control-allow-methods", _METHODS),
+            (b"access-control-allow-methods", ", ".join((*methods, "OPTIONS")).encode()),
             (b"access-control-allow-headers", _HEADERS),
             (b"access-control-max-age", _MAX_AGE_S),
         ]

@@ -1,8 +1,10 @@
 """The outermost ASGI layer: what holds for every request, whatever answers it.
 
-Request id, CORS, API key, body type and size, limit of requests in progress, time-out, one error shape (for
-BentoML's own errors too), metrics and the access log. Handlers behind it find the whole body, checked, in
-`scope["state"]["body"]`.
+The route, found once in the one table; request id, CORS, API key or admin token, body type, size and deadline, limit
+of requests in progress, time-out, one error shape (for BentoML's own errors too), metrics and the access log.
+
+Handlers are called from here, without BentoML's layers, where nothing of the user's stands among them; else BentoML's
+application is asked, with the body read and admitted.
 """
 
 from __future__ import annotations
@@ -12,291 +14,285 @@ import hmac
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from typing import Any
 
 from pydantic_core import to_json
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pikkit.errors import (
     BodyTooLarge,
+    Forbidden,
     InternalError,
-    MethodNotAllowed,
-    NotFound,
     Overloaded,
     PikkitError,
     TimedOut,
+    TooSlow,
     Unauthorized,
     UnsupportedMedia,
 )
 from pikkit.settings import Settings
 from pikkit.telemetry.logs import access, get_logger
-from pikkit.telemetry.metrics import PROBES, Metrics
+from pikkit.telemetry.metrics import OTHER, Metrics
 from pikkit.web.cors import Cors, RawHeaders
-from pikkit.web.hot import Answer
+from pikkit.web.exchange import CLIENT_GONE, Exchange, method_not_allowed, not_found
+from pikkit.web.handlers import Handlers
+from pikkit.web.request import Request
+from pikkit.web.routes import Route, allowed, find
 
 __all__ = ["MAX_BODY", "Gateway"]
 
 MAX_BODY = 1024 * 1024
+BODY_DEADLINE_S = 10.0  # for a body to arrive whole
+_MOST_BUFFERED = 64 * MAX_BODY  # of all bodies that are on their way
 _SANE_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
-_RETRY_AFTER_S = b"1"
-_SHOWN_PATH = 100
-_OWN_BODIES = frozenset({"/health", "/ready"})  # a 503 of theirs is an answer, not an error
-_JSON = (b"content-type", b"application/json")
-_DROPPED = frozenset({b"server", b"x-bentoml-request-id"})
-
-# Endpoints by path: the label of the metrics, so that a scanner's paths make no series.
-_ENDPOINTS: Mapping[str, str] = {
-    "/api/v1/predict": "predict",
-    "/api/v1/batch-predict": "batch-predict",
-    "/api/v1/model-info": "model-info",
-    "/api/v1/reload-models": "reload-models",
-    "/api/v1/drift-report": "drift-report",
-    "/ml-predict": "ml-predict",
-    "/batch-predict": "legacy-batch-predict",
-    "/health": "health",
-    "/ready": "ready",
-    "/live": "live",
-    "/metrics": "metrics",
-}
-# What each path takes. Starlette and BentoML would tell, each for its own routes and in its own way.
-_ALLOWED: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(_ENDPOINTS, ("GET", "HEAD")),
-    "/api/v1/predict": ("GET", "HEAD", "POST"),
-    "/api/v1/batch-predict": ("POST",),
-    "/batch-predict": ("POST",),
-    "/api/v1/reload-models": ("POST",),
-    **dict.fromkeys(("/", "/docs", "/drift", "/openapi.json"), ("GET", "HEAD")),
-}
-_KEYED = frozenset({"predict", "batch-predict", "ml-predict", "legacy-batch-predict", "model-info", "drift-report"})
-_SLOW = frozenset({"reload-models"})  # bounded by the importer's own time limit
+_MOST_ORIGINS = 100  # whose headers are kept ready
+_PLAIN_JSON = b"application/json"
+_UTF_8 = frozenset({b"utf-8", b"utf8"})
 
 RawFields = Mapping[bytes, bytes]  # header fields by lower-case name
 
 _log = get_logger("pikkit.gateway")
 
 
+class ClientGone(Exception):
+    """The client closed the connection before its body was complete."""
+
+
 class Gateway:
     """ASGI middleware around the whole service."""
 
     def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        settings: Settings,
-        metrics: Metrics,
-        prepare: Mapping[str, Callable[[Scope], None]],
-        hot: Mapping[str, Answer],
+        self, app: ASGIApp, handlers: Handlers, *, settings: Settings, metrics: Metrics, shortcut: bool = True
     ) -> None:
         """Wrap `app`.
 
-        `prepare` checks requests of a path before the application sees them: BentoML would answer what its APIs
-        raise in its own way, with a traceback in the log. POST requests of the paths in `hot` are answered by it,
-        without the application.
+        Args:
+            app: BentoML's application.
+            handlers: what the routes do.
+            settings: keys, origins, limits.
+            metrics: counts requests.
+            shortcut: call the handlers from here; without it every request goes through `app`.
         """
         self._app = app
-        self._prepare = prepare
-        self._hot = hot
+        self._handlers = handlers
+        self._shortcut = shortcut
         self._metrics = metrics
         self._cors = Cors(settings.cors_origins)
+        self._cors_of: dict[bytes | None, RawHeaders] = {}
         self._keys = tuple(key.get_secret_value().encode() for key in settings.api_keys)
+        self._token = settings.admin_token.get_secret_value().encode() if settings.admin_token else None
+        self._open = settings.environment != "production"
         self._limit = settings.max_concurrency
         self._timeout = settings.request_timeout
         self._active = 0
+        self._buffered = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
-            if scope["type"] == "lifespan" and self._hot and isinstance(scope.get("app"), Starlette):
-                self._come_first(scope["app"])
             await self._app(scope, receive, send)
             return
         begin = time.perf_counter()
         headers = dict(reversed(scope["headers"]))  # the first of a name counts
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         identifier = given if _SANE_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
-        endpoint = _ENDPOINTS.get(scope["path"], "other")
-        origin = headers[b"origin"].decode("latin-1") if b"origin" in headers else None
-        exchange = _Exchange(scope, send, identifier, self._cors.headers(origin))
-        scope["state"] = {**scope.get("state", {}), "request_id": identifier, "body": b""}
-        counted = endpoint not in PROBES
+        rows = find(scope["path"])
+        route = rows.get(scope["method"]) if rows else None
+        origin = headers.get(b"origin")
+        cors = self._cors_of.get(origin)
+        counted = route is None or not route.probe
+        if cors is None:
+            cors = self._cors_headers(origin)
+        exchange = Exchange(scope, send, identifier, cors, probe=not counted)
         if counted:
             self._metrics.begin()
-            self._active += 1
         try:
-            if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
-                await exchange.preflight(self._cors.preflight(Headers(scope=scope)))
+            if route is not None:
+                await self._answer_or_fail(self._serve(route, scope, receive, exchange, headers), exchange)
             else:
-                await self._serve(scope, receive, exchange, headers, endpoint)
+                await self._answer_or_fail(self._turn_away(scope, exchange, headers, known=rows is not None), exchange)
         finally:
-            self._active -= counted
             seconds = time.perf_counter() - begin
-            self._metrics.end(endpoint, exchange.status, seconds, identifier)
+            endpoint = route.endpoint if route else next(iter(rows.values())).endpoint if rows else OTHER
+            self._metrics.end(endpoint, exchange.status, seconds, identifier, probe=not counted)
             if exchange.error_code:
                 self._metrics.error(exchange.error_code)
-            access(
-                method=scope["method"],
-                path=scope["path"],
-                status=exchange.status,
-                seconds=seconds,
-                request_id=identifier,
-                error=exchange.error_code,
-            )
+            if counted or exchange.status >= InternalError.status:
+                log = partial(
+                    access,
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=exchange.status,
+                    seconds=seconds,
+                    request_id=identifier,
+                    error=exchange.error_code,
+                )
+                if exchange.context is None:
+                    log()
+                else:
+                    exchange.context.run(log)
 
-    def _come_first(self, outermost: Starlette) -> None:
-        """Take the hot routes before the layers that BentoML puts around its middlewares.
-
-        Among them is its time-out: a task for each request, and a timer that outlives it by the whole time.
-        """
-        layers = outermost.middleware_stack
-        assert layers is not None  # noqa: S101 - they are calling
-        hot = self._hot
-
-        async def first(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http" and scope["path"] in hot and scope["method"] == "POST":
-                await self(scope, receive, send)
-            else:
-                await layers(scope, receive, send)
-
-        outermost.middleware_stack = first
-
-    async def _serve(
-        self, scope: Scope, receive: Receive, exchange: _Exchange, headers: RawFields, endpoint: str
-    ) -> None:
+    async def _answer_or_fail(self, work: Coroutine[Any, Any, None], exchange: Exchange) -> None:
         try:
-            allowed = _ALLOWED.get(scope["path"])
-            if allowed is not None and scope["method"] not in allowed:
-                allow = [(b"allow", ", ".join(allowed).encode())]
-                await exchange.fail(_foreign(MethodNotAllowed.status, scope), allow)
-                return
-            self._admit(headers, endpoint)
-            if scope["method"] in ("POST", "PUT", "PATCH"):
-                async with asyncio.timeout(None if endpoint in _SLOW else self._timeout):
-                    body = await _read(receive, headers)
-                    if scope["method"] == "POST" and scope["path"] in self._hot:
-                        await exchange.answer(await self._hot[scope["path"]](body, scope["query_string"]))
-                        return
-                    scope["state"]["body"] = body
-                    if scope["path"] in self._prepare:
-                        self._prepare[scope["path"]](scope)
-                    await self._app(scope, _replay(body, receive), exchange.send)
-            else:
-                await self._app(scope, receive, exchange.send)
+            await work
         except PikkitError as error:
             await exchange.fail(error)
         except TimeoutError:
             await exchange.fail(TimedOut(f"no answer within {self._timeout:g} s: try again"))
+        except ClientGone:
+            exchange.status = exchange.status or CLIENT_GONE
         except Exception as cause:  # noqa: BLE001 - the last line of defence: logged, and answered in our shape
-            _log.error("request failed", request_id=exchange.identifier, path=scope["path"], exc_info=cause)
+            _log.error("request failed", request_id=exchange.identifier, path=exchange.path, exc_info=cause)
             await exchange.fail(InternalError("the service failed on this request; the log has the cause"))
 
-    def _admit(self, headers: RawFields, endpoint: str) -> None:
-        if endpoint not in PROBES and self._active > self._limit:
-            raise Overloaded(f"{self._limit} requests are in progress already: try again after Retry-After")
-        if not self._keys or endpoint not in _KEYED:
+    def _cors_headers(self, origin: bytes | None) -> RawHeaders:
+        made = self._cors.headers(None if origin is None else origin.decode("latin-1"))
+        if len(self._cors_of) < _MOST_ORIGINS:
+            self._cors_of[origin] = made
+        return made
+
+    async def _turn_away(self, scope: Scope, exchange: Exchange, headers: RawFields, *, known: bool) -> None:
+        """Answer what is in no row of the table: preflights, wrong methods, unknown paths."""
+        if not known:
+            raise not_found(scope)
+        methods = allowed(scope["path"])
+        if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            await exchange.preflight(self._cors.preflight(Headers(scope=scope), methods))
             return
-        given = headers.get(b"x-api-key", b"")
-        if not given:
-            raise Unauthorized("no API key: send it in the header X-API-Key")
-        if not any([hmac.compare_digest(given, key) for key in self._keys]):  # noqa: C419 - all, in constant time
-            raise Unauthorized("the API key in X-API-Key is not known here")
+        await exchange.fail(method_not_allowed(scope), [(b"allow", ", ".join(methods).encode())])
 
+    async def _serve(
+        self, route: Route, scope: Scope, receive: Receive, exchange: Exchange, headers: RawFields
+    ) -> None:
+        if route.needs is not None:
+            self._admit(route, headers)
+        if route.method == "POST":
+            _check_type(headers)
+        body, read = b"", route.method != "POST"
+        limited = not route.probe
+        try:
+            async with asyncio.timeout(self._timeout) as deadline:
+                if not read:
+                    body, read = await self._read(receive, headers), True
+                if route.slow:
+                    deadline.reschedule(None)
+                if limited and self._active >= self._limit:
+                    raise Overloaded(f"{self._limit} requests are in progress already: try again after Retry-After")
+                self._active += limited
+                try:
+                    dry = scope["method"] == "HEAD"
+                    request = Request(scope["path"], body, scope["query_string"], headers, route.raises_alerts, dry)
+                    await self._answer(route, request, scope, receive, exchange)
+                finally:
+                    self._active -= limited
+        except TimeoutError:
+            if read:
+                raise
+            raise TooSlow(f"the body was not complete within {BODY_DEADLINE_S:g} s: send it faster") from None
 
-class _Exchange:
-    """One response on its way out: adds the common headers, replaces foreign errors, remembers the status."""
+    async def _answer(self, route: Route, request: Request, scope: Scope, receive: Receive, exchange: Exchange) -> None:
+        if self._shortcut and route.handler is not None:
+            answer = await route.handler(self._handlers, request)
+            if isinstance(answer, Response):
+                await answer(scope, receive, exchange.send)
+            else:
+                await exchange.answer(to_json(answer, inf_nan_mode="null"))
+            return
+        await self._app(scope, _replay(request.body, receive), exchange.send)
 
-    def __init__(self, scope: Scope, send: Send, identifier: str, cors: RawHeaders) -> None:
-        self._scope = scope
-        self._send = send
-        self._common = [(b"x-request-id", identifier.encode()), (b"x-content-type-options", b"nosniff"), *cors]
-        self._replacing = False
-        self.identifier = identifier
-        self.status = 0
-        self.error_code: str | None = None
+    def _admit(self, route: Route, headers: RawFields) -> None:
+        """Check the key or the token, in constant time.
 
-    async def send(self, message: Message) -> None:
-        """ASGI send for the application behind the gateway."""
-        if message["type"] == "http.response.start":
-            if message["status"] >= 400 and self._scope["path"] not in _OWN_BODIES:  # noqa: PLR2004
-                self._replacing = True
-                allow = [pair for pair in message["headers"] if pair[0] == b"allow"]
-                await self.fail(_foreign(message["status"], self._scope), allow)
+        Raises:
+            Unauthorized, Forbidden: it is missing or wrong.
+        """
+        if route.needs == "key":
+            given = headers.get(b"x-api-key", b"")
+            if not self._keys:
                 return
-            self.status = message["status"]
-            kept = [pair for pair in message["headers"] if pair[0] not in _DROPPED]
-            await self._send({**message, "headers": kept + self._common})
-        elif not self._replacing:
-            await self._send(message)
-
-    async def fail(self, error: PikkitError, more: RawHeaders | None = None) -> None:
-        """Answer with an error, unless an answer is on its way already."""
-        if self.status:
+            if not given:
+                raise Unauthorized("no API key: send it in the header X-API-Key")
+            if not any([hmac.compare_digest(given, key) for key in self._keys]):  # noqa: C419 - all, in constant time
+                raise Unauthorized("the API key in X-API-Key is not known here")
             return
-        self.error_code = error.code
-        body = to_json({"error": error.body(self.identifier)})
-        headers = [_JSON, (b"content-length", b"%d" % len(body)), *(more or [])]
-        if error.status == Overloaded.status:
-            headers.append((b"retry-after", _RETRY_AFTER_S))
-        await self._answer(error.status, headers, body)
+        if self._token is None:
+            if not self._open:
+                raise Forbidden("reloading is closed: set ADMIN_TOKEN and send it as 'Authorization: Bearer …'")
+            return
+        given = headers.get(b"authorization", b"").removeprefix(b"Bearer ") or headers.get(b"x-admin-token", b"")
+        if not given:
+            raise Unauthorized("no admin token: send it as 'Authorization: Bearer …' or X-Admin-Token")
+        if not hmac.compare_digest(given, self._token):
+            raise Forbidden("the admin token is wrong")
 
-    async def answer(self, body: bytes) -> None:
-        """Answer with JSON."""
-        await self._answer(200, [_JSON, (b"content-length", b"%d" % len(body))], body)
+    async def _read(self, receive: Receive, headers: RawFields) -> bytes:
+        """The whole body. One that is still on its way takes no place among the requests in progress.
 
-    async def preflight(self, headers: RawHeaders) -> None:
-        """Answer a CORS preflight."""
-        await self._answer(204, headers, b"")
+        Raises:
+            BodyTooLarge: it has more than MAX_BODY bytes.
+            TooSlow: it was not complete in time.
+            ClientGone: the connection was closed before it was complete.
+        """
+        declared = headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared[:20]) > MAX_BODY:
+            raise _too_large()
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            body: bytes = message.get("body", b"")
+            if len(body) > MAX_BODY:
+                raise _too_large()
+            return body
+        return await self._read_on(message, receive)
 
-    async def _answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
-        self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers + self._common})
-        await self._send({"type": "http.response.body", "body": body})
+    async def _read_on(self, message: Message, receive: Receive) -> bytes:
+        chunks = bytearray()
+        try:
+            async with asyncio.timeout(BODY_DEADLINE_S):
+                while message["type"] != "http.disconnect":
+                    chunk = message.get("body", b"")
+                    chunks += chunk
+                    self._buffered += len(chunk)
+                    if len(chunks) > MAX_BODY:
+                        raise _too_large()
+                    if self._buffered > _MOST_BUFFERED:
+                        raise Overloaded("too many bodies are on their way: try again after Retry-After")
+                    if not message.get("more_body", False):
+                        return bytes(chunks)
+                    message = await receive()
+                raise ClientGone
+        finally:
+            self._buffered -= len(chunks)
 
 
-def _foreign(status: int, scope: Scope) -> PikkitError:
-    """Our error for one that Starlette or BentoML answered."""
-    path = scope["path"][:_SHOWN_PATH]
-    if status == NotFound.status:
-        return NotFound(f"nothing is served at {path!r}: see /docs")
-    if status == MethodNotAllowed.status:
-        return MethodNotAllowed(f"{scope['method'][:20]} is not served at {path!r}: see /docs")
-    if status == Overloaded.status:
-        return Overloaded("the service is busy: try again after Retry-After")
-    if status == TimedOut.status:
-        return TimedOut("no answer in time: try again")
-    return InternalError("the service failed on this request; the log has the cause")
-
-
-async def _read(receive: Receive, headers: RawFields) -> bytes:
-    """The whole body.
+def _check_type(headers: RawFields) -> None:
+    """Only JSON, plain and in UTF-8.
 
     Raises:
-        UnsupportedMedia: it is not JSON by its content type.
-        BodyTooLarge: it has more than MAX_BODY bytes.
+        UnsupportedMedia: the headers announce something else.
     """
-    given = headers.get(b"content-type", b"application/json")
-    media = given if given == b"application/json" else given.split(b";")[0].strip().lower()
-    if media != b"application/json" and not media.endswith(b"+json"):
+    coding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if coding not in (b"", b"identity"):
+        raise UnsupportedMedia(
+            f"a body in the content encoding {coding[:40].decode('latin-1')!r} is not read here: send plain JSON"
+        )
+    given = headers.get(b"content-type", _PLAIN_JSON)
+    if given == _PLAIN_JSON:
+        return
+    media, *parameters = (part.strip().lower() for part in given.split(b";"))
+    if media != _PLAIN_JSON and not media.endswith(b"+json"):
         raise UnsupportedMedia(
             f"a body of type {media[:80].decode('latin-1')!r} is not read here: send JSON as application/json"
         )
-    declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and int(declared[:20]) > MAX_BODY:
-        raise _too_large()
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise TimedOut("the connection was closed before the body was complete")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise _too_large()
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+    for parameter in parameters:
+        name, _, value = parameter.partition(b"=")
+        if name.strip() == b"charset" and value.strip(b' "') not in _UTF_8:
+            raise UnsupportedMedia(
+                f"a body in the charset {value[:40].decode('latin-1')!r} is not read here: send UTF-8"
+            )
 
 
 def _too_large() -> BodyTooLarge:

@@ -8,11 +8,11 @@ from typing import Any, get_args
 
 from pikkit.bets.bet import WHITE_SPACE, OddsFormat
 
-__all__ = ["ABSENT", "legacy_bet"]
+__all__ = ["ABSENT", "FIELDS", "legacy_bet"]
 
 DEFAULT_ODDS = -110
 _REQUIRED = frozenset({"sport", "league", "market", "institution_name"})
-_FIELDS = ("sport", "league", "market", "institution_name", "bet_type", "odds", "odds_format", "is_live",
+FIELDS = ("sport", "league", "market", "institution_name", "bet_type", "odds", "odds_format", "is_live",
            "clv_percentage", "client_ref", "placed_at")  # fmt: skip
 # How JavaScript writes a value that it does not have into a query string. In any case: OpenAPI patterns know no flag.
 _NOTHING = "|".join(
@@ -24,7 +24,7 @@ _ABSENT = re.compile(ABSENT)
 
 def legacy_bet(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The bet and what to warn of. Optional fields that hold no value are left out; odds default to -110."""
-    bet = {name: data[name] for name in _FIELDS if name in data and not (name not in _REQUIRED and _absent(data[name]))}
+    bet = {name: data[name] for name in FIELDS if name in data and not (name not in _REQUIRED and _absent(data[name]))}
     if "odds" in bet:
         return bet, []
     bet["odds"] = DEFAULT_ODDS

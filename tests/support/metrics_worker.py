@@ -18,7 +18,9 @@ from pikkit.telemetry.worker_health import WorkerHealth
 from tests.support.samples import a_bet, a_model_set, a_prediction
 
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-metrics = Metrics(Settings(workers=4, deployment="blue", app_version="7"), Path(sys.argv[1]))
+metrics = Metrics(
+    Settings(deployment="blue", app_version="7"), Path(sys.argv[1]), endpoints=["predict"], workers_expected=4
+)
 metrics.worker.join()
 metrics.worker.say(start_s=1.0)  # as one whose event loop runs
 health = WorkerHealth(metrics.worker.alive, 4, ended=metrics.worker_ended)

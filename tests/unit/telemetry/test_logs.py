@@ -111,13 +111,6 @@ def test_the_access_log_is_sampled_or_off_but_our_failures_show(
     assert len(_lines(capsys)) == 20
 
 
-def test_good_answers_to_probes_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(_settings())
-    _request(path="/ready")
-    _request(path="/health", status=503)
-    assert [line["path"] for line in _lines(capsys)] == ["/health"]
-
-
 def test_lines_of_a_request_share_its_id(capsys: pytest.CaptureFixture[str]) -> None:
     configure(_settings())
     with structlog.contextvars.bound_contextvars(request_id="r7"):

@@ -10,7 +10,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
 from pikkit.settings import Settings
-from pikkit.telemetry.metrics import ENDPOINTS, Metrics, trained_at
+from pikkit.telemetry.metrics import Metrics, trained_at
 from pikkit.telemetry.scrape import CustomMetrics, expose
 from tests.support.exposition import series, value
 from tests.support.samples import a_bet, a_model_set, a_prediction
@@ -27,9 +27,12 @@ def test_a_worker_that_is_just_making_its_file_does_not_spoil_a_scrape(tmp_path:
         list(MultiProcessCollector(None, path=str(tmp_path)).collect())  # type: ignore[no-untyped-call]
 
 
+ENDPOINTS = ("predict", "health", "other")
+
+
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(Settings(workers=2, deployment="green", app_version="1.2.3"))
+    return Metrics(Settings(deployment="green", app_version="1.2.3"), endpoints=ENDPOINTS[:-1], workers_expected=2)
 
 
 def test_every_series_that_rules_need_exists_from_the_start(metrics: Metrics) -> None:

@@ -17,7 +17,7 @@ def _graded(metrics: Metrics) -> float:
 
 
 def test_what_a_loop_counts_reaches_the_others_an_instant_later_and_all_at_once(tmp_path: Path) -> None:
-    one, other = Metrics(Settings(), tmp_path), Metrics(Settings(), tmp_path)
+    one, other = (Metrics(Settings(), tmp_path, endpoints=["predict"]) for _ in range(2))
     other.worker.join()
 
     async def scenario() -> list[float]:
@@ -37,7 +37,7 @@ def test_what_other_threads_count_reaches_the_others_with_the_next_beat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pikkit.telemetry.this_worker._BEAT_S", 0.05)
-    one, other = Metrics(Settings(), tmp_path), Metrics(Settings(), tmp_path)
+    one, other = (Metrics(Settings(), tmp_path, endpoints=["predict"]) for _ in range(2))
     other.worker.join()
 
     async def scenario() -> None:

@@ -1,0 +1,93 @@
+import pytest
+
+from tests.support.web import Web
+
+BET = {"sport": "Tennis"}
+ALERTING = [
+    ("POST", "/api/v1/predict"),
+    ("POST", "/api/v1/batch-predict"),
+    ("POST", "/batch-predict"),
+    ("GET", "/ml-predict"),
+]
+NEAR = [
+    *("dryrun", "dry-run", "dryRun", "DRY_RUN", "Dry_Run", "dry_run ", "dry", "dry_runs", "\uff44ry_run", "dry.run"),
+    *("Explain", "EXPLAIN", "explian", "explained", "explanation"),
+]
+
+
+def asked(method: str, path: str, params: object = None, **body: object) -> tuple[int, Web, dict[str, object]]:
+    web = Web()
+    bets = {"bets": [BET], **body} if "batch" in path else {**BET, **body}
+    sent = web.send(method, path, params=params, json=bets if method == "POST" else None)
+    return sent.status_code, web, sent.json()
+
+
+@pytest.mark.parametrize("name", NEAR)
+@pytest.mark.parametrize(("method", "path"), [*ALERTING, ("GET", "/api/v1/predict")])
+def test_a_query_parameter_that_is_nearly_an_option_is_refused_and_raises_no_alert(
+    method: str, path: str, name: str
+) -> None:
+    status, web, said = asked(method, path, {name: "true"})
+    assert (status, web.grader.asked) == (400, [])
+    assert said["error"]["field"] in ("dry_run", "explain")  # type: ignore[index]
+    assert "did you mean" in said["error"]["message"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("method", "path"), ALERTING)
+@pytest.mark.parametrize("value", ["true", "True", "TRUE"])
+def test_options_are_taken_from_the_query(method: str, path: str, value: str) -> None:
+    _, web, _ = asked(method, path, {"dry_run": value, "explain": "false"})
+    [(_, options)] = web.grader.asked
+    assert (options.dry_run, options.explain, options.raises_alerts) == (True, False, True)
+
+
+@pytest.mark.parametrize(("method", "path"), ALERTING[:3])
+@pytest.mark.parametrize("value", [True, "true"])
+def test_options_are_taken_from_the_body_and_are_no_fields_of_the_bet(method: str, path: str, value: object) -> None:
+    _, web, _ = asked(method, path, dry_run=value)
+    [(sent, options)] = web.grader.asked
+    assert options.dry_run is True
+    assert "dry_run" not in sent  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ("dry_run=yes", {}),
+        ("dry_run=", {}),
+        ("dry_run=1", {}),
+        ("dry_run=true&dry_run=false", {}),
+        ("dry_run=true", {"dry_run": True}),
+        ("", {"dry_run": 1}),
+        ("", {"dry_run": None}),
+        ("", {"dry_run": "yes"}),
+        ("", {"explain": []}),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/v1/predict", "/api/v1/batch-predict", "/batch-predict"])
+def test_an_option_that_is_neither_true_nor_false_or_given_twice_is_refused(
+    path: str, query: str, body: dict[str, object]
+) -> None:
+    status, web, said = asked("POST", path, query, **body)
+    assert (status, web.grader.asked) == (400, [])
+    assert said["error"]["field"] in ("dry_run", "explain")  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["dryRun", "Explain"])
+def test_a_near_miss_in_the_envelope_of_a_batch_is_refused(name: str) -> None:
+    assert asked("POST", "/api/v1/batch-predict", **{name: True})[0] == 400
+
+
+def test_other_unknown_parameters_are_a_warning_on_v1_and_ignored_on_the_legacy_routes() -> None:
+    _, _, said = asked("POST", "/api/v1/predict", {"utm_source": "x", "line": "2"})
+    assert said["warnings"] == ["unknown query parameters are ignored: line, utm_source"]
+    _, web, said = asked("GET", "/api/v1/predict", {**BET, "utm_source": "x"})
+    assert said["warnings"] == ["unknown query parameters are ignored: utm_source"]
+    assert web.grader.asked[0][0] == BET
+    assert asked("GET", "/ml-predict", {**BET, "odds": "-110", "utm_source": "x"})[2]["warnings"] == []
+
+
+def test_a_plain_request_raises_alerts_where_its_route_does() -> None:
+    for method, path in [*ALERTING, ("GET", "/api/v1/predict")]:
+        _, web, _ = asked(method, path)
+        assert web.grader.asked[0][1].raises_alerts == ((method, path) in ALERTING)
