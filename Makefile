@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 # Byte code of packages is written once; without it every start of a process takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help serve dev test unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship client-types validate test-n8n \
+.PHONY: help environment serve dev test test-group coverage unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship client-types validate test-n8n \
   unit-on bench-gates secrets release release-files push-image tag-image announce ci
 
 help: ## show this list
@@ -22,10 +22,13 @@ help: ## show this list
 # uv installs the locked environment in seconds; where it can't be had, plain pip does the same from the same file.
 $(STAMP): requirements/dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r <(sed -n '/^uv==/,/[^\\]$$/p' requirements/dev.txt) 2>/dev/null \
 	  && $(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
+
+environment: $(STAMP) ## .venv, from the lock file
 
 serve: $(STAMP) ## import the models and serve the API on :8000
 	@$(BIN)/python import_models.py --if-changed
@@ -39,8 +42,19 @@ starter: $(STAMP) ## make the starter models again
 	@$(BIN)/python -m training starter
 
 test: lint types $(STAMP) ## every check and test, system tests too where the machine can run them, by JOBS processes
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --no-loadscope-reorder --cov --cov-report=term --cov-report=xml
-	@if test -n "$$GITHUB_STEP_SUMMARY"; then $(BIN)/coverage report --format=markdown >>"$$GITHUB_STEP_SUMMARY"; fi
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --no-loadscope-reorder --cov --cov-report=term --cov-report=xml \
+	  --junitxml=dist/tests/all.xml
+
+# Each group's coverage is a part: `make coverage` judges them together.
+test-group: $(STAMP) ## the tests of one GROUP (fast, product, deploy, engine), as a job of the pipeline runs them
+	@COVERAGE_FILE=dist/tests/coverage.$(GROUP) $(BIN)/python -m pytest --group "$(GROUP)" --numprocesses $(JOBS) \
+	  --no-loadscope-reorder --durations=20 --cov --cov-report= --cov-fail-under=0 --junitxml=dist/tests/$(GROUP).xml
+
+coverage: $(STAMP) ## what the groups of tests in dist/tests covered together
+	@$(BIN)/coverage combine --keep --quiet dist/tests/coverage.*
+	@$(BIN)/coverage xml --quiet
+	@$(BIN)/coverage report --format=markdown >>"$${GITHUB_STEP_SUMMARY:-/dev/null}"
+	@$(BIN)/coverage report
 
 unit: $(STAMP) ## the fast tests only
 	@$(BIN)/python -m pytest -q tests/unit
@@ -62,7 +76,7 @@ unit-all: $(STAMP) ## the same on every Python from 3.11 to 3.13 (uv fetches wha
 	@printf '%s\n' $(PYTHONS) | JOBS=0 xargs --max-procs=2 --max-args=1 .ci/unit
 
 audit: $(STAMP) ## known vulnerabilities of what the service is locked to, and the hostile pickles
-	@$(BIN)/python -m pytest -q tests/unit/test_pickles.py
+	@$(BIN)/python -m pytest -q tests/unit/models/test_pickles.py
 	@$(BIN)/python .ci/audit.py
 
 secrets: $(STAMP) ## secrets in files and history

@@ -40,6 +40,24 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("by count alone")
 
 
+# What the jobs of the pipeline share out among themselves (`make test-group`): each test is of exactly one.
+GROUPS = ("fast", "product", "deploy", "engine")
+
+
+def group_of(*, engine: bool, system: bool, file: str) -> str:
+    """The group of a test, by its marks and its file's name."""
+    if engine:
+        return "engine"
+    if not system:
+        return "fast"
+    return "deploy" if file.startswith("test_deploy_") else "product"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--group`: only the tests of one."""
+    parser.addoption("--group", choices=GROUPS, help="only the tests of this group")
+
+
 @pytest.fixture(scope="session")
 def real_dir() -> Path:
     """The folder of real models and bets; what asks for it is marked `kept`."""
@@ -56,7 +74,7 @@ def pytest_report_header() -> str:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest begins first. Only tests that run our code in their own process are traced for coverage."""
-    _select_kept(config, items)
+    _select(config, items)
     items.sort(
         key=lambda item: (
             item.get_closest_marker("engine") is None,
@@ -69,14 +87,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("no_cover")
 
 
-def _select_kept(config: pytest.Config, items: list[pytest.Item]) -> None:
+def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
+    group, kept = config.getoption("group"), find_real_dir() is not None
+    away = []
     for item in items:
         if "real_dir" in getattr(item, "fixturenames", ()):
             item.add_marker("kept")
-    if find_real_dir() is None:
-        away = [item for item in items if item.get_closest_marker("kept")]
-        config.hook.pytest_deselected(items=away)
-        items[:] = [item for item in items if item not in away]
+        engine, system = (item.get_closest_marker(name) is not None for name in ("engine", "system"))
+        other = group and group_of(engine=engine, system=system, file=item.path.name) != group
+        if other or (item.get_closest_marker("kept") and not kept):
+            away.append(item)
+    config.hook.pytest_deselected(items=away)
+    unwanted = set(away)
+    items[:] = [item for item in items if item not in unwanted]
 
 
 class ByFileAndEngine(LoadFileScheduling):  # type: ignore[misc] # xdist has no types

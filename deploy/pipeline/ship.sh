@@ -1,7 +1,8 @@
 #!/bin/bash
 # What the pipeline's last stage does, and a laptop can too: run ACTION on the host, verify the live address, go back
 # if it is not as it should be, and tell Telegram how it ended, whatever that was.
-#   ACTION=blue-green|canary|promote|rollback  VERSION=1.2.0  LIVE_URL=https://…  COMMIT=… (default: this checkout's)
+#   ACTION=blue-green|canary|promote|abort|rollback  VERSION=1.2.0  LIVE_URL=https://…  COMMIT=… (default: this checkout's)
+#   IMAGE, REPOSITORY: what the pipeline made of that commit, for a host that runs images (take_image.sh)
 #   WEIGHT=10: percent of a canary, which stays. RAMP=10,25,50: it is judged at each (INTERVAL=5m) and then promoted.
 #   REMOTE, REMOTE_DIR, REMOTE_PORT as in remote.sh; TOOLS_VM_SSH_KEY and REMOTE_KNOWN_HOSTS hold the contents.
 set -euo pipefail
@@ -22,7 +23,7 @@ finish() {
 trap finish EXIT
 trap 'exit 143' TERM
 
-: "${ACTION:?blue-green, canary, promote or rollback}" "${LIVE_URL:?address of the live service}"
+: "${ACTION:?blue-green, canary, promote, abort or rollback}" "${LIVE_URL:?address of the live service}"
 commit="${COMMIT:-$(git rev-parse HEAD)}"
 (umask 077 && printf '%s\n' "${TOOLS_VM_SSH_KEY:?private key}" >"$secrets/key")
 printf '%s\n' "${REMOTE_KNOWN_HOSTS:?line of known_hosts}" >"$secrets/known_hosts"
@@ -43,8 +44,11 @@ case "$ACTION" in
       arguments+=(--weight "${WEIGHT:-10}")
     fi
     ;;
-  promote | rollback) arguments=("$ACTION") ;;
-  *) echo "ACTION is '$ACTION': blue-green, canary, promote or rollback" >&2 && exit 2 ;;
+  promote | abort | rollback)
+    arguments=("$ACTION")
+    unset IMAGE # nothing new is to run
+    ;;
+  *) echo "ACTION is '$ACTION': blue-green, canary, promote, abort or rollback" >&2 && exit 2 ;;
 esac
 
 if ! deploy/pipeline/remote.sh "$commit" "${arguments[@]}"; then
@@ -52,6 +56,7 @@ if ! deploy/pipeline/remote.sh "$commit" "${arguments[@]}"; then
   exit 1
 fi
 if ! "$python" -m deploy "${verify[@]}"; then
+  unset IMAGE
   if [[ $ACTION == rollback ]]; then # going back again would bring back what was fled from
     tell "rollback is done, but its verification failed: look at the host"
   elif deploy/pipeline/remote.sh "$commit" rollback; then

@@ -9,9 +9,11 @@ import pytest
 
 def need(program: str) -> str:
     """The path of `program`; skips the test without it, or fails it in CI."""
-    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/lib/postgresql/15/bin")
-    if path:
-        return path
+    postgresql = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", *postgresql])
+    found = shutil.which(program, path=path)
+    if found:
+        return found
     reason = f"{program} is not installed on this machine"
     if os.environ.get("CI"):
         pytest.fail(f"{reason}, and in CI nothing may be skipped")

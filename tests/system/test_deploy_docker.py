@@ -44,7 +44,7 @@ class Stack(DeployCommand):
 
     def compose(self, profile: str, variables: dict[str, str], *services: str) -> None:
         """Start services of a profile, as the documentation says."""
-        line = ["docker-compose", "--project-name", "pikkit", "--env-file", str(self.run_dir / "compose.env")]
+        line = ["docker", "compose", "--project-name", "pikkit", "--env-file", str(self.run_dir / "compose.env")]
         line += ["--file", str(root() / "deploy/compose.yaml"), "--profile", profile, "up", "--detach", *services]
         environment = {**self.environment, **variables}
         done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=180, check=False)
@@ -59,7 +59,7 @@ class Stack(DeployCommand):
 
 @pytest.fixture(scope="module")
 def stack(container_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    need("docker-compose")
+    need("docker")
     folder = tmp_path_factory.mktemp("docker")
     container_engine.make_nginx(folder)
     made = Stack(container_engine, folder)
@@ -162,7 +162,7 @@ def _counts(url: str) -> bool:
 
 @pytest.mark.parametrize("profile", ["monitoring", "dev"])
 def test_compose_takes_a_fresh_checkout_which_no_deploy_has_written_to(profile: str) -> None:
-    line = [need("docker-compose"), "--file", str(root() / "deploy/compose.yaml"), "--profile", profile, "config"]
+    line = [need("docker"), "compose", "--file", str(root() / "deploy/compose.yaml"), "--profile", profile, "config"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 

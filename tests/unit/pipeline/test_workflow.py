@@ -1,4 +1,5 @@
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import yaml
 
 import deploy.cli
 import training.__main__
+from tests.conftest import GROUPS, group_of
 from tests.support.need import root
 from tests.support.slow_import import github_schema, jsonschema
 
@@ -25,7 +27,7 @@ STEPS: list[tuple[str, dict[str, Any]]] = [(name, step) for name, job in JOBS.it
 MAKEFILE = (root() / "Makefile").read_text(encoding="utf-8")
 SCRIPTS = [
     *sorted(path for path in (root() / ".ci").iterdir() if path.is_file()),
-    *sorted((root() / "deploy").glob("*.sh")),
+    *sorted((root() / "deploy").rglob("*.sh")),
     *sorted((root() / "training").glob("*.sh")),
 ]
 # What a job may do beside reading the code, and nothing more.
@@ -48,7 +50,7 @@ def targets() -> set[str]:
 
 def test_what_is_published_or_deployed_is_made_without_a_cache_that_other_runs_write() -> None:
     caching = {name for name, step in STEPS if step.get("uses", "").startswith("actions/cache@")}
-    assert {"ci-cd/lint", "ci-cd/unit", "ci-cd/test", "ci-cd/validate", "ci-cd/build"} <= caching
+    assert {"ci-cd/lint", "ci-cd/unit", "ci-cd/test", "ci-cd/coverage", "ci-cd/validate", "ci-cd/build"} <= caching
     assert not caching & {"ci-cd/image", "release/release", *ENVIRONMENTS}
     keys = [step["with"]["key"] for _, step in STEPS if step.get("uses", "").startswith("actions/cache@")]
     files = [file for key in keys for file in re.findall(r"hashFiles\('([^']+)'\)", key)]
@@ -179,10 +181,10 @@ def test_a_deploy_needs_approval_and_a_stage_each_and_two_never_cross() -> None:
         seen.add(name)
         needs = JOBS[f"ci-cd/{name}"].get("needs", [])
         needed += [needs] if isinstance(needs, str) else needs
-    assert seen == {"build", "unit", "test", "validate", "security", "lint"}
+    assert seen == {"build", "unit", "coverage", "test", "validate", "security", "lint", "request"}
     actions = WORKFLOWS["ci-cd"][True]["workflow_dispatch"]["inputs"]["action"]["options"]
     ship = (root() / "deploy/pipeline/ship.sh").read_text(encoding="utf-8")
-    assert actions == ["blue-green", "canary", "promote", "rollback"]
+    assert actions == ["blue-green", "canary", "promote", "abort", "rollback"]
     assert all(action in ship for action in actions)
 
 
@@ -207,15 +209,17 @@ def test_every_stage_comes_after_the_one_before() -> None:
     needs = {name: job.get("needs", []) for name, job in JOBS.items()}
     for stage in ("unit", "test", "validate", "security"):
         assert needs[f"ci-cd/{stage}"] == "lint"
-    assert set(needs["ci-cd/build"]) == {"unit", "test", "validate", "security"}
+    assert needs["ci-cd/lint"] == "request"
+    assert needs["ci-cd/coverage"] == "test"
+    assert set(needs["ci-cd/build"]) == {"unit", "coverage", "validate", "security"}
     assert needs["ci-cd/image"] == "build"
-    assert set(needs["ci-cd/deploy"]) == {"build", "image"}
+    assert set(needs["ci-cd/deploy"]) == {"request", "build", "image"}
     assert set(needs["ci-cd/announce"]) == {name.partition("/")[2] for name in JOBS if name.startswith("ci-cd/")} - {
         "announce"
     }
     condition = JOBS["ci-cd/deploy"]["if"]
     assert "needs.build.result == 'success' && needs.image.result == 'success'" in condition
-    assert "!cancelled()" in condition
+    assert "!cancelled() && needs.request.result == 'success'" in condition
     for name, job in JOBS.items():  # a status function lets a job begin after one that failed
         if name not in {"ci-cd/deploy", "ci-cd/announce"}:
             assert not re.search(r"(always|failure|cancelled|success)\(", str(job.get("if", ""))), name
@@ -256,6 +260,14 @@ def test_dependabot_looks_after_packages_actions_and_images() -> None:
     [
         ({"ACTION": "rollback"}, ""),
         ({"ACTION": "promote"}, ""),
+        ({"ACTION": "abort", "REF": "refs/heads/main", "EVENT": "workflow_dispatch", "FORK": "false"}, ""),
+        ({"EVENT": "push", "REF": "refs/heads/other"}, ""),
+        ({"EVENT": "pull_request", "REF": "refs/pull/1/merge", "FORK": "true"}, ""),
+        *(
+            ({"ACTION": action, "VERSION": "1.2.0", "REF": "refs/heads/mend-it"}, f"{action} is asked from mend-it")
+            for action in ("blue-green", "canary", "promote", "abort", "rollback")
+        ),
+        ({"ACTION": "rollback", "FORK": "true"}, "rollback is asked of a fork"),
         ({"ACTION": "blue-green", "VERSION": "1.2.0"}, ""),
         ({"ACTION": "canary", "VERSION": "1.2.0-rc.1", "WEIGHT": "25"}, ""),
         ({"ACTION": "canary", "VERSION": "1.2.0", "RAMP": "10,25,100"}, ""),
@@ -281,3 +293,79 @@ def test_a_request_that_makes_no_sense_is_refused_before_anything_is_built(asked
     )
     assert done.returncode == (2 if words else 0), done.stderr
     assert words in done.stderr
+
+
+def test_every_file_that_a_target_or_script_names_exists() -> None:
+    texts = [MAKEFILE, *(script.read_text(encoding="utf-8") for script in SCRIPTS)]
+    named = {
+        found
+        for text in texts
+        for found in re.findall(r"(?<![\w./$}-])((?:tests|deploy|training|requirements|\.ci)/[\w/.-]+\w)", text)
+    }
+    assert {"tests/unit/models/test_pickles.py", "deploy/pipeline/remote.sh", "requirements/serve.txt"} <= named
+    assert [name for name in sorted(named) if not (root() / name).exists()] == []
+
+
+def test_the_jobs_that_test_share_out_every_group() -> None:
+    assert tuple(JOBS["ci-cd/test"]["strategy"]["matrix"]["group"]) == GROUPS
+    for engine, system, file in itertools.product((False, True), (False, True), ("test_deploy_canary.py", "test_x.py")):
+        assert group_of(engine=engine, system=system, file=file) in GROUPS
+
+
+def test_the_step_with_the_hosts_key_installs_nothing() -> None:
+    steps = JOBS["ci-cd/deploy"]["steps"]
+    with_secrets = [i for i, step in enumerate(steps) if "secrets." in str(step)]
+    [before] = [i for i, step in enumerate(steps) if step.get("run") == "make environment"]
+    assert with_secrets == [before + 1]
+    installs = re.findall(r"^.*pip (?:install|sync).*$", MAKEFILE.replace("\\\n", " "), re.MULTILINE)
+    assert len(installs) == 1
+    assert installs[0].count("--require-hashes") == 3  # uv itself, by uv, and by pip where there is no uv
+
+
+def test_the_installer_that_the_makefile_takes_from_the_lock_file_is_pinned() -> None:
+    [pick] = re.findall(r"<\((sed .*?)\)", MAKEFILE)
+    done = subprocess.run(
+        ["bash", "-c", pick.replace("$$", "$")], cwd=root(), capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert re.match(r"uv==[\d.]+ ", lines[0])
+    assert len(lines) > 1
+    assert all(re.match(r"    --hash=sha256:[0-9a-f]{64}", line) for line in lines[1:])
+
+
+IMAGE = "ghcr.io/owner/name@sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("runtime", "image", "trusted", "code", "words", "ran"),
+    [
+        ("process", IMAGE, True, 0, "no image is taken", []),
+        ("docker", IMAGE, True, 0, "", ["gh", "docker pull", "docker tag"]),
+        ("docker", IMAGE, False, 1, "was not taken", ["gh"]),
+        ("docker", "ghcr.io/owner/name:1.2.0", True, 1, "no image by its digest", []),
+    ],
+)
+def test_a_host_takes_an_image_only_with_the_provenance_of_this_pipeline(
+    tmp_path: Path, runtime: str, image: str, trusted: bool, code: int, words: str, ran: list[str]
+) -> None:
+    programs = {"gh": f"gh $* >>{tmp_path}/ran; exit {int(not trusted)}", "docker": f"docker $* >>{tmp_path}/ran"}
+    for name, line in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\necho {line}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "ran").touch()
+    done = subprocess.run(
+        [root() / "deploy/pipeline/take_image.sh", "1.2.0", image, "owner/name"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "DEPLOY_RUNTIME": runtime},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    calls = (tmp_path / "ran").read_text().splitlines()
+    assert done.returncode == code, done.stderr
+    assert words in done.stdout + done.stderr
+    assert len(calls) == len(ran)
+    assert all(call.startswith(start) for call, start in zip(calls, ran, strict=True))
+    if calls:
+        assert {f"oci://{IMAGE}", "owner/name", "owner/name/.github/workflows/ci-cd.yml"} <= set(calls[0].split())
+    if code == 0 and calls:
+        assert calls[-1].split() == ["docker", "tag", IMAGE, "pikkit-ml-api:1.2.0"]
