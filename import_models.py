@@ -13,6 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pikkit.errors import ModelError
+from pikkit.exports.command_line import DateFormat, Map, OddsFormat, Rejected, asked_for
+from pikkit.exports.layout import Asked
+from pikkit.exports.settled import read_settled
 from pikkit.history.history import History
 from pikkit.models.activation import active, home
 from pikkit.models.importing import golden_bets, import_models
@@ -38,6 +41,10 @@ def main(
     tag: Annotated[
         str | None, typer.Option(help="Default: pikkit_bet_models:<timestamp>", metavar="NAME:VERSION")
     ] = None,
+    mapped: Map = None,
+    odds_format: OddsFormat = None,
+    date_format: DateFormat = None,
+    rejected: Rejected = None,
     activate: Annotated[
         bool, typer.Option("--activate/--no-activate", help="Whether local servers serve it from now on")
     ] = True,
@@ -65,7 +72,9 @@ def main(
                 console.print(served)
                 return
             activate = False  # nobody asked for this one by name: MODEL_DIR's files count as they are
-        made = _read_history(history) if history else _history_of(bets, console) if bets else None
+        made = _read_history(history) if history else None
+        if bets:
+            made = _history_of(bets, asked_for(mapped, odds_format, date_format), rejected, console)
         beside = model_dir if activate else None
         stored, models = import_models(source or model_dir, history=made, tag=tag, activate_beside=beside)
     except ModelError as error:
@@ -100,12 +109,8 @@ def _read_history(path: Path) -> History:
         raise ModelError(f"{path} can't be read as a history ({cause}): make one with --bets") from cause
 
 
-def _history_of(path: Path, console: Console) -> History:
-    try:
-        from pikkit.history.settled_bets import read_settled  # noqa: PLC0415 - needs polars, which serving does without
-    except ImportError as cause:
-        raise ModelError("--bets needs polars: pip install polars, or make the history where it is") from cause
-    settled, report = read_settled(path)
+def _history_of(path: Path, asked: Asked, rejected: Path | None, console: Console) -> History:
+    settled, report = read_settled(path, asked, rejected=rejected)
     for line in report.lines():
         console.print(line)
     return History.from_bets(settled)

@@ -20,8 +20,10 @@ from rich.table import Table
 
 from pikkit.app import predictor_of
 from pikkit.errors import ModelError
+from pikkit.exports.command_line import DateFormat, Map, OddsFormat, Rejected, asked_for
+from pikkit.exports.layout import Asked
+from pikkit.exports.settled import ReadReport, read_settled
 from pikkit.history.history import SettledBets
-from pikkit.history.settled_bets import ReadReport, read_settled
 from pikkit.models.conversion import convert
 from pikkit.models.model_set import ModelSet, load_set
 from pikkit.models.user_files import take_copy
@@ -31,7 +33,7 @@ from training.evaluate import Judged, Verdict, gates, judge, newest, slices
 from training.live import Live, join
 from training.measures import percent, scores
 from training.publish import promote, write_version
-from training.score import count_rows, score_file
+from training.score import ScoredFile
 from training.simulate import simulate
 from training.summary import markdown_summary
 from training.train import STEPS, train
@@ -55,9 +57,13 @@ def train_command(
     supabase: Annotated[bool, typer.Option("--supabase", help="Read the table `bets` of SUPABASE_URL")] = False,
     seed: Annotated[int, typer.Option(help="Makes the run repeatable")] = 0,
     report: Report = None,
+    mapped: Map = None,
+    odds_format: OddsFormat = None,
+    date_format: DateFormat = None,
+    rejected: Rejected = None,
 ) -> None:
     """Train a model set; the *_latest files are written only if it passes validation."""
-    settled = _read(bets, supabase=supabase)
+    settled = _read(bets, asked_for(mapped, odds_format, date_format), supabase=supabase, rejected=rejected)
     version = _train_and_judge(settled, out, seed=seed, report=report)
     console.print(f"{version} is the latest set in {out}")
 
@@ -78,10 +84,15 @@ def validate_command(
     summary: Annotated[
         Path | None, typer.Option("--summary", help="Append the verdict to it as Markdown", metavar="FILE")
     ] = None,
+    mapped: Map = None,
+    odds_format: OddsFormat = None,
+    date_format: DateFormat = None,
+    rejected: Rejected = None,
 ) -> None:
     """Judge a model set on settled bets; exits with 1 if a gate fails."""
     with _loaded(models) as candidate:
-        settled = _simulated(candidate) if simulated else _read(bets, supabase=supabase)
+        asked = asked_for(mapped, odds_format, date_format)
+        settled = _simulated(candidate) if simulated else _read(bets, asked, supabase=supabase, rejected=rejected)
         judged_bets, past, which = newest(candidate, settled, share)
         which += " (simulated)" if simulated else ""
         judged = judge(candidate, judged_bets, past)
@@ -103,12 +114,18 @@ def score_command(
     source: Annotated[Path, typer.Argument(help="Bets, CSV or Parquet", metavar="FILE")],
     out: Annotated[Path | None, typer.Option("--out", help="Default: FILE with .graded", metavar="FILE")] = None,
     models: Annotated[Path | None, typer.Option("--models", help="Default: MODEL_DIR", metavar="DIR")] = None,
+    mapped: Map = None,
+    odds_format: OddsFormat = None,
+    date_format: DateFormat = None,
 ) -> None:
     """Grade a whole file of bets; the answers are added as columns."""
     settings = Settings.load()
     target = out or source.with_name(f"{source.name.split('.')[0]}.graded{_kind(source)}")
-    with _loaded(models or settings.model_dir) as loaded, _bar("scoring", count_rows(source)) as advance:
-        graded, failed = score_file(source, target, loaded, predictor_of(settings), now=time.time(), progress=advance)
+    file = ScoredFile(source, asked_for(mapped, odds_format, date_format, placed=True))
+    for line in file.evidence:
+        console.print(line, soft_wrap=True)
+    with _loaded(models or settings.model_dir) as loaded, _bar("scoring", file.rows) as advance:
+        graded, failed = file.score(target, loaded, predictor_of(settings), now=time.time(), progress=advance)
     console.print(f"{graded:,} bets graded, {failed:,} with an error, in {target}")
 
 
@@ -127,12 +144,17 @@ def live_command(
     ] = None,
     model_version: Annotated[str | None, typer.Option(help="Only predictions of this model version")] = None,
     report: Report = None,
+    mapped: Map = None,
+    odds_format: OddsFormat = None,
+    date_format: DateFormat = None,
+    rejected: Rejected = None,
 ) -> None:
     """Judge what was served: the prediction log against the bets' results."""
     folder = predictions or Settings.load().data_dir / "predictions"
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder: serve with PREDICTION_LOG=true, or name it by --predictions DIR")
-    settled = _read(bets, supabase=supabase, placed=True)
+    asked = asked_for(mapped, odds_format, date_format, placed=True)
+    settled = _read(bets, asked, supabase=supabase, rejected=rejected)
     live = join(
         settled,
         read_predictions(folder),
@@ -177,15 +199,15 @@ def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path
     return str(trained.metadata["timestamp"])
 
 
-def _read(bets: Path | None, *, supabase: bool, placed: bool = False) -> SettledBets:
+def _read(bets: Path | None, asked: Asked, *, supabase: bool, rejected: Path | None) -> SettledBets:
     if (bets is None) == (not supabase):
         raise ModelError("name the bets: --bets FILE or --supabase (one of them); nothing is trained without bets")
     if bets is None:
         from training.supabase_bets import fetch_settled  # noqa: PLC0415 - a second to import
 
-        settled, report = fetch_settled(Settings.load(), placed=placed)
+        settled, report = fetch_settled(Settings.load(), placed=asked.placed)
     else:
-        settled, report = read_settled(bets, placed=placed)
+        settled, report = read_settled(bets, asked, rejected=rejected)
     _print(report)
     if not len(settled):
         raise ModelError("there is no usable bet: nothing is trained or judged without bets")
@@ -203,7 +225,7 @@ def _simulated(models: ModelSet) -> SettledBets:
 
 def _print(report: ReadReport) -> None:
     for line in report.lines():
-        console.print(line)
+        console.print(line, soft_wrap=True)
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from postgrest import SyncPostgrestClient
 from postgrest.exceptions import APIError
 
 from pikkit.errors import ModelError
+from pikkit.exports.settled import ReadReport, settled_from_rows
 from pikkit.history.history import SettledBets
-from pikkit.history.settled_bets import ReadReport, settled_from_rows
 from pikkit.settings import Settings
 from pikkit.supabase_client import tables
 

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pikkit.exports.settled import read_settled
 from pikkit.features.rows import build_rows
 from pikkit.history.history import History, SettledBets
-from pikkit.history.settled_bets import read_settled
 from pikkit.models.conversion import convert
 from pikkit.models.model_set import ModelSet, load_set
 from pikkit.models.user_files import take_copy, with_history

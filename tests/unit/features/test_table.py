@@ -10,11 +10,11 @@ import pytest
 from pikkit.bets.bet import CATEGORICAL, Bet
 from pikkit.bets.odds import implied_probability
 from pikkit.errors import ModelError
+from pikkit.exports.settled import read_settled
 from pikkit.features.rows import build_rows
 from pikkit.features.spec import FeatureSpec
 from pikkit.features.table import FEATURES, PRIOR_BETS
 from pikkit.history.history import History, SettledBets
-from pikkit.history.settled_bets import read_settled
 from tests.support.need import root
 from tests.support.settled import columns_of, settled
 from tests.support.simulated import dirty_export

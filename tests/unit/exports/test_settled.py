@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from pikkit.errors import ModelError
+from pikkit.exports.settled import ReadReport, read_settled, settled_from_rows
 from pikkit.history.history import History, as_of
-from pikkit.history.settled_bets import ReadReport, read_settled, settled_from_frame, settled_from_rows
 from tests.support.simulated import dirty_export
 
 HEAD = "sport,league,market,institution_name,bet_type,american_odds,is_win,roi,clv_percentage,is_live,created_at\n"
@@ -35,7 +35,7 @@ def test_a_good_row_is_used_as_it_is(tmp_path: Path) -> None:
         (GOOD.replace("-110", ""), "no odds"),
         (GOOD.replace("-110", "many"), "no odds"),
         (GOOD.replace("-110", "-2500000"), "odds outside"),
-        (GOOD.replace("-110", "1.91"), "odds outside"),
+        (GOOD.replace("-110", "1.91"), "no odds that can be read"),
         (GOOD.replace("Tennis", ""), "no sport"),
         (GOOD.replace("2025-10-06T17:52:09Z", "soon"), "no time"),
         (GOOD.replace("True,90.91", ","), "not settled"),
@@ -80,7 +80,7 @@ def test_parquet_and_rows_of_a_database_are_read_too(tmp_path: Path) -> None:
 
 def test_the_return_follows_from_price_and_result_where_there_is_no_column_for_it(tmp_path: Path) -> None:
     frame = pl.read_csv(write(tmp_path, GOOD, GOOD.replace("True,90.91", "False,-100"))).drop("roi")
-    bets, _ = settled_from_frame(frame)
+    bets, _ = settled_from_rows(frame.to_dicts())
     assert bets.roi_pct.tolist() == [pytest.approx(90.909, abs=0.01), -100]
 
 
