@@ -6,11 +6,12 @@ import gc
 import importlib.util
 import time
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from pikkit.alerts import AlertSink, build_sink
+from pikkit.alerts import AlertSink, build_sink, why_none
 from pikkit.bets.bet import Bet, OddsLimits
 from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.bets.reading import read_bet
@@ -75,7 +76,9 @@ class Application:
             [self._drift, *([PredictionLog(settings)] if settings.prediction_log else [])],
             dropped=self._metrics.log_dropped,
         )
-        self._alerts = build_sink(settings, counted=self._metrics.alert, dropped=self._metrics.alert_dropped)
+        self._alerts = build_sink(
+            settings, runtime_dir, counted=self._metrics.alert, dropped=self._metrics.alert_dropped
+        )
         observers: list[Observer] = [
             _Counting(self._metrics),
             self._recorder,
@@ -90,7 +93,8 @@ class Application:
             limits=OddsLimits(settings.min_odds, settings.max_odds),
             clock=time.time,
         )
-        self._status = Status(settings, self._hub, drift=self._drift.report)
+        alerts = self._alerts.status if self._alerts else lambda: f"off, because {why_none(settings)}"
+        self._status = Status(settings, self._hub, drift=self._drift.report, alerts=alerts)
         self._health = WorkerHealth(
             self._metrics.worker.alive, self._metrics.workers_expected, ended=self._metrics.worker_ended
         )
@@ -182,8 +186,15 @@ class _Counting:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def graded(self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options) -> None:
-        del options  # dry runs are load all the same
+    def graded(
+        self,
+        models: Models,
+        bets: Sequence[Bet],
+        predictions: Sequence[Prediction],
+        options: Options,
+        sizes: Sequence[int],
+    ) -> None:
+        del options, sizes  # dry runs are load all the same
         self._metrics.predictions(bets, predictions, models)
 
     def refused(self, error: InvalidBet) -> None:
@@ -196,9 +207,22 @@ class _Alerting:
     def __init__(self, sink: AlertSink) -> None:
         self._sink = sink
 
-    def graded(self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options) -> None:
-        if options.raises_alerts:
-            self._sink.offer(bets, predictions, model_version=models.version, dry_run=options.dry_run)
+    def graded(
+        self,
+        models: Models,
+        bets: Sequence[Bet],
+        predictions: Sequence[Prediction],
+        options: Options,
+        sizes: Sequence[int],
+    ) -> None:
+        if options.dry_run or not options.raises_alerts:
+            return
+        start = 0
+        for end in accumulate(sizes):
+            self._sink.offer(
+                bets[start:end], predictions[start:end], model_version=models.version, caller=options.caller
+            )
+            start = end
 
     def refused(self, error: InvalidBet) -> None:
         """A refused bet raises no alert."""

@@ -81,7 +81,19 @@ class Settings(BaseSettings):
     grade_d_roi: float = Field(-2.0, description="Expected ROI in percent above which a bet is a D")
 
     alerts_enabled: bool = Field(True, description="false turns the outbox and its delivery off")
-    alert_window: float = Field(86_400.0, ge=0, description="Seconds within which the same bet raises one alert")
+    alert_window: float = Field(
+        86_400.0, ge=0, description="Seconds after which a bet without a start is forgotten, and raises an alert again"
+    )
+    alert_ttl: float = Field(3600.0, gt=0, description="Age of a price in seconds beyond which no alert is sent")
+    alert_ttl_live: float = Field(120.0, gt=0, description="The same for bets placed live")
+    alert_price_step: float = Field(
+        0.02, gt=0, le=10, description="Relative gain of the decimal price that alerts again (0.02: 2 %)"
+    )
+    alerts_per_hour: int = Field(60, ge=0, description="Alerts an hour for each API key, then one digest; 0: no limit")
+    alert_link_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated hosts that alerts may link to, subdomains included; empty: addresses are text"
+    )
+    bankroll: float = Field(0.0, ge=0, description="Your bankroll in money, for stakes in alerts; 0: percent only")
     n8n_webhook_url: HttpUrl | None = Field(None, description="n8n production webhook for alerts")
     n8n_webhook_secret: SecretStr | None = Field(None, description="Signs alert bodies (HMAC-SHA256)")
     n8n_base_url: HttpUrl | None = Field(None, description="n8n's public API, for setup-n8n")
@@ -93,6 +105,7 @@ class Settings(BaseSettings):
     telegram_chat_id: str | None = Field(None, description="Telegram chat that receives direct alerts")
     supabase_url: HttpUrl | None = Field(None, description="Supabase project URL")
     supabase_service_key: SecretStr | None = Field(None, description="Supabase service key (JWT or sb_secret_…)")
+    supabase_schema: str = Field("public", min_length=1, description="Schema with the tables ml_alerts and bets")
 
     prediction_log: bool = Field(False, description="true writes every prediction to DATA_DIR as JSON lines")
     access_log: float = Field(1.0, ge=0, le=1, description="Share of requests logged; 0 turns the log off")
@@ -108,7 +121,7 @@ class Settings(BaseSettings):
     prediction_ttl: int = Field(60, ge=0, description="Seconds for which callers may reuse an answer (ttl_s)")
     request_timeout: float = Field(30.0, gt=0, description="Seconds after which a request is answered with 504")
 
-    @field_validator("api_keys", "cors_origins", mode="before")
+    @field_validator("api_keys", "cors_origins", "alert_link_hosts", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):

@@ -1,7 +1,7 @@
 """Settled bets from Supabase's table `bets`, page by page: every row exactly once, or an error.
 
-Pages follow the primary key (keyset), so rows that are added or changed meanwhile move no page boundary. The end is
-an empty page: a short one may only be the server's own limit.
+Pages follow (created_at, id), so a row that is added meanwhile comes last, wherever its id would stand, and one that is
+added behind moves no page boundary. The end is an empty page: a short one may only be the server's own limit.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from postgrest import SyncPostgrestClient
 from postgrest.exceptions import APIError
+from supabase import Client
 
 from pikkit.errors import ModelError
 from pikkit.exports.settled import ReadReport, settled_from_rows
 from pikkit.history.history import SettledBets
 from pikkit.settings import Settings
-from pikkit.supabase_client import tables
+from pikkit.supabase_client import project
 
 __all__ = ["fetch_rows", "fetch_settled"]
 
@@ -34,14 +34,14 @@ def fetch_settled(settings: Settings, *, placed: bool = False) -> tuple[SettledB
         raise ModelError("SUPABASE_URL and SUPABASE_SERVICE_KEY are not set: set both, or give --bets FILE")
     key = settings.supabase_service_key.get_secret_value()
     with httpx.Client(timeout=_TIMEOUT_S) as http:
-        rows = fetch_rows(tables(str(settings.supabase_url), key, http))
+        rows = fetch_rows(project(str(settings.supabase_url), key, http, schema=settings.supabase_schema))
     if not rows:
         raise ModelError("the table bets is empty: nothing can be made of no bets")
     return settled_from_rows(rows, placed=placed)
 
 
-def fetch_rows(client: SyncPostgrestClient, *, page: int = PAGE) -> list[dict[str, Any]]:
-    """Every row of the table, by its primary key `id`.
+def fetch_rows(client: Client, *, page: int = PAGE) -> list[dict[str, Any]]:
+    """Every row of the table.
 
     Raises:
         ModelError: a page failed for good; nothing of the others is used.
@@ -49,9 +49,9 @@ def fetch_rows(client: SyncPostgrestClient, *, page: int = PAGE) -> list[dict[st
     rows: list[dict[str, Any]] = []
     while True:
         try:
-            found = _page(client, rows[-1]["id"] if rows else None, page)
+            found = _page(client, rows[-1] if rows else None, page)
         except (APIError, httpx.HTTPError, KeyError) as cause:
-            reason = cause.message if isinstance(cause, APIError) else type(cause).__name__
+            reason = cause.message if isinstance(cause, APIError) else f"{type(cause).__name__} {cause}".strip()
             raise ModelError(
                 f"reading bets after {len(rows):,} rows failed ({reason}): nothing of it is used"
             ) from cause
@@ -60,10 +60,15 @@ def fetch_rows(client: SyncPostgrestClient, *, page: int = PAGE) -> list[dict[st
         rows += found
 
 
-def _page(client: SyncPostgrestClient, after: object, limit: int) -> list[dict[str, Any]]:
-    """Rows after the one with id `after`. The client itself tries three more times where the connection fails."""
-    query = client.table("bets").select("*").order("id").limit(limit)
-    if after is not None:
-        query = query.gt("id", after)
+def _page(client: Client, last: dict[str, Any] | None, limit: int) -> list[dict[str, Any]]:
+    """Rows after `last`. The client itself tries three more times where the connection fails."""
+    query = client.table("bets").select("*").order("created_at", nullsfirst=False).order("id").limit(limit)
+    if last is not None:
+        created, identifier = last["created_at"], last["id"]
+        if created is None:
+            query = query.is_("created_at", "null").gt("id", identifier)
+        else:
+            after = f'created_at.gt."{created}",and(created_at.eq."{created}",id.gt."{identifier}")'
+            query = query.or_(f"{after},created_at.is.null")
     data: Any = query.execute().data
     return list(data)

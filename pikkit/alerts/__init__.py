@@ -1,5 +1,6 @@
 """Alerts of high grades: a durable outbox, and its delivery to n8n, or to Telegram and Supabase."""
 
-from pikkit.alerts.sink import AlertSink, build_sink
+from pikkit.alerts.building import build_sink, why_none
+from pikkit.alerts.sink import AlertSink
 
-__all__ = ["AlertSink", "build_sink"]
+__all__ = ["AlertSink", "build_sink", "why_none"]

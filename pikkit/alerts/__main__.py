@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +17,13 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from pikkit.alerts.message import make_alert
+from pikkit.alerts.building import build_ledger, build_receiver, style_of
+from pikkit.alerts.clock import SystemClock
+from pikkit.alerts.identity import alert_id_of
+from pikkit.alerts.message import Alert, digest_line, iso, message, payload_of
 from pikkit.alerts.n8n_setup import SetupError, fill_workflow, push_workflow
-from pikkit.alerts.outbox import Outbox
+from pikkit.alerts.outbox import FILE, FINISHED, STATES, Job, Outbox, Unreadable
 from pikkit.alerts.receivers.port import Later, Refused
-from pikkit.alerts.sink import build_receivers
-from pikkit.bets.bet import Bet
-from pikkit.bets.prediction import Prediction
 from pikkit.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
@@ -31,41 +34,42 @@ Identifier = Annotated[str, typer.Argument(help="Beginning of an alert's id", me
 
 @app.command("list")
 def list_command(
-    state: Annotated[str | None, typer.Option(help="waiting, delivered or parked")] = None,
+    state: Annotated[str | None, typer.Option(help=", ".join(STATES))] = None,
     limit: Annotated[int, typer.Option(min=1, help="Newest so many")] = 50,
 ) -> None:
-    """List deliveries, newest first."""
+    """List alerts, newest first."""
+    if state not in (None, *STATES):
+        sys.exit(f"{state!r} is no state: name one of {', '.join(STATES)}")
     table = Table()
-    for name in ("alert", "raised", "grade", "bet", "channel", "state", "attempts", "reason"):
+    for name in ("alert", "raised", "bet", "channel", "state", "attempts", "reason"):
         table.add_column(name, no_wrap=name in ("alert", "raised"))
-    outbox = _outbox()
-    for delivery in outbox.listed(state, limit):
-        bet = delivery.alert.payload["bet"]
-        table.add_row(
-            delivery.alert.alert_id[:12],
-            datetime.fromtimestamp(delivery.alert.created_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
-            delivery.alert.grade,
-            f"{bet['league'][:30]}, {bet['market'][:30]}, {bet['odds']:+g}",
-            delivery.channel,
-            delivery.state,
-            str(delivery.attempts),
-            delivery.reason or "",
-        )
+    with _outbox() as outbox:
+        for job in outbox.listed(state, limit):
+            table.add_row(
+                job.alert_id[:12],
+                datetime.fromtimestamp(job.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+                _told(job),
+                job.channel,
+                job.state,
+                str(job.attempts),
+                job.reason or "",
+            )
+        figures = outbox.figures()
     console.print(table)
-    figures = outbox.figures(time.time())
     console.print(f"{figures.depth} waiting (oldest {figures.oldest_age_s:.0f} s), {figures.parked} parked")
 
 
 @app.command()
 def show(alert: Identifier) -> None:
     """Show an alert and what became of it."""
-    deliveries = _outbox().of(alert)
-    if not deliveries:
+    with _outbox() as outbox:
+        jobs = outbox.of(alert)
+    if not jobs:
         sys.exit(f"no alert begins with {alert!r}: see `python -m pikkit.alerts list`")
-    console.print_json(json.dumps(deliveries[0].alert.payload))
-    for delivery in deliveries:
-        reason = f": {delivery.reason}" if delivery.reason else ""
-        console.print(f"{delivery.channel}: {delivery.state} after {delivery.attempts} attempts{reason}")
+    for job in jobs:
+        console.print(job.written, markup=False, soft_wrap=True)
+        reason = f": {job.reason}" if job.reason else ""
+        console.print(f"{job.alert_id}: {job.state} after {job.attempts} attempts{reason}", markup=False)
 
 
 @app.command()
@@ -73,46 +77,43 @@ def retry(
     alert: Annotated[str, typer.Argument(help="Beginning of an alert's id; default: all", metavar="ALERT")] = "",
 ) -> None:
     """Let parked alerts wait for delivery again."""
-    console.print(f"{_outbox().retry_parked(time.time(), alert)} deliveries wait again")
+    with _outbox() as outbox:
+        console.print(f"{outbox.retry_parked(alert)} alerts wait again")
 
 
 @app.command()
 def purge(
-    state: Annotated[str, typer.Argument(help="delivered or parked")] = "delivered",
+    state: Annotated[str, typer.Argument(help=f"parked, {', '.join(FINISHED)}")] = "delivered",
 ) -> None:
-    """Forget alerts that are delivered or parked on all channels."""
-    if state not in ("delivered", "parked"):
-        sys.exit(f"{state!r} can't be purged: name delivered or parked")
-    console.print(f"{_outbox().purge(state)} alerts forgotten")
+    """Forget alerts that are done or parked; their bets stay known, so none of them is raised again."""
+    if state not in ("parked", *FINISHED):
+        sys.exit(f"{state!r} can't be purged: name parked, {', '.join(FINISHED)}")
+    with _outbox() as outbox:
+        console.print(f"{outbox.purge(state)} alerts forgotten")
 
 
 @app.command()
 def test() -> None:
     """Send a test alert to every receiver that is set, now."""
     settings = Settings.load()
-    receivers = build_receivers(settings)
-    if not receivers:
+    receiver, ledger = build_receiver(settings), build_ledger(settings)
+    if not receiver and not ledger:
         sys.exit("no receiver is set: set N8N_WEBHOOK_URL, or TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID, or SUPABASE_…")
-    bet, prediction = _example()
-    alert = make_alert(
-        bet,
-        prediction,
-        model_version="test",
-        environment=settings.environment,
-        deployment=settings.deployment,
-        now=time.time(),
-    )
+    alert = _example(settings)
     failed = False
-    for receiver in receivers:
+    for channel, send, close in [
+        *([(receiver.channel, receiver.send, receiver.close)] if receiver else []),
+        *([(ledger.channel, ledger.finished, ledger.close)] if ledger else []),
+    ]:
         try:
-            receiver.send(alert)
+            send(alert)
         except (Later, Refused) as error:
             failed = True
-            console.print(f"{receiver.channel}: not taken ({error.reason})")
+            console.print(f"{channel}: not taken ({error.reason})")
         else:
-            console.print(f"{receiver.channel}: taken")
+            console.print(f"{channel}: taken")
         finally:
-            receiver.close()
+            close()
     if failed:
         raise typer.Exit(1)
 
@@ -136,13 +137,38 @@ def setup_n8n(
         sys.exit(str(error))
 
 
-def _outbox() -> Outbox:
-    return Outbox(Settings.load().data_dir)
+@contextmanager
+def _outbox() -> Iterator[Outbox]:
+    """The outbox of the settings; what stands in the way is said in a sentence."""
+    outbox = Outbox(Settings.load().data_dir, SystemClock())
+    try:
+        yield outbox
+    except (sqlite3.Error, OSError) as error:
+        sys.exit(f"{outbox.folder / FILE} can't be used ({error}): check DATA_DIR")
+    finally:
+        outbox.close()
 
 
-def _example() -> tuple[Bet, Prediction]:
-    bet = Bet(sport="Basketball", league="NBA", market="Test of the alerts", institution_name="DraftKings", odds=-110)
-    prediction: Prediction = {
+def _told(job: Job) -> str:
+    try:
+        payload = job.alert.payload
+        return f"{payload['left_out']} more" if payload["type"] == "digest" else digest_line(payload)
+    except (Unreadable, LookupError, ValueError, TypeError):
+        return "(can't be read)"
+
+
+def _example(settings: Settings) -> Alert:
+    now = time.time()
+    bet = {
+        "sport": "Basketball",
+        "league": "NBA",
+        "market": "Test of the alerts",
+        "institution_name": "DraftKings",
+        "odds": -110,
+        "event": "Test @ Alerts",
+        "selection": "Test",
+    }
+    prediction = {
         "win_probability": 0.56,
         "expected_roi": 6.9,
         "kelly_fraction": 0.076,
@@ -150,15 +176,23 @@ def _example() -> tuple[Bet, Prediction]:
         "confidence": 0.8,
         "bet_grade": "A",
         "profitable": True,
-        "timestamp": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "model_version": "test",
         "implied_probability": 0.52381,
         "edge": 0.03619,
         "sample_size": 200,
         "warnings": ["this is a test: there is no such bet"],
-        "ttl_s": 0,
     }
-    return bet, prediction
+    about = {
+        "environment": settings.environment,
+        "deployment": settings.deployment,
+        "model_version": "test",
+        "seen_at": iso(now),
+        "identity": "test",
+        "step": 0,
+    }
+    payload = payload_of(bet, prediction, about, at=now)
+    identifier = alert_id_of("test", 0, int(now * 1000))
+    words = message(payload, now, style_of(settings))
+    return Alert(identifier, {**payload, "alert_id": identifier, "message": words})
 
 
 if __name__ == "__main__":

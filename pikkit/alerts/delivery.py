@@ -1,149 +1,248 @@
-"""Delivers what waits in the outbox, in the background, by one consumer per host at a time."""
+"""Delivers what waits in the outbox: claim, send, mark; an alert that fails waits alone."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import random
+import secrets
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from pikkit.alerts.outbox import Delivery, Outbox
-from pikkit.alerts.receivers.port import Later, Receiver, Refused
+from pikkit.alerts.clock import Clock
+from pikkit.alerts.identity import start_of
+from pikkit.alerts.message import Alert, Style, iso, message
+from pikkit.alerts.outbox import Job, Outbox, Unreadable
+from pikkit.alerts.receivers.port import Claim, Held, Later, Ledger, Receiver, Refused
 from pikkit.telemetry.logs import get_logger
 
-__all__ = ["Consumer"]
+__all__ = ["Courier", "Patience"]
 
-_PAUSE_S = 0.2
-_TIDY_EVERY_S = 60.0
 _BATCH = 20
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 300.0
+_LEASE_S = 60.0
+_UNCLAIMED_AFTER_S = 10.0  # so long Supabase is waited for before an alert is shown all the same
+_FIRST_WAIT_S, _LONGEST_WAIT_S, _LONGEST_PAUSE_S = 1.0, 120.0, 30.0
+_ATTEMPTS = 20
 
 _log = get_logger("pikkit.alerts")
 
 
-class Consumer:
-    """A thread that every worker runs; whoever holds the lock file delivers, the others stand by.
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds after which a bet is no longer worth a message, before its start and live."""
 
-    The kernel frees the lock when its holder ends, however it ends.
-    """
+    ttl_s: float = 3600.0
+    live_ttl_s: float = 120.0
+
+    def late(self, bet: Mapping[str, Any], age_s: float, now: float) -> str:
+        """Why it is too late, or ''. `age_s`: since the price was seen; `now`: seconds since the epoch."""
+        live = bool(bet.get("is_live"))
+        start = start_of(bet)
+        if start is not None and start <= now and not live:
+            return f"it started at {iso(start)}"
+        ttl = self.live_ttl_s if live else self.ttl_s
+        return f"the price is {age_s:.0f} s old, over {ttl:g} s" if age_s > ttl else ""
+
+
+@dataclass(slots=True)
+class _Channel:
+    """How a receiver fares; times in ticks."""
+
+    paused_until: float = 0.0
+    failures: int = 0
+    last_success: float = -1.0  # none yet
+
+
+class Courier:
+    """Delivers with the receivers of its slot. For one thread."""
 
     def __init__(
         self,
         outbox: Outbox,
-        receivers: Sequence[Receiver],
-        lock_file: Path,
+        receiver: Receiver | None,
+        ledger: Ledger | None,
+        clock: Clock,
         *,
-        window_s: float,
+        patience: Patience,
+        style: Style = Style(),  # noqa: B008 - frozen
         counted: Callable[[str, str, int], None] = lambda _channel, _outcome, _count: None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Make one; it does nothing before `start`.
+        """Make one.
 
         Args:
             outbox: what waits.
-            receivers: one per channel.
-            lock_file: shared by all workers and slots of the host.
-            window_s: how long a delivered alert is remembered.
-            counted: told channel, outcome (delivered, retried, parked, dropped) and how many.
-            clock: seconds since the epoch.
+            receiver: who shows alerts; None: they are only stored.
+            ledger: where hosts agree who does; None where n8n's workflow does that, or there is one host.
+            clock: wall and ticks.
+            patience: when it is too late.
+            style: how messages are written.
+            counted: told channel, outcome and how many.
         """
         self._outbox = outbox
-        self._receivers = {receiver.channel: receiver for receiver in receivers}
-        self._lock_file = lock_file
-        self._window_s = window_s
-        self._counted = counted
+        self._receiver = receiver
+        self._ledger = ledger
         self._clock = clock
-        self._paused: dict[str, float] = {}  # monotonic time until which a channel is left alone
-        self._failures: dict[str, int] = dict.fromkeys(self._receivers, 0)
-        self._tidied = 0.0
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+        self._patience = patience
+        self._style = style
+        self._counted = counted
+        self._channels = {one.channel: _Channel() for one in (receiver, ledger) if one}
+        self._main = next(iter(self._channels), "")
+        self._owner = ""
 
-    def start(self) -> None:
-        """Begin, in the worker process itself."""
-        self._thread.start()
+    def run_once(self, ending: Callable[[], bool] = lambda: False) -> int:
+        """Deliver what is due, once; returns how many alerts were handled.
 
-    def stop(self, seconds: float = 5.0) -> None:
-        """End after the delivery under way."""
-        self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(seconds)
-
-    def run_once(self) -> int:
-        """Deliver what is due, once; returns how many attempts were made. Needs the lock."""
-        now = time.monotonic()
-        open_channels = [channel for channel in self._receivers if self._paused.get(channel, 0.0) <= now]
-        if now - self._tidied >= _TIDY_EVERY_S:
-            self._tidied = now
-            dropped = self._outbox.tidy(self._clock(), self._window_s)
-            if dropped:
-                _log.error("alerts dropped: they waited too long, or were too many", count=dropped)
-                self._counted("any", "dropped", dropped)
-        attempts = 0
-        for delivery in self._outbox.due(open_channels, self._clock(), _BATCH) if open_channels else ():
-            if self._ending.is_set():
+        Raises:
+            sqlite3.Error, OSError: the outbox can't be used.
+        """
+        if not self._main:
+            return 0
+        if not self._owner:
+            self._owner = self._outbox.fact("owner", secrets.token_hex(8))
+            self._outbox.take_up()
+        handled = 0
+        for job in self._outbox.due(_BATCH, shown_only=self._paused(self._main)):
+            if ending():
                 break
-            if self._paused.get(delivery.channel, 0.0) <= time.monotonic():
-                self._deliver(delivery)
-                attempts += 1
-        return attempts
+            if job.shown or not self._paused(self._main):
+                self._handle(job)
+                handled += 1
+        return handled
 
-    def _deliver(self, delivery: Delivery) -> None:
-        channel = delivery.channel
+    def close(self) -> None:
+        """Close connections."""
+        for one in (self._receiver, self._ledger):
+            if one is not None:
+                one.close()
+
+    def _handle(self, job: Job) -> None:
+        """One attempt. Whatever happens, the alert is sent, waits alone, or is put away with the reason."""
         try:
-            self._receivers[channel].send(delivery.alert)
+            self._attempt(job)
         except Later as reason:
-            # The channel waits as a whole: what is wrong with one alert here is wrong with all.
-            self._failures[channel] += 1
-            wait = _FIRST_WAIT_S * 2 ** min(self._failures[channel] - 1, 10)
-            wait = min(wait, _LONGEST_WAIT_S) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries
-            if reason.after_s is not None:
-                wait = reason.after_s
-            self._paused[channel] = time.monotonic() + wait
-            self._outbox.retry_at(delivery, self._clock() + wait, reason.reason)
-            self._counted(channel, "retried", 1)
-            _log.warning("alert not taken yet", channel=channel, alert_id=delivery.alert.alert_id, reason=reason.reason)
-        except Refused as reason:
-            self._outbox.park(delivery, reason.reason)
-            self._counted(channel, "parked", 1)
-            _log.error("alert parked", channel=channel, alert_id=delivery.alert.alert_id, reason=reason.reason)
-        else:
-            self._failures[channel] = 0
-            self._outbox.delivered(delivery)
-            self._counted(channel, "delivered", 1)
+            self._later(job, self._main, reason)
+        except (Refused, Unreadable) as reason:
+            self._park(job, self._main, str(reason))
+        except sqlite3.Error:
+            raise
+        except Exception as cause:  # noqa: BLE001 - one alert's surprise must not hold the others
+            _log.error("an alert can't be handled", exc_info=cause, alert_id=job.alert_id)
+            self._park(job, self._main, f"it can't be handled ({type(cause).__name__})")
 
-    def _run(self) -> None:
-        self._lock_file.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            while not self._ending.is_set():
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    self._ending.wait(5 * _PAUSE_S)
-                    continue
-                self._consume()
-        finally:
-            os.close(lock)
-            for receiver in self._receivers.values():
-                receiver.close()
-            self._outbox.close()
-
-    def _consume(self) -> None:
-        """Deliver until the end; the lock is held."""
-        while not self._ending.is_set():
-            attempts = 0
+    def _attempt(self, job: Job) -> None:
+        alert = self._ready(job)
+        if not job.shown:
+            late = self._late(job, alert)
+            if late:
+                self._outbox.note(job, state="late", reason=late)
+                self._counted(self._main, "late", 1)
+                return
+            if alert.payload["type"] == "digest":
+                self._outbox.note(job, attempts=job.attempts + 1)  # what comes from now on goes into the next one
+            if self._ledger and not self._claimed(job, alert, self._ledger):
+                return
+            if self._receiver:
+                self._receiver.send(alert)
+                self._passed(self._receiver.channel)
+                if self._ledger:
+                    self._outbox.note(job, shown=1, channel=self._receiver.channel)
+        if self._ledger and self._receiver:
             try:
-                attempts = self.run_once()
-            except sqlite3.Error as cause:
-                _log.error("the outbox can't be used", exc_info=cause)
-                self._ending.wait(5 * _PAUSE_S)
-            except Exception as cause:  # noqa: BLE001 - the thread must outlive a receiver's surprise
-                _log.error("delivering alerts failed", exc_info=cause)
-                self._ending.wait(5 * _PAUSE_S)
-            if not attempts:
-                self._ending.wait(_PAUSE_S)
+                self._ledger.finished(alert)
+            except Later as reason:
+                self._later(job, self._ledger.channel, reason)
+                return
+            except Refused as reason:
+                self._park(job, self._ledger.channel, f"shown, but not stored: {reason}")
+                return
+        self._outbox.note(job, state="delivered", attempts=job.attempts + 1, channel=self._main, reason=None)
+        self._counted(self._main, "delivered", 1)
+
+    def _ready(self, job: Job) -> Alert:
+        """The alert as it is sent now: with its message, which says how old it is."""
+        alert = job.alert
+        now = max(self._clock.wall(), job.at + job.age_s)
+        return Alert(alert.alert_id, {**alert.payload, "message": message(alert.payload, now, self._style)})
+
+    def _late(self, job: Job, alert: Alert) -> str:
+        """Judged by the wall clock as it was when the bet was graded: a step since then makes nothing late."""
+        if alert.payload["type"] == "digest":
+            return ""
+        seen = datetime.fromisoformat(alert.payload["seen_at"]).timestamp() if "seen_at" in alert.payload else job.at
+        return self._patience.late(alert.payload["bet"], job.at - seen + job.age_s, job.at + job.age_s)
+
+    def _claimed(self, job: Job, alert: Alert, ledger: Ledger) -> bool:
+        """Whether this host is to show it, as the table says; without an answer in time, as the outbox says."""
+        if job.claim == "local":
+            return True
+        try:
+            claim = self._ask(ledger, alert)
+        except Held as reason:
+            if self._receiver:
+                self._outbox.note(job, next_at=self._clock.ticks() + _LEASE_S / 4, reason=str(reason))
+            else:
+                self._outbox.note(job, state="duplicate", reason="another host has stored it")
+            return False
+        except (Later, Refused) as reason:
+            if not self._receiver:
+                raise
+            if isinstance(reason, Later) and reason.everybody:
+                self._pause(ledger.channel, reason)
+            if isinstance(reason, Later) and job.age_s < _UNCLAIMED_AFTER_S:
+                self._outbox.note(job, next_at=self._clock.ticks() + _FIRST_WAIT_S, reason=f"no claim: {reason}")
+                return False
+            _log.warning("an alert is shown without a claim", alert_id=job.alert_id, reason=str(reason))
+            self._outbox.note(job, claim="local")
+            self._counted(ledger.channel, "unclaimed", 1)
+            return True
+        self._passed(ledger.channel)
+        if claim is Claim.SHOWN:
+            self._outbox.note(job, state="duplicate", reason="another host has shown it")
+            self._counted(self._main, "duplicate", 1)
+            return False
+        return True
+
+    def _ask(self, ledger: Ledger, alert: Alert) -> Claim:
+        if self._receiver and self._paused(ledger.channel):
+            raise Later("Supabase is away")
+        return ledger.claim(alert, self._owner, _LEASE_S)
+
+    def _later(self, job: Job, channel: str, reason: Later) -> None:
+        """It waits alone, the longer the more often it failed. What is wrong with the receiver is not its failure."""
+        state, now = self._channels[channel], self._clock.ticks()
+        own = True
+        if reason.everybody:
+            own = state.failures == 0 and state.last_success >= 0  # it worked until this alert came
+            self._pause(channel, reason)
+        attempts = job.attempts + own
+        others_pass = state.last_success >= 0 and now - state.last_success < 2 * _LONGEST_WAIT_S
+        if attempts >= _ATTEMPTS and others_pass:
+            self._park(job, channel, f"given up after {attempts} attempts: {reason}")
+            return
+        wait = reason.after_s or _backoff(attempts if own else 1, _LONGEST_WAIT_S)
+        self._outbox.note(job, attempts=attempts, next_at=now + wait, reason=str(reason))
+        self._counted(channel, "retried", 1)
+        _log.warning("alert not taken yet", channel=channel, alert_id=job.alert_id, reason=str(reason))
+
+    def _park(self, job: Job, channel: str, reason: str) -> None:
+        self._outbox.note(job, state="parked", attempts=job.attempts + 1, reason=reason)
+        self._counted(channel, "parked", 1)
+        _log.error("alert parked", channel=channel, alert_id=job.alert_id, reason=reason)
+
+    def _passed(self, channel: str) -> None:
+        state = self._channels[channel]
+        state.failures, state.last_success = 0, self._clock.ticks()
+
+    def _pause(self, channel: str, reason: Later) -> None:
+        state = self._channels[channel]
+        state.failures += 1
+        state.paused_until = self._clock.ticks() + (reason.after_s or _backoff(state.failures, _LONGEST_PAUSE_S))
+
+    def _paused(self, channel: str) -> bool:
+        return self._channels[channel].paused_until > self._clock.ticks()
+
+
+def _backoff(failures: int, longest: float) -> float:
+    wait: float = min(_FIRST_WAIT_S * 2 ** min(max(failures, 1) - 1, 10), longest)
+    return wait * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries

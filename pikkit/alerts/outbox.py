@@ -1,267 +1,303 @@
 """The durable queue of alerts: SQLite in DATA_DIR, shared by all workers and slots of a host.
 
-Write-ahead log with synchronous=NORMAL: a commit survives kill -9 and costs no fsync. An alert and its deliveries are
-written together, and a delivery leaves the queue only after its receiver took it, so a crash between the two sends
-it again with the same key and never loses it.
+Only threads of alerts touch it, never a request. Write-ahead log with synchronous=NORMAL: a commit survives kill -9 and
+costs no fsync. An alert leaves the queue only after its receiver took it, so a crash in between sends it again with the
+same key and never loses it. Ages are counted in ticks (`pikkit.alerts.clock`), so that no step of the wall clock
+freezes, drops or repeats anything; what an earlier run of the machine wrote is aged by the wall.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from pikkit.alerts.clock import Clock
 from pikkit.alerts.message import Alert
 
-__all__ = ["Delivery", "Outbox", "OutboxFigures"]
+__all__ = ["FILE", "FINISHED", "STATES", "Job", "Outbox", "OutboxFigures", "Unreadable", "why_off"]
 
-MAX_WAITING = 50_000
-MAX_AGE_S = 7 * 86_400.0
+FILE = "alerts.sqlite3"
+STATES = ("waiting", "delivered", "parked", "late", "left-out", "duplicate")
+FINISHED = ("delivered", "late", "left-out", "duplicate")
+_DAY_S = 86_400.0
+MAX_AGE_S = 7 * _DAY_S
 _BUSY_S = 0.25
+_TIDIED_AT_ONCE = 5_000
+_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS alerts (
-  alert_id TEXT PRIMARY KEY, key TEXT NOT NULL, created_at REAL NOT NULL, payload TEXT NOT NULL
+CREATE TABLE IF NOT EXISTS outbox (
+  alert_id TEXT PRIMARY KEY, caller TEXT NOT NULL, at REAL NOT NULL, ticks REAL NOT NULL, boot TEXT NOT NULL,
+  payload TEXT NOT NULL, state TEXT NOT NULL, claim TEXT NOT NULL DEFAULT '', shown INTEGER NOT NULL DEFAULT 0,
+  channel TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0, next_at REAL NOT NULL, reason TEXT
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS alerts_by_key ON alerts (key, created_at);
-CREATE TABLE IF NOT EXISTS deliveries (
-  alert_id TEXT NOT NULL REFERENCES alerts ON DELETE CASCADE, channel TEXT NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'parked')),
-  attempts INTEGER NOT NULL DEFAULT 0, next_at REAL NOT NULL, reason TEXT,
-  PRIMARY KEY (alert_id, channel)
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (state, next_at);
+CREATE INDEX IF NOT EXISTS outbox_age ON outbox (state, at);
+CREATE INDEX IF NOT EXISTS outbox_of_caller ON outbox (caller, boot, ticks);
+CREATE TABLE IF NOT EXISTS bets (
+  identity TEXT PRIMARY KEY, generation INTEGER NOT NULL, step INTEGER NOT NULL, grade TEXT NOT NULL,
+  odds REAL NOT NULL, starts_at REAL, at REAL NOT NULL, ticks REAL NOT NULL, boot TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, next_at);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-_SELECT = (
-    "SELECT a.alert_id, a.key, a.created_at, a.payload, d.channel, d.state, d.attempts, d.next_at, d.reason "
-    "FROM alerts a JOIN deliveries d USING (alert_id)"
-)
+# Alerts that an earlier release left waiting; its own tables stay, as a slot of it may still run.
+_TAKE_OVER = """
+INSERT OR IGNORE INTO outbox (alert_id, caller, at, ticks, boot, payload, state, next_at, reason)
+  SELECT a.alert_id, '', a.created_at, 0, '', a.payload, d.state, 0, d.reason
+  FROM alerts a JOIN deliveries d USING (alert_id) WHERE d.state IN ('waiting', 'parked');
+UPDATE deliveries SET state = 'delivered' WHERE state IN ('waiting', 'parked');
+"""
+_COLUMNS = "alert_id, at, ticks, boot, payload, state, claim, shown, channel, attempts, reason"
+
+
+class Unreadable(Exception):
+    """A row that can't be read; it is parked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One alert for one channel."""
+class Job:
+    """One alert and what has become of it; `age_s`: since the bet was graded."""
 
-    alert: Alert
-    channel: str
+    alert_id: str
+    age_s: float
+    at: float  # seconds since the epoch, when the bet was graded
+    written: str  # the payload, as it stands in the file
     state: str
+    claim: str  # '', won (at Supabase), local
+    shown: bool  # a person's receiver took it
+    channel: str
     attempts: int
-    next_at: float
     reason: str | None
+
+    @property
+    def alert(self) -> Alert:
+        """The alert.
+
+        Raises:
+            Unreadable: the payload is damaged.
+        """
+        try:
+            payload = json.loads(self.written)
+        except ValueError as cause:
+            raise Unreadable(f"the stored alert can't be read ({cause})") from cause
+        if not isinstance(payload, dict) or not payload.keys() >= {"grade", "bet", "prediction"}:
+            raise Unreadable("the stored alert lacks its parts")
+        return Alert(self.alert_id, {"type": "high_grade_bet", "alert_id": self.alert_id, **payload})
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxFigures:
-    """For metrics: how many wait, how long the oldest does (seconds), how many were given up."""
+    """For metrics: how many wait, how long the oldest does (seconds), how many were given up; why it is off, if so."""
 
-    depth: int
-    oldest_age_s: float
-    parked: int
-
-
-class _Connection(sqlite3.Connection):
-    """Closed when its thread is gone, by whichever thread collects it."""
-
-    def __del__(self) -> None:
-        self.close()
+    depth: int = 0
+    oldest_age_s: float = 0.0
+    parked: int = 0
+    off: str = ""  # disk_full, read_only, locked, corrupt, other
 
 
 class Outbox:
-    """The queue. Threads of a process may share it; each has a connection of its own."""
+    """The queue, for one thread. Nothing is opened before it is needed."""
 
-    def __init__(self, folder: Path, *, max_waiting: int = MAX_WAITING, max_age_s: float = MAX_AGE_S) -> None:
-        self._path = folder / "alerts.sqlite3"
-        folder.mkdir(parents=True, exist_ok=True)
-        self._max_waiting = max_waiting
-        self._max_age_s = max_age_s
-        self._local = threading.local()
-        with self._transaction() as connection:
-            connection.executescript(_SCHEMA)
-        self._path.chmod(0o600)
-
-    def put(self, alerts: Sequence[Alert], channels: Sequence[str], window_s: float) -> list[Alert]:
-        """Queue alerts, leaving out those whose bet raised one within the window; returns what was queued.
-
-        A clock that went back counts as within the window, as far as the window reaches.
-
-        Raises:
-            sqlite3.Error: the disk is full or the file is held too long; nothing was queued.
-        """
-        queued: list[Alert] = []
-        with self._transaction() as connection:
-            for alert in alerts:
-                raised = connection.execute(
-                    "SELECT 1 FROM alerts WHERE key = ? AND abs(created_at - ?) < ? LIMIT 1",
-                    (alert.key, alert.created_at, window_s),
-                ).fetchone()
-                if raised:
-                    continue
-                connection.execute(
-                    "INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, ?)",
-                    (alert.alert_id, alert.key, alert.created_at, json.dumps(alert.payload, ensure_ascii=False)),
-                )
-                connection.executemany(
-                    "INSERT OR IGNORE INTO deliveries (alert_id, channel, state, next_at) VALUES (?, ?, 'waiting', ?)",
-                    [(alert.alert_id, channel, alert.created_at) for channel in channels],
-                )
-                queued.append(alert)
-        return queued
-
-    def due(self, channels: Sequence[str], now: float, limit: int) -> list[Delivery]:
-        """Waiting deliveries on these channels whose time has come, oldest first."""
-        marks = ",".join("?" * len(channels))
-        return self._select(
-            f"d.state = 'waiting' AND d.channel IN ({marks}) AND (d.next_at <= ? OR d.next_at > ?) "
-            "ORDER BY a.created_at, a.alert_id LIMIT ?",
-            (
-                *channels,
-                now,
-                now + self._max_age_s,
-                limit,
-            ),  # a time far ahead was written by a clock that was wrong
-        )
-
-    def listed(self, state: str | None = None, limit: int = 100) -> list[Delivery]:
-        """Deliveries, newest first."""
-        where = "d.state = ?" if state else "1 = 1 OR ? IS NULL"
-        return self._select(f"{where} ORDER BY a.created_at DESC LIMIT ?", (state, limit))
-
-    def of(self, alert_id: str) -> list[Delivery]:
-        """Deliveries of one alert, by the beginning of its id."""
-        return self._select("substr(a.alert_id, 1, ?) = ? ORDER BY d.channel", (len(alert_id), alert_id))
-
-    def delivered(self, delivery: Delivery) -> None:
-        """The receiver took it."""
-        self._update(delivery, "delivered", delivery.next_at, None)
-
-    def retry_at(self, delivery: Delivery, moment: float, reason: str) -> None:
-        """It is to be tried again at this time."""
-        self._update(delivery, "waiting", moment, reason)
-
-    def park(self, delivery: Delivery, reason: str) -> None:
-        """It is given up until somebody asks for it."""
-        self._update(delivery, "parked", delivery.next_at, reason)
-
-    def retry_parked(self, now: float, alert_id: str = "") -> int:
-        """Let parked deliveries wait again (all, or those of one alert); returns how many."""
-        with self._transaction() as connection:
-            return connection.execute(
-                "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = ?, reason = NULL "
-                "WHERE state = 'parked' AND substr(alert_id, 1, ?) = ?",
-                (now, len(alert_id), alert_id),
-            ).rowcount
-
-    def purge(self, state: str) -> int:
-        """Forget alerts whose deliveries are all in this state; returns how many."""
-        with self._transaction() as connection:
-            return connection.execute(
-                "DELETE FROM alerts WHERE alert_id NOT IN (SELECT alert_id FROM deliveries WHERE state != ?)",
-                (state,),
-            ).rowcount
-
-    def tidy(self, now: float, window_s: float) -> int:
-        """Forget what was delivered before the window; drop what waits too long or beyond the limit.
-
-        Returns:
-            How many waiting deliveries were dropped.
-        """
-        keep_s = max(window_s, 86_400.0)
-        with self._transaction() as connection:
-            connection.execute(
-                "DELETE FROM alerts WHERE created_at < ? AND alert_id NOT IN "
-                "(SELECT alert_id FROM deliveries WHERE state != 'delivered')",
-                (now - keep_s,),
-            )
-            dropped = connection.execute(
-                "DELETE FROM deliveries WHERE state = 'waiting' AND "
-                "alert_id IN (SELECT alert_id FROM alerts WHERE created_at < ?)",
-                (now - self._max_age_s,),
-            ).rowcount
-            connection.execute(
-                "DELETE FROM deliveries WHERE alert_id IN (SELECT alert_id FROM alerts WHERE created_at < ?)",
-                (now - 2 * self._max_age_s,),
-            )
-            [waiting] = connection.execute("SELECT count(*) FROM deliveries WHERE state = 'waiting'").fetchone()
-            if waiting > self._max_waiting:
-                dropped += connection.execute(
-                    "DELETE FROM deliveries WHERE (alert_id, channel) IN "
-                    "(SELECT d.alert_id, d.channel FROM deliveries d JOIN alerts a USING (alert_id) "
-                    "WHERE d.state = 'waiting' ORDER BY a.created_at LIMIT ?)",
-                    (waiting - self._max_waiting,),
-                ).rowcount
-            connection.execute("DELETE FROM alerts WHERE alert_id NOT IN (SELECT alert_id FROM deliveries)")
-        return dropped
-
-    def figures(self, now: float) -> OutboxFigures:
-        """Depth, age of the oldest, parked."""
-        row = (
-            self._connection()
-            .execute(
-                "SELECT sum(d.state = 'waiting'), min(CASE WHEN d.state = 'waiting' THEN a.created_at END), "
-                "sum(d.state = 'parked') FROM deliveries d JOIN alerts a USING (alert_id) WHERE d.state != 'delivered'"
-            )
-            .fetchone()
-        )
-        depth, oldest, parked = row
-        return OutboxFigures(depth or 0, max(0.0, now - oldest) if oldest is not None else 0.0, parked or 0)
-
-    def close(self) -> None:
-        """Close this thread's connection."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
-
-    def _update(self, delivery: Delivery, state: str, next_at: float, reason: str | None) -> None:
-        with self._transaction() as connection:
-            connection.execute(
-                "UPDATE deliveries SET state = ?, attempts = attempts + 1, next_at = ?, reason = ? "
-                "WHERE alert_id = ? AND channel = ?",
-                (state, next_at, reason, delivery.alert.alert_id, delivery.channel),
-            )
-
-    def _select(self, where: str, values: Sequence[object]) -> list[Delivery]:
-        rows = self._connection().execute(f"{_SELECT} WHERE {where}", values)
-        return [_delivery(row) for row in rows]
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.folder = folder
+        self._path = folder / FILE
+        self._clock = clock
+        self._open: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] = (0, 0)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write, all or nothing.
+
+        Raises:
+            sqlite3.Error, OSError: the file can't be used now.
+        """
         connection = self._connection()
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
         except BaseException:
-            connection.rollback()
+            with suppress(sqlite3.Error):
+                connection.rollback()
             raise
         connection.commit()
 
-    def _connection(self) -> sqlite3.Connection:
-        """This thread's connection; after a fork the parent's is left alone."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None or self._local.pid != os.getpid():
-            connection = sqlite3.connect(
-                self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=_Connection
+    def due(self, limit: int, *, shown_only: bool = False) -> list[Job]:
+        """Waiting alerts whose time has come, the longest waiting first."""
+        where = "state = 'waiting' AND next_at <= ?" + (" AND shown" if shown_only else "")
+        return self._jobs(f"{where} ORDER BY next_at LIMIT ?", (self._clock.ticks(), limit))
+
+    def listed(self, state: str | None = None, limit: int = 100) -> list[Job]:
+        """Alerts, newest first."""
+        where = "state = ?" if state else "1 = 1 OR ? IS NULL"
+        return self._jobs(f"{where} ORDER BY at DESC LIMIT ?", (state, limit))
+
+    def of(self, alert_id: str) -> list[Job]:
+        """Alerts by the beginning of their id."""
+        return self._jobs("substr(alert_id, 1, ?) = ? LIMIT 20", (len(alert_id), alert_id))
+
+    def note(self, job: Job, **news: object) -> None:
+        """Change columns of an alert: state, claim, shown, channel, attempts, next_at, reason."""
+        changes = ", ".join(f"{name} = ?" for name in news)
+        with self.transaction() as connection:
+            connection.execute(f"UPDATE outbox SET {changes} WHERE alert_id = ?", (*news.values(), job.alert_id))  # noqa: S608 - names are ours
+
+    def take_up(self) -> None:
+        """Whoever begins to deliver: what an earlier run of the machine put off is due."""
+        with self.transaction() as connection:
+            connection.execute(
+                "UPDATE outbox SET next_at = 0 WHERE state = 'waiting' AND boot != ?", (self._clock.boot,)
             )
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            self._local.connection = connection
-            self._local.pid = os.getpid()
-        return connection
+
+    def retry_parked(self, alert_id: str = "") -> int:
+        """Let parked alerts wait again (all, or those whose id begins so), as new ones; returns how many."""
+        wall, ticks, boot = self._clock.wall(), self._clock.ticks(), self._clock.boot
+        with self.transaction() as connection:
+            return connection.execute(
+                "UPDATE outbox SET state = 'waiting', attempts = 0, next_at = ?, reason = NULL, at = ?, ticks = ?, "
+                "boot = ? WHERE state = 'parked' AND substr(alert_id, 1, ?) = ?",
+                (ticks, wall, ticks, boot, len(alert_id), alert_id),
+            ).rowcount
+
+    def purge(self, state: str) -> int:
+        """Forget alerts in this state; which bets have raised one stays known. Returns how many."""
+        with self.transaction() as connection:
+            return connection.execute("DELETE FROM outbox WHERE state = ?", (state,)).rowcount
+
+    def tidy(self, window_s: float) -> int:
+        """Forget what is a week old, and bets of which nothing more can come.
+
+        Returns:
+            How many waiting alerts were dropped.
+        """
+        with self.transaction() as connection:
+            old = connection.execute(
+                "SELECT alert_id, state FROM outbox WHERE age(at, ticks, boot) > ? LIMIT ?",
+                (MAX_AGE_S, _TIDIED_AT_ONCE),
+            ).fetchall()
+            connection.executemany("DELETE FROM outbox WHERE alert_id = ?", [(alert_id,) for alert_id, _ in old])
+            connection.execute(
+                "DELETE FROM bets WHERE age(at, ticks, boot) > ? AND (starts_at IS NULL OR starts_at < ?)",
+                (2 * max(window_s, _DAY_S), self._clock.wall() - 2 * _DAY_S),
+            )
+        return sum(state == "waiting" for _, state in old)
+
+    def figures(self) -> OutboxFigures:
+        """How many wait, since when, how many are parked."""
+        connection = self._connection()
+        depth, oldest = connection.execute("SELECT count(*), min(at) FROM outbox WHERE state = 'waiting'").fetchone()
+        [parked] = connection.execute("SELECT count(*) FROM outbox WHERE state = 'parked'").fetchone()
+        return OutboxFigures(depth, max(0.0, self._clock.wall() - oldest) if depth else 0.0, parked)
+
+    def fact(self, name: str, make: str) -> str:
+        """What is remembered under a name; `make` where nothing is."""
+        with self.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, make))
+            [value] = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return str(value)
+
+    def set_aside(self) -> Path | None:
+        """Put a corrupt file away, beside; None where another process did so already."""
+        self.close()
+        guard = os.open(self.folder / "alerts.repair", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            try:
+                self._connection().execute("PRAGMA quick_check(1)")
+            except sqlite3.DatabaseError as error:
+                if not is_corrupt(error):
+                    raise
+            else:
+                return None
+            self.close()
+            stamp = datetime.fromtimestamp(self._clock.wall(), UTC).strftime("%Y%m%dT%H%M%S%f")
+            away = self._path.with_name(f"{FILE}.corrupt-{stamp}")
+            self._path.rename(away)
+            for suffix in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    Path(f"{self._path}{suffix}").rename(f"{away}{suffix}")
+            return away
+        finally:
+            os.close(guard)
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        if self._open is not None:
+            with suppress(sqlite3.Error):
+                self._open.close()
+            self._open = None
+
+    def _jobs(self, where: str, values: Sequence[object]) -> list[Job]:
+        rows = self._connection().execute(f"SELECT {_COLUMNS} FROM outbox WHERE {where}", values)  # noqa: S608
+        return [self._job(row) for row in rows]
+
+    def _job(self, row: Sequence[Any]) -> Job:
+        alert_id, at, ticks, boot, payload, state, claim, shown, channel, attempts, reason = row
+        return Job(
+            alert_id, self._age(at, ticks, boot), at, payload, state, claim, bool(shown), channel, attempts, reason
+        )
+
+    def _age(self, at: float, ticks: float, boot: str) -> float:
+        """Seconds since a moment that was noted by both clocks."""
+        same = boot == self._clock.boot
+        return max(0.0, self._clock.ticks() - ticks if same else self._clock.wall() - at)
+
+    def _connection(self) -> sqlite3.Connection:
+        """The open file; opened again where somebody removed or replaced it."""
+        if self._open is not None and self._inode_now() != self._inode:
+            self.close()
+        if self._open is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            connection.text_factory = _text
+            connection.create_function("age", 3, self._age)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+                if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'deliveries'").fetchone():
+                    connection.executescript(f"BEGIN IMMEDIATE;{_TAKE_OVER}COMMIT;")
+            except BaseException:
+                connection.close()
+                raise
+            self._path.chmod(0o600)
+            self._open, self._inode = connection, self._inode_now()
+        return self._open
+
+    def _inode_now(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (found.st_dev, found.st_ino)
 
 
-def _delivery(row: Sequence[object]) -> Delivery:
-    alert_id, key, created_at, payload, channel, state, attempts, next_at, reason = row
-    content: Mapping[str, object] = json.loads(str(payload))
-    return Delivery(
-        Alert(str(alert_id), str(key), float(created_at), content),  # type: ignore[arg-type]
-        str(channel),
-        str(state),
-        int(attempts),  # type: ignore[call-overload]
-        float(next_at),  # type: ignore[arg-type]
-        None if reason is None else str(reason),
-    )
+def is_corrupt(error: BaseException) -> bool:
+    """Whether the file is no database, or a damaged one."""
+    return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT
+
+
+def why_off(error: BaseException) -> str:
+    """A word for why the file can't be used."""
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        known = {sqlite3.SQLITE_FULL: "disk_full", sqlite3.SQLITE_READONLY: "read_only", sqlite3.SQLITE_BUSY: "locked"}
+        return "corrupt" if code in _CORRUPT else known.get(code, "other")
+    number = error.errno if isinstance(error, OSError) else None
+    return {28: "disk_full", 30: "read_only", 13: "read_only", 1: "read_only"}.get(number or 0, "other")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def written(payload: Mapping[str, Any]) -> str:
+    """The payload as it stands in the file."""
+    return json.dumps(payload, separators=(",", ":"))

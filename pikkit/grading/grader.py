@@ -25,6 +25,7 @@ class Options:
     explain: bool = False
     dry_run: bool = False
     raises_alerts: bool = True
+    caller: str = ""  # names the API key, without telling it
     names_unknown_fields: bool = True
     warnings: tuple[str, ...] = ()  # about the request as a whole; each prediction carries them
 
@@ -46,8 +47,15 @@ class BatchJob:
 class Observer(Protocol):
     """The port to whoever sees what was graded (metrics, alerts, prediction log). Must not raise or block."""
 
-    def graded(self, models: Models, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Options) -> None:
-        """These bets got these predictions."""
+    def graded(
+        self,
+        models: Models,
+        bets: Sequence[Bet],
+        predictions: Sequence[Prediction],
+        options: Options,
+        sizes: Sequence[int],
+    ) -> None:
+        """These bets got these predictions; `sizes`: how many of them each request had, in their order."""
         ...
 
     def refused(self, error: InvalidBet) -> None:
@@ -93,7 +101,7 @@ class Grader:
         """
         models = self.models()
         bet = read_bet(data, self._limits)
-        return self._predict(models, [bet], [data], options)[0]
+        return self._predict(models, [bet], [data], options, (1,))[0]
 
     def read_batch(
         self, data: object, options: Options, undecoded: Mapping[int, InvalidBet] = MappingProxyType({})
@@ -133,12 +141,15 @@ class Grader:
         for (_, options), group in shared.items():
             bets = [bet for job in group for bet in job.bets if not isinstance(bet, InvalidBet)]
             raw = [data for job in group for bet, data in job.pairs() if not isinstance(bet, InvalidBet)]
-            graded = iter(self._predict(group[0].models, bets, raw, options))
+            sizes = [sum(not isinstance(bet, InvalidBet) for bet in job.bets) for job in group]
+            graded = iter(self._predict(group[0].models, bets, raw, options, sizes))
             for job in group:
                 answers[id(job)] = _answer(job, graded)
         return [answers[id(job)] for job in jobs]
 
-    def _predict(self, models: Models, bets: Sequence[Bet], raw: Sequence[Any], options: Options) -> list[Prediction]:
+    def _predict(
+        self, models: Models, bets: Sequence[Bet], raw: Sequence[Any], options: Options, sizes: Sequence[int]
+    ) -> list[Prediction]:
         predictions = self._predictor.predict(models, bets, self._clock(), explain=options.explain)
         if options.names_unknown_fields:
             for prediction, data in zip(predictions, raw, strict=True):
@@ -149,7 +160,7 @@ class Grader:
             for prediction in predictions:
                 prediction["warnings"] += options.warnings
         for observer in self._observers:
-            observer.graded(models, bets, predictions, options)
+            observer.graded(models, bets, predictions, options, sizes)
         return predictions
 
 

@@ -36,7 +36,17 @@ GRADES = ("A", "B", "C", "D", "F")
 HIGH_GRADES = ("A", "B")
 RELOAD_REASONS = ("incomplete", "invalid_model", "unsafe_pickle", "other")
 CHANNELS = ("n8n", "telegram", "supabase")
-OUTCOMES = ("delivered", "retried", "parked", "dropped", "duplicate")
+OUTCOMES = (
+    "delivered",
+    "retried",
+    "parked",
+    "dropped",
+    "duplicate",
+    "improved",
+    "late",
+    "left_out",
+    "unclaimed",
+)  # docs/alerts.md says what each means
 
 _STATUSES = frozenset({200, 204, 304, 400, 401, 403, 404, 405, 413, 415, 422, 429, 500, 502, 503, 504})
 _MS = (1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 5000, 10000)

@@ -94,8 +94,16 @@ class Recorder:
         if self._thread.is_alive():
             self._thread.join(seconds)
 
-    def graded(self, models: Any, bets: Sequence[Bet], predictions: Sequence[Prediction], options: Any = None) -> None:
+    def graded(
+        self,
+        models: Any,
+        bets: Sequence[Bet],
+        predictions: Sequence[Prediction],
+        options: Any = None,
+        sizes: Sequence[int] = (),
+    ) -> None:
         """These bets got these predictions."""
+        del sizes
         if getattr(options, "dry_run", False):
             return
         now = time.time()

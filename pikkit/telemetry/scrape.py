@@ -16,7 +16,9 @@ from prometheus_client.registry import Collector
 from pikkit.telemetry.logs import get_logger
 from pikkit.telemetry.series import Merged
 
-__all__ = ["CustomMetrics", "Exposed", "Exposition", "OutboxState", "Snapshot", "expose"]
+__all__ = ["OFF_REASONS", "CustomMetrics", "Exposed", "Exposition", "OutboxState", "Snapshot", "expose"]
+
+OFF_REASONS = ("disk_full", "read_only", "locked", "corrupt", "other")
 
 _log = get_logger("pikkit.metrics")
 
@@ -37,6 +39,11 @@ class OutboxState(Protocol):
     @property
     def parked(self) -> int:
         """Alerts given up until somebody retries them."""
+        ...
+
+    @property
+    def off(self) -> str:
+        """Why no alert can be stored, one of OFF_REASONS; '' while they can."""
         ...
 
 
@@ -155,6 +162,10 @@ class Snapshot(Collector):
                 "pikkit_alert_outbox_oldest_age_seconds", "Age of the oldest waiting", self._outbox.oldest_age_s
             )
             yield _gauge("pikkit_alert_outbox_parked", "Alerts given up", self._outbox.parked)
+            off = GaugeMetricFamily("pikkit_alerts_off", "1 while alerts can't be stored, by reason", labels=["reason"])
+            for reason in OFF_REASONS:
+                off.add_metric([reason], reason == self._outbox.off)
+            yield off
 
 
 def _info(name: str, text: str, labelled: Sequence[Mapping[str, str]]) -> Metric:

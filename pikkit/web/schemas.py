@@ -13,7 +13,7 @@ __all__ = ["BET_RULES", "QUERY_RULES", "HealthBody", "ModelInfoBody", "ReloadBod
 
 
 class HealthBody(TypedDict):
-    """`degraded`: it serves with a fault (`reload_error`), or has no model set."""
+    """`degraded`: it serves with a fault (`reload_error`), or has no model set. `alerts`: "on", or "off, because …"."""
 
     status: Literal["healthy", "degraded"]
     models_loaded: bool
@@ -22,6 +22,7 @@ class HealthBody(TypedDict):
     model_source: str | None
     history: str | None
     reload_error: str | None
+    alerts: str
     environment: str
     version: str
     deployment: str

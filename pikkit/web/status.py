@@ -42,11 +42,13 @@ class Status:
         hub: Hub,
         *,
         drift: Callable[[], Mapping[str, Any]],
+        alerts: Callable[[], str] = lambda: "off, because there are none",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._hub = hub
         self._drift = drift
+        self._alerts = alerts
         self._clock = clock
         self._started = clock()
         self.warmed = False
@@ -71,6 +73,7 @@ class Status:
             "history": _history(models) if models else None,
             "starter_models": models.starter if models else None,
             "model_source": models.source if models else None,
+            "alerts": self._alerts(),
         }
 
     def model_info(self) -> ModelInfoBody:

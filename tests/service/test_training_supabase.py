@@ -1,6 +1,7 @@
 """Settled bets from a table that is paged, limited, growing and failing, over real HTTP."""
 
 import json
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,8 +25,12 @@ def row(number: int) -> dict[str, object]:
         "american_odds": number,
         "is_win": True,
         "roi": 1.0,
-        "created_at": "2026-01-01T00:00:00Z",
+        "created_at": f"2026-01-01T00:00:00.{number // 3:06}+00:00",  # some at one moment
     }
+
+
+def key_of(one: dict[str, object]) -> tuple[str, int]:
+    return str(one["created_at"]), int(str(one["id"]))
 
 
 class Table:
@@ -40,11 +45,14 @@ class Table:
         assert call.headers["apikey"] == KEY
         query = {name: values[0] for name, values in parse_qs(urlsplit(call.path).query).items()}
         assert urlsplit(call.path).path == "/rest/v1/bets"
-        assert query["order"].startswith("id")
-        after = int(query.get("id", "gt.0").removeprefix("gt."))
-        page = [one for one in self.rows if int(str(one["id"])) > after]
+        assert query["order"].startswith("created_at")
+        assert query["order"].split(",")[1].startswith("id")
+        page = sorted(self.rows, key=key_of)
+        if "or" in query:
+            created, identifier = re.findall(r'eq\."(.*?)",id\.gt\."(.*?)"', query["or"])[0]
+            page = [one for one in page if key_of(one) > (created, int(identifier))]
         found = page[: min(int(query["limit"]), self.limit)]
-        if self.grows:  # a row appears before those already read: with offsets it would push one onto the next page
+        if self.grows:  # a row appears behind the cursor: with offsets it would push one onto the next page
             self.rows.insert(0, row(int(str(self.rows[0]["id"])) - 1))
         return 200, {}, json.dumps(found).encode()
 
@@ -76,7 +84,7 @@ def test_pushes_and_open_bets_of_the_table_are_accounted_for() -> None:
 def test_a_table_without_its_primary_key_is_refused() -> None:
     with (
         StandIn(lambda _: (200, {}, b'[{"sport": "Tennis"}]')) as server,
-        pytest.raises(ModelError, match="after 1 rows"),
+        pytest.raises(ModelError, match=r"after 1 rows .*created_at"),
     ):
         fetch_settled(settings(server.url))
 

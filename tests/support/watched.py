@@ -26,6 +26,7 @@ class Outbox:
     depth: int = 2
     oldest_age_s: float = 3.0
     parked: int = 1
+    off: str = ""
 
 
 class Watched:

@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from pikkit.alerts.message import Alert, make_alert
+from pikkit.alerts.message import Alert
 from pikkit.alerts.n8n_setup import fill_workflow
 from pikkit.alerts.receivers.n8n import N8nWebhook
 from pikkit.alerts.receivers.port import Later, Refused
 from pikkit.settings import Settings
+from tests.support.alerts import an_alert
 from tests.support.n8n import N8n, n8n_binary
 from tests.support.receiver import Answer, Call, StandIn
-from tests.support.samples import a_bet, a_prediction
 
 pytestmark = [pytest.mark.system, pytest.mark.n8n]
 
@@ -107,10 +107,8 @@ def clean(request: pytest.FixtureRequest) -> None:
     made.telegram_status = 200
 
 
-def alert(grade: Any = "A", market: str = "A & B <1.5 🏀", now: float = 1_769_428_800.0) -> Alert:
-    return make_alert(
-        a_bet(market=market), a_prediction(grade), model_version="m1", environment="test", deployment="blue", now=now
-    )
+def alert(grade: Any = "A", market: str = "A & B <1.5 🏀") -> Alert:
+    return an_alert(grade, market=market)
 
 
 def send(n8n: N8n, sent: Alert, secret: str | None = SECRET) -> None:

@@ -4,50 +4,56 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 
 import httpx
 
 from pikkit.alerts.message import Alert
-from pikkit.alerts.receivers.port import Later, js_json, later_or_refused, network_reason
+from pikkit.alerts.receivers.deadline import client
+from pikkit.alerts.receivers.port import Later, later_or_refused, network_failure, refuse_pages, wait_of
 
 __all__ = ["SIGNATURE_HEADER", "N8nWebhook", "signature"]
 
 SIGNATURE_HEADER = "X-Pikkit-Signature"
-_TIMEOUT_S = 10.0
+_NOT_FOUND = 404
 
 
-def signature(secret: str, body: str) -> str:
-    """HMAC-SHA256 of the body (UTF-8), in hex."""
-    return hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()
+def signature(secret: str, body: bytes) -> str:
+    """HMAC-SHA256 of the body, in hex."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 class N8nWebhook:
-    """Posts the payload; n8n's workflow routes it on."""
+    """Posts the payload; n8n's workflow claims it, shows it and stores it."""
 
     channel = "n8n"
 
     def __init__(self, url: str, secret: str | None, transport: httpx.BaseTransport | None = None) -> None:
         self._url = url
         self._secret = secret
-        self._client = httpx.Client(timeout=_TIMEOUT_S, transport=transport)
+        self._client = client(transport)
 
     def send(self, alert: Alert) -> None:
         """Post the alert.
 
         Raises:
-            Later: no answer, 5xx, 408, 425 or 429.
-            Refused: another 4xx.
+            Later: no answer, 5xx, 408, 425, 429; 404, as n8n answers while it starts and its workflow is not active.
+            Refused: another 4xx, a permanent redirect, a web page.
         """
-        body = js_json(alert.payload)
+        body = json.dumps(alert.payload, ensure_ascii=False, separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json", "Idempotency-Key": alert.alert_id}
         if self._secret:
             headers[SIGNATURE_HEADER] = signature(self._secret, body)
         try:
-            answer = self._client.post(self._url, content=body.encode(), headers=headers)
+            answer = self._client.post(self._url, content=body, headers=headers)
         except httpx.HTTPError as error:
-            raise Later(network_reason(error)) from None
-        if not answer.is_success:
-            raise later_or_refused(answer.status_code, answer.headers, answer.text)
+            raise network_failure(error) from None
+        if answer.is_success:
+            refuse_pages(answer)
+            return
+        if answer.status_code == _NOT_FOUND:
+            raise Later(f"404: {answer.text[:200]}", wait_of(answer.headers.get("retry-after")))
+        raise later_or_refused(answer.status_code, answer.headers, answer.text)
 
     def close(self) -> None:
         """Close connections."""

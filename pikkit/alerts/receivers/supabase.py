@@ -1,63 +1,147 @@
-"""Alerts into Supabase's table `ml_alerts` (monitoring/supabase/ml_alerts.sql)."""
+"""Supabase's table `ml_alerts` (monitoring/supabase/ml_alerts.sql): all alerts, and who of several hosts shows each."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 from postgrest.exceptions import APIError
 
-from pikkit.alerts.message import Alert
-from pikkit.alerts.receivers.port import Later, later_or_refused, network_reason
-from pikkit.supabase_client import tables
+from pikkit.alerts.message import Alert, play_to
+from pikkit.alerts.receivers.deadline import client
+from pikkit.alerts.receivers.port import Claim, Held, Later, later_or_refused, network_failure, refuse_pages
+from pikkit.supabase_client import project
 
 __all__ = ["TABLE", "SupabaseTable"]
 
 TABLE = "ml_alerts"
-_TIMEOUT_S = 10
-_ACCEPTED = 200
+_OF_BET = ("event", "selection", "line", "starts_at", "url", "market", "institution_name", "odds")
 
 
 class SupabaseTable:
-    """Upserts a row per alert; the unique alert_id makes a repeat change nothing."""
+    """A row per alert, by its key: whose insert comes first shows the alert."""
 
     channel = "supabase"
 
-    def __init__(self, url: str, key: str) -> None:
-        """`key`: a service_role JWT or an sb_secret_… key."""
+    def __init__(self, url: str, key: str, *, schema: str = "public", window_s: float = 86_400.0) -> None:
+        """Make one.
+
+        Args:
+            url: the project's address.
+            key: a service_role JWT or an sb_secret_… key.
+            schema: the schema with the table.
+            window_s: for how long a bet without a start is the same one, on whichever host it was seen.
+        """
         # The client's errors carry PostgREST's code but not the status, which tells what may pass.
         self._last: httpx.Response | None = None
-        self._http = httpx.Client(timeout=_TIMEOUT_S, event_hooks={"response": [self._remember]})
-        self._client = tables(url, key, self._http)
+        self._window = timedelta(seconds=window_s)
+        self._http = client()
+        self._http.event_hooks = {"response": [self._remember]}
+        self._table = project(url, key, self._http, schema=schema, retry=False).table
 
-    def send(self, alert: Alert) -> None:
-        """Write the row, if it is not there.
+    def claim(self, alert: Alert, owner: str, lease_s: float) -> Claim:
+        """Insert the row, or take it over once nobody holds it; the same owner may claim again.
 
         Raises:
-            Later: no answer, 5xx or 429.
-            Refused: a missing table, row-level security, a bad key.
+            Held: another host has it under lease.
+            Later: no answer, 5xx, 429.
+            Refused: a missing table or column, row-level security, a bad key.
         """
-        payload = alert.payload
-        row = {
-            "alert_id": alert.alert_id,
-            "grade": payload["grade"],
-            "bet": payload["bet"],
-            "prediction": payload["prediction"],
-            "environment": payload["environment"],
-            "deployment": payload["deployment"],
-            "model_version": payload["model_version"],
-            "created_at": payload["timestamp"],
-        }
-        table = self._client.table(TABLE)
-        try:
-            table.upsert(row, on_conflict="alert_id", ignore_duplicates=True, returning="minimal").execute()  # type: ignore[arg-type]
-        except APIError as error:
-            status, headers = (self._last.status_code, self._last.headers) if self._last else (_ACCEPTED, {})
-            raise later_or_refused(status, headers, f"{error.code or ''} {error.message or ''}".strip()) from None
-        except httpx.HTTPError as error:
-            raise Later(network_reason(error)) from None
+        now = datetime.now(UTC)
+        lease = {"claimed_by": owner, "lease_until": (now + timedelta(seconds=lease_s)).isoformat()}
+        known = self._before_midnight(alert)
+        if not known:
+            row = {**row_of(alert), **lease}
+            if self._ask(lambda: self._table(TABLE).upsert(row, on_conflict="alert_id", ignore_duplicates=True)):
+                return Claim.WON
+            known = self._ask(
+                lambda: self._table(TABLE).select("alert_id,notified_at,lease_until").eq("alert_id", alert.alert_id)
+            )
+        if known and known[0]["notified_at"]:
+            return Claim.SHOWN
+        taken = known and self._ask(
+            lambda: (
+                self._table(TABLE)
+                .update(lease)
+                .eq("alert_id", known[0]["alert_id"])
+                .is_("notified_at", "null")
+                .or_(f"lease_until.lt.{now.isoformat()},claimed_by.eq.{owner}")
+            )
+        )
+        if not taken:
+            raise Held("another host is about to show it")
+        return Claim.WON
+
+    def finished(self, alert: Alert) -> None:
+        """Note that it was shown, in its row or in a new one.
+
+        Raises:
+            Later: no answer, 5xx, 429.
+            Refused: as for `claim`.
+        """
+        row = {**row_of(alert), "notified_at": datetime.now(UTC).isoformat()}
+        self._ask(lambda: self._table(TABLE).upsert(row, on_conflict="alert_id"))
 
     def close(self) -> None:
         """Close connections."""
         self._http.close()
 
+    def _before_midnight(self, alert: Alert) -> list[dict[str, Any]]:
+        """The row of the same bet under another key: without a start, keys change with the window's number."""
+        if alert.payload["type"] != "high_grade_bet" or alert.payload["bet"].get("starts_at"):
+            return []
+        since = datetime.fromisoformat(alert.payload["timestamp"]) - self._window
+        return self._ask(
+            lambda: (
+                self._table(TABLE)
+                .select("alert_id,notified_at,lease_until")
+                .eq("identity", alert.payload["identity"])
+                .eq("step", alert.payload["step"])
+                .neq("alert_id", alert.alert_id)
+                .gt("created_at", since.isoformat())
+                .limit(1)
+            )
+        )
+
+    def _ask(self, query: Callable[[], Any]) -> list[dict[str, Any]]:
+        self._last = None
+        try:
+            rows: list[dict[str, Any]] = query().execute().data
+        except APIError as error:
+            if self._last is None:
+                raise Later(f"no answer ({error.code})", everybody=True) from None
+            words = f"{error.code or ''} {error.message or ''}".strip()
+            raise later_or_refused(self._last.status_code, self._last.headers, words) from None
+        except httpx.HTTPError as error:
+            raise network_failure(error) from None
+        if self._last is not None:
+            refuse_pages(self._last)
+        return rows
+
     def _remember(self, response: httpx.Response) -> None:
+        response.read()
         self._last = response
+
+
+def row_of(alert: Alert) -> dict[str, Any]:
+    """The alert as a row: what one looks for in columns of its own, the rest as JSON."""
+    payload, bet = alert.payload, alert.payload["bet"]
+    end = play_to(payload["prediction"], bet["odds"]) if bet else None
+    return {
+        "alert_id": alert.alert_id,
+        "kind": payload["type"],
+        "identity": payload.get("identity", alert.alert_id),
+        "step": payload.get("step", 0),
+        "grade": payload["grade"],
+        **{name: bet.get(name) for name in _OF_BET},
+        "play_to": end,
+        "bet": bet,
+        "prediction": payload["prediction"],
+        "message": payload["message"],
+        "environment": payload["environment"],
+        "deployment": payload["deployment"],
+        "model_version": payload["model_version"],
+        "created_at": payload["timestamp"],
+    }

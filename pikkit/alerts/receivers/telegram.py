@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import httpx
 
 from pikkit.alerts.message import Alert
-from pikkit.alerts.receivers.port import Later, Refused, later_or_refused, network_reason
+from pikkit.alerts.receivers.deadline import client
+from pikkit.alerts.receivers.port import Later, Refused, later_or_refused, network_failure, refuse_pages, wait_of
+from pikkit.telemetry.logs import get_logger
 
-__all__ = ["Telegram", "message"]
+__all__ = ["Telegram"]
 
 _API = "https://api.telegram.org"
-_TIMEOUT_S = 10.0
-_LIMIT = 4096
-_LONGEST_NAME = 300
-_HEADS = {"A": "🟢 <b>Grade A bet</b>", "B": "🔵 <b>Grade B bet</b>"}
 
-
-def message(payload: Mapping[str, Any]) -> str:
-    """The alert as Telegram's HTML, at most 4,096 characters (UTF-16 units, as Telegram counts)."""
-    bet, prediction = payload["bet"], payload["prediction"]
-    lines = [
-        _HEADS.get(str(payload["grade"]), "<b>Bet</b>"),
-        f"{_name(bet['sport'])} · {_name(bet['league'])}",
-        f"{_name(bet['market'])} at {_name(bet['institution_name'])}, odds {bet['odds']:+g}",
-        f"win {100 * prediction['win_probability']:.1f} % (price says {100 * prediction['implied_probability']:.1f} %)",
-        f"ROI {prediction['expected_roi']:+.1f} %, stake {prediction['recommended_stake_pct']:.2f} % of bankroll",
-        f"confidence {100 * prediction['confidence']:.0f} %, {prediction['sample_size']} past bets",
-        f"<i>{escape(str(payload['environment']))}, models {escape(str(payload['model_version']))}</i>",
-        *(f"⚠ {_name(words)}" for words in prediction["warnings"]),
-    ]
-    text = ""
-    for line in lines:  # whole lines only: a cut within one could open a tag and never close it
-        longer = f"{text}\n{line}" if text else line
-        if len(longer.encode("utf-16-le")) // 2 > _LIMIT:
-            break
-        text = longer
-    return text
+_log = get_logger("pikkit.alerts")
 
 
 class Telegram:
@@ -52,37 +29,52 @@ class Telegram:
     ) -> None:
         self._url = f"{api}/bot{token}/sendMessage"
         self._chat = chat_id
-        self._client = httpx.Client(timeout=_TIMEOUT_S, transport=transport)
+        self._client = client(transport)
 
     def send(self, alert: Alert) -> None:
-        """Send the message.
+        """Send the message; a group that became a supergroup is followed to its new id.
 
         Raises:
             Later: no answer, 5xx or 429 (waits as long as Telegram says).
-            Refused: another 4xx, with Telegram's description.
+            Refused: another 4xx, with Telegram's description; an answer that is not Telegram's.
         """
+        told = self._send(alert)
+        moved = _parameters(told).get("migrate_to_chat_id")
+        if moved:
+            _log.warning("the Telegram group has a new id: set it", TELEGRAM_CHAT_ID=str(moved))
+            self._chat = str(moved)
+            if _parameters(self._send(alert)).get("migrate_to_chat_id"):
+                raise Refused("the Telegram group moves in circles")
+
+    def close(self) -> None:
+        """Close connections."""
+        self._client.close()
+
+    def _send(self, alert: Alert) -> Mapping[str, Any]:
+        """What Telegram says of a message that it took, or whose chat has moved."""
         body = {
             "chat_id": self._chat,
-            "text": message(alert.payload),
+            "text": alert.payload["message"],
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": True},
         }
         try:
             answer = self._client.post(self._url, json=body)
         except httpx.HTTPError as error:
-            raise Later(network_reason(error)) from None
-        if answer.is_success:
-            return
+            raise network_failure(error) from None
         told = _told(answer)
+        if answer.is_success:
+            refuse_pages(answer)
+            if told.get("ok") is not True:
+                raise Refused(f"{answer.status_code}, but not in Telegram's words: check TELEGRAM_API_URL")
+            return told
+        if _parameters(told).get("migrate_to_chat_id"):
+            return told
         failure = later_or_refused(answer.status_code, answer.headers, str(told.get("description", "")))
-        wait = told.get("parameters", {}).get("retry_after") if isinstance(told.get("parameters"), dict) else None
-        if isinstance(failure, Refused) or not isinstance(wait, int | float):
+        if isinstance(failure, Refused):
             raise failure
-        raise Later(failure.reason, float(wait))
-
-    def close(self) -> None:
-        """Close connections."""
-        self._client.close()
+        wait = wait_of(_parameters(told).get("retry_after"))
+        raise Later(failure.reason, wait or failure.after_s, everybody=failure.everybody)
 
 
 def _told(answer: httpx.Response) -> Mapping[str, Any]:
@@ -93,6 +85,6 @@ def _told(answer: httpx.Response) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _name(text: str) -> str:
-    """A caller's text, shortened on a character boundary and escaped."""
-    return escape(text if len(text) <= _LONGEST_NAME else text[:_LONGEST_NAME] + "…", quote=False)
+def _parameters(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = told.get("parameters")
+    return found if isinstance(found, dict) else {}

@@ -146,6 +146,7 @@ def test_the_outbox_is_asked_at_each_scrape(metrics: Metrics) -> None:
         depth: int = 3
         oldest_age_s: float = 12.5
         parked: int = 1
+        off: str = ""
 
     state = State()
     metrics.watch_outbox(lambda: state)
@@ -154,6 +155,9 @@ def test_the_outbox_is_asked_at_each_scrape(metrics: Metrics) -> None:
     found = series(metrics.render())
     assert value(found, "pikkit_alert_outbox_depth") == 0
     assert value(found, "pikkit_alert_outbox_oldest_age_seconds") == 12.5
+    assert value(found, "pikkit_alerts_off", reason="disk_full") == 0
+    state.off = "disk_full"
+    assert value(series(metrics.render()), "pikkit_alerts_off", reason="disk_full") == 1
 
 
 @pytest.mark.parametrize(
