@@ -74,7 +74,7 @@ export interface ErrorBody {
   retryable: boolean;
 }
 
-/** `degraded`: it serves with a fault (`reload_error`), or has no model set. */
+/** `degraded`: it serves with a fault (`reload_error`), or has no model set. `alerts`: "on", or "off, because …". */
 export interface Health {
   status: "healthy" | "degraded";
   models_loaded: boolean;
@@ -83,6 +83,7 @@ export interface Health {
   model_source: string | null;
   history: string | null;
   reload_error: string | null;
+  alerts: string;
   environment: string;
   version: string;
   deployment: string;

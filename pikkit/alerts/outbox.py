@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (state, next_at);
 CREATE INDEX IF NOT EXISTS outbox_age ON outbox (state, at);
+CREATE INDEX IF NOT EXISTS outbox_newest ON outbox (at);
 CREATE INDEX IF NOT EXISTS outbox_of_caller ON outbox (caller, boot, ticks);
 CREATE TABLE IF NOT EXISTS bets (
   identity TEXT PRIMARY KEY, generation INTEGER NOT NULL, step INTEGER NOT NULL, grade TEXT NOT NULL,
@@ -136,8 +137,9 @@ class Outbox:
 
     def listed(self, state: str | None = None, limit: int = 100) -> list[Job]:
         """Alerts, newest first."""
-        where = "state = ?" if state else "1 = 1 OR ? IS NULL"
-        return self._jobs(f"{where} ORDER BY at DESC LIMIT ?", (state, limit))
+        if state is None:
+            return self._jobs("1 ORDER BY at DESC LIMIT ?", (limit,))
+        return self._jobs("state = ? ORDER BY at DESC LIMIT ?", (state, limit))
 
     def of(self, alert_id: str) -> list[Job]:
         """Alerts by the beginning of their id."""
