@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from deploy.flow import operations
 from tests.support.deploy_load import Tally, load
 from tests.support.deploy_rig import Rig
 
@@ -24,13 +25,13 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder, Rig(Path(folder), DEPLOY_ACCESS_LOG="false") as rig:
         rig.release("1", "2")
-        rig.do(lambda operations: operations.deploy("1"))
-        rig.do(lambda operations: operations.deploy("2"))
+        rig.do(operations.deploy, "1")
+        rig.do(operations.deploy, "2")
         direct, proxied = measure(rig.port + 2, 4), measure(rig.port, 4)
         switches, tally = switch_under_load(rig)
         command = timed(lambda: rig.run("rollback"))
-        deploy = timed(lambda: rig.do(lambda operations: operations.deploy("2")))
-        within = timed(lambda: rig.do(lambda operations: operations.rollback()))
+        deploy = timed(lambda: rig.do(operations.deploy, "2"))
+        within = timed(lambda: rig.do(operations.rollback))
     p50, p95 = (quantile(proxied, q) - quantile(direct, q) for q in (0.5, 0.95))
     rows = [
         ("switch under load, set to read back, p50", f"{statistics.median(switches) * 1000:.1f} ms"),
@@ -64,7 +65,7 @@ def measure(port: int, clients: int) -> Tally:
 
 def switch_under_load(rig: Rig) -> tuple[list[float], Tally]:
     """Seconds of each switch, and what clients saw meanwhile. Ends with green as production."""
-    tally, router = Tally(), rig.machine().router
+    tally, router = Tally(), rig.stack().router
     taken: list[float] = []
 
     async def run() -> None:

@@ -10,14 +10,17 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from deploy.canary.window import Window
 from deploy.checks.probe import HttpProbe
+from deploy.checks.validation import validate_models
 from deploy.clock import SystemClock
 from deploy.disk import Disk
 from deploy.engine.client import Engine
 from deploy.flow.progress import Progress
-from deploy.flow.stack import Machine
-from deploy.journal.audit import AuditLog
-from deploy.journal.state import StateFile
+from deploy.flow.stack import Stack
+from deploy.journal.journal import Journal
+from deploy.journal.lock import host
+from deploy.pipeline.notify import notify, post
 from deploy.proxy.container import ContainerNginx
 from deploy.proxy.nginx import NginxRouter
 from deploy.proxy.process import LocalNginx, NginxProcess
@@ -30,7 +33,7 @@ from deploy.slots.containers import DockerRuntime
 from deploy.slots.port import Runtime
 from deploy.slots.processes import ProcessRuntime, serve_command
 
-__all__ = ["Composer", "project_environment"]
+__all__ = ["Composer", "first_api_key", "project_environment"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,6 +44,28 @@ def project_environment(root: Path) -> Mapping[str, str]:
     defaults = {"BENTOML_HOME": str(root / ".data/bentoml"), "DATA_DIR": str(root / ".data")}
     set_already = {name: value for name, value in os.environ.items() if value}
     return {**defaults, **values, **{name: set_already[name] for name in defaults if name in set_already}}
+
+
+def first_api_key(environment: Mapping[str, str]) -> str | None:
+    """What slots must be asked with; None where they take everybody."""
+    keys = [key.strip() for key in environment.get("API_KEYS", "").split(",") if key.strip()]
+    return keys[0] if keys else None
+
+
+def send_word(settings: DeploySettings, text: str, environment: Mapping[str, str]) -> None:
+    """Tell whoever wants to know how an operation ended.
+
+    Raises:
+        RuntimeError: it was not taken; the text holds no secret.
+    """
+    if settings.notify_url is None:
+        return
+    url = settings.notify_url.get_secret_value()
+    text = f"Pikkit ML API on {host()}: {text}"
+    if url == "telegram":
+        notify(text, environment)
+    else:
+        post(url, {"text": text})
 
 
 def _releases(settings: DeploySettings) -> ReleaseStore:
@@ -58,18 +83,25 @@ class Composer:
 
     def settings(self) -> DeploySettings:
         """Read once a command."""
-        return DeploySettings()
+        return DeploySettings(_env_file=ROOT / ".env")
+
+    def api_key(self) -> str | None:
+        """What slots must be asked with."""
+        return first_api_key({**os.environ, **project_environment(ROOT)})
 
     def images(self, settings: DeploySettings) -> Images:
         """Releases as container images of this machine's engine."""
         own = {name: value for name, value in os.environ.items() if value}
         return Images(settings, {**project_environment(ROOT), **own})  # `.env` must not lead to another engine
 
-    def machine(self, settings: DeploySettings, progress: Progress) -> Machine:
+    def stack(self, settings: DeploySettings, progress: Progress) -> Stack:
         """The real parts."""
         clock = SystemClock()
         disk = Disk(settings.run_dir)
         told = self.progress(progress)
+        environment = {**os.environ, **project_environment(ROOT)}
+        journal = Journal(settings.run_dir / "journal.db", clock, told.say)
+        probe = HttpProbe(api_key=self.api_key())
         releases = self.releases(settings)
         runtime: Runtime
         process: NginxProcess
@@ -82,15 +114,30 @@ class Composer:
             runtime = DockerRuntime(settings, disk, engine, environment=project_environment(ROOT))
             process = ContainerNginx(settings, disk, engine)
             releases = ImageReleases(releases, self.images(settings), engine, disk)
-        return Machine(
+        router = NginxRouter(settings, disk, clock, process, told.say)
+
+        def validate(release: Release, production: Release | None) -> str:
+            if settings.validate_bets is None:
+                return ""
+            return f", {validate_models(release, settings.validate_bets, production, ROOT)}"
+
+        def tell(text: str) -> None:
+            try:
+                send_word(settings, text, environment)
+            except RuntimeError as error:
+                told.say(f"no word was sent: {error}")
+
+        return Stack(
             settings=settings,
             disk=disk,
             runtime=runtime,
-            router=NginxRouter(settings, disk, clock, process, told.say),
+            router=router,
             releases=releases,
-            probe=HttpProbe(),
-            state_file=StateFile(disk),
-            audit=AuditLog(disk, clock),
+            probe=probe,
+            journal=journal,
             clock=clock,
             progress=told,
+            window=Window(settings, runtime, router, probe, journal, clock),
+            validate=validate,
+            tell=tell,
         )

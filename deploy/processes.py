@@ -1,4 +1,4 @@
-"""Processes named so that a recycled pid is not believed: pid and start time together."""
+"""Processes named so that neither a recycled pid nor a stepped clock is believed: pid, boot and start tick together."""
 
 from __future__ import annotations
 
@@ -8,43 +8,96 @@ import signal
 import socket
 import time
 from dataclasses import dataclass
-from typing import Self
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
 
 import psutil
 
-__all__ = ["ProcessId", "end", "environment_of", "leader", "marked", "port_owner"]
+__all__ = ["ProcessId", "end", "environment_of", "leader", "listeners", "marked", "port_owner"]
 
-_TOLERANCE_S = 0.02  # start times are read in clock ticks
+_PROC = Path("/proc")
+_BOOT_ID = _PROC / "sys/kernel/random/boot_id"
+_START_FIELD = 19  # of /proc/PID/stat behind the name: start in ticks since boot, which no clock step moves
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """A process of this machine; `started_at` in seconds since the epoch."""
+    """A process of this machine; `start` in clock ticks since the boot that `boot` names."""
 
     pid: int
-    started_at: float
+    boot: str
+    start: int
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
         """The process that has this pid now; None when there is none."""
-        try:
-            return cls(pid, psutil.Process(pid).create_time())
-        except psutil.Error:
-            return None
+        start = _start_of(pid)
+        return cls(pid, _boot_id(), start) if start is not None else None
 
     @classmethod
     def own(cls) -> Self:
         """This process."""
-        return cls(os.getpid(), psutil.Process().create_time())
+        own = cls.of(os.getpid())
+        assert own is not None  # noqa: S101 - it runs
+        return own
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """The process of `to_json`.
+
+        Raises:
+            KeyError, TypeError, ValueError: `data` names none.
+        """
+        return cls(int(data["pid"]), str(data["boot"]), int(data["start"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {"pid": self.pid, "boot": self.boot, "start": self.start}
 
     def alive(self) -> bool:
         """Whether this very process runs; a zombie does not."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started_at) < _TOLERANCE_S
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
+        if self.pid <= 0 or self.boot != _boot_id() or _start_of(self.pid) != self.start:
             return False
+        with contextlib.suppress(psutil.Error):
+            return bool(psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE)
+        return False
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+        if self.alive():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it ended within so many seconds."""
+        limit = time.monotonic() + seconds
+        while self.alive():
+            if time.monotonic() >= limit:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+@cache
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""  # no Linux: the start time alone must do
+
+
+def _start_of(pid: int) -> int | None:
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        return int(stat.rpartition(")")[2].split()[_START_FIELD])
+    except (OSError, IndexError, ValueError):
+        if _boot_id():
+            return None
+    try:
+        return round(psutil.Process(pid).create_time() * 100)
+    except psutil.Error:
+        return None
 
 
 def marked(mark: str) -> list[psutil.Process]:
@@ -61,15 +114,16 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
-def leader(processes: list[psutil.Process]) -> psutil.Process | None:
+def leader(processes: list[psutil.Process]) -> ProcessId | None:
     """The one whose parent is not among them; the oldest if there are several."""
     pids = {process.pid for process in processes}
     heads = []
     for process in processes:
         with contextlib.suppress(psutil.Error):
-            if process.ppid() not in pids:
-                heads.append((process.create_time(), process))
-    return min(heads, key=lambda head: head[0])[1] if heads else None
+            head = ProcessId.of(process.pid) if process.ppid() not in pids else None
+            if head:
+                heads.append(head)
+    return min(heads, key=lambda head: head.start) if heads else None
 
 
 def environment_of(process: ProcessId) -> dict[str, str]:
@@ -85,35 +139,40 @@ def end(mark: str, master: ProcessId | None, grace_s: float) -> bool:
 
     Returns whether everything ended by itself.
     """
-    if master and master.alive():
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(master.pid)
-            process.send_signal(signal.SIGTERM)
-            limit = time.monotonic() + grace_s
-            while master.alive() and time.monotonic() < limit:
-                time.sleep(0.02)
-    left = marked(mark)
+    if master:
+        master.signal(signal.SIGTERM)
+        master.wait(grace_s)
+    left = [found for found in (ProcessId.of(process.pid) for process in marked(mark)) if found]
     for process in left:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(left, timeout=5)
+        process.signal(signal.SIGKILL)
+    for process in left:
+        process.wait(5)
     return not left
+
+
+def listeners(ports: frozenset[int]) -> list[psutil.Process]:
+    """The processes that listen on one of these ports, as far as the kernel tells."""
+    pids: set[int] = set()
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] in ports:
+                pids.add(connection.pid or 0)
+    found = []
+    for pid in sorted(pids - {0}):
+        with contextlib.suppress(psutil.Error):
+            found.append(psutil.Process(pid))
+    return found
 
 
 def port_owner(port: int) -> str | None:
     """Who listens on `port` of this machine, in words; None when nobody does or it can't be told."""
     if _is_free(port):
         return None
-    with contextlib.suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
-                if connection.pid is None:
-                    return "another user's process"
-                with contextlib.suppress(psutil.Error):
-                    process = psutil.Process(connection.pid)
-                    return f"{process.name()} (pid {process.pid})"
-                return f"pid {connection.pid}"
-    return None
+    for process in listeners(frozenset({port})):
+        with contextlib.suppress(psutil.Error):
+            return f"{process.name()} (pid {process.pid})"
+        return f"pid {process.pid}"
+    return "a process that can't be seen from here"
 
 
 def _is_free(port: int) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from deploy.slot import SLOTS, Slot
@@ -68,6 +70,7 @@ class DeploySettings(BaseSettings):
     nginx_workers: int = Field(2, ge=1, le=64, description="Worker processes of Nginx")
     rate_limit: float = Field(50, ge=0, description="Requests per second and client address; 0 turns it off")
     rate_burst: int = Field(100, ge=0, description="Requests a client may be ahead of its rate")
+    key_rate_limit: float = Field(0, ge=0, description="Requests per second and API key; 0 turns it off")
     connection_limit: int = Field(100, ge=0, description="Connections per client address; 0 turns it off")
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body")
     read_timeout_s: float = Field(35, gt=0, description="Longest wait for an answer of a slot")
@@ -76,6 +79,23 @@ class DeploySettings(BaseSettings):
         ("*",),
         validation_alias=AliasChoices("CORS_ORIGINS", "cors_origins"),
         description="CORS_ORIGINS: origins named in Nginx's own error answers, as in the service",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses (CIDR) whose X-Forwarded-For is believed, e.g. of a CDN"
+    )
+    sticky: Literal["none", "cookie"] = Field(
+        "none", description="cookie: browsers get a random number, so that they stay on their side of the split"
+    )
+    environment: str = Field(
+        "development",
+        validation_alias=AliasChoices("ENVIRONMENT", "environment"),
+        description="ENVIRONMENT, as of the service: in production nobody chooses a slot without DEPLOY_OVERRIDE_KEY",
+    )
+    override_key: SecretStr | None = Field(
+        None, min_length=16, description="What X-Deployment-Key must hold for X-Deployment-Target to be heeded"
+    )
+    notify_url: SecretStr | None = Field(
+        None, description="Where word of each operation is sent: POST {text}, or `telegram` for that chat"
     )
     tls_certificate: Path | None = Field(None, description="PEM certificate chain; turns TLS and HSTS on")
     tls_key: Path | None = Field(None, description="PEM key of the certificate")
@@ -86,6 +106,12 @@ class DeploySettings(BaseSettings):
     warmup_requests: int = Field(50, ge=0, description="Requests that warm a candidate")
     log_bytes: int = Field(10_000_000, ge=1000, description="Size at which a log is rotated; three are kept")
 
+    judge_interval: float = Field(15, gt=0, description="Seconds between two looks of the judge at a ramp")
+    watch: float = Field(600, ge=0, description="Seconds that a promotion is watched, and taken back if worse; 0: not")
+    judge_client_requests: int = Field(
+        100, ge=0, description="How often one client address counts for the judge, a slot and step; 0: without end"
+    )
+    judge_refused_rate: float = Field(0.05, ge=0, le=1, description="Tolerated excess of the share of 4xx (fraction)")
     judge_min_requests: int = Field(200, ge=1, description="Fewest requests of each side for a verdict")
     judge_confidence: float = Field(0.98, gt=0.5, lt=1, description="Confidence of the judge's intervals")
     judge_error_rate: float = Field(0.02, ge=0, le=1, description="Tolerated excess of the error rate (fraction)")
@@ -110,11 +136,32 @@ class DeploySettings(BaseSettings):
             raise ValueError(f"kubernetes is no runtime any more: {_KUBERNETES}")
         return value
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            ip_network(address, strict=False)
+        return value
+
+    @field_validator("override_key")
+    @classmethod
+    def _printable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"[A-Za-z0-9._~+/=-]+", value.get_secret_value()):
+            raise ValueError("use letters, digits and ._~+/=- (it goes into a header)")
+        return value
+
+    @field_validator("run_dir", "tls_certificate", "tls_key")
+    @classmethod
+    def _for_nginx(cls, value: Path | None) -> Path | None:
+        if value and re.search(r"[$\x00-\x1f]", str(value)):
+            raise ValueError(f"{str(value)!r} holds a '$' or a control character, which Nginx can't be told: rename it")
         return value
 
     @field_validator("run_dir", "validate_bets", "nginx_bin", "tls_certificate", "tls_key")

@@ -1,12 +1,12 @@
 """The canary judge (pure): canary against production over the same time, metric by metric, three outcomes.
 
-Shares (error rate, share of unknowns), canary c against production p, confidence C, tolerance t:
+Shares (5xx, 4xx, unknown categories), canary c against production p, confidence C, tolerance t:
     Newcombe's interval for the difference d = c - p, built from the Wilson intervals of c and p.
     pass          the whole interval lies at or below t
     fail          d > t and the whole interval lies above 0
     inconclusive  else: more requests will tell
-p95 latency: let T = the larger of the floor and ratio x production's p95, raised to the next bucket bound.
-    Canary's p95 exceeds T exactly if more than 5 % of its requests take longer than T. With e that share:
+p95 latency of an endpoint: let T = the larger of the floor and ratio x production's p95, raised to the next bucket
+bound. Canary's p95 exceeds T exactly if more than 5 % of its requests take longer than T. With e that share:
     pass          e <= 5 %
     fail          the Wilson interval of e lies above 5 %
     inconclusive  else
@@ -14,8 +14,9 @@ Grade mix: total variation distance D = 1/2 sum |c_g - p_g|, and the chi-squared
     pass D <= t; fail D > t and significant at 1 - C; else inconclusive. A batch's bets are not independent, so the
     test alone would be too eager; the tolerance on D decides first.
 Mean win probability: |difference| <= t passes, above it fails.
+Endpoints are judged apart where both sides have enough requests to one; the shares of 5xx and 4xx of all together too.
 Whole verdict: fail if any metric fails; else inconclusive if any is; else pass. Too few requests on either side
-make it inconclusive whatever was seen, but for errors, which may fail from a tenth of the minimum on.
+make it inconclusive whatever was seen, but for 5xx, which may fail from a tenth of the minimum on, and restarts.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from statistics import NormalDist
 from typing import Literal
 
 from deploy.canary.sample import Sample
+from deploy.canary.traffic import BOUNDS, Served
 from deploy.settings import DeploySettings
 
-__all__ = ["Outcome", "Row", "Verdict", "difference_interval", "judge", "quantile", "wilson"]
+__all__ = ["Outcome", "Row", "Verdict", "difference_interval", "judge", "judge_answers", "quantile", "wilson"]
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 _TAIL = 0.05
-_EARLY = 10  # errors may fail a canary from 1/10 of the minimum sample on
+_EARLY = 10  # 5xx may fail a canary from 1/10 of the minimum sample on
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Verdict:
 
     outcome: Outcome
     rows: tuple[Row, ...]
+
+    def words(self) -> list[str]:
+        """A line a metric, for the audit log."""
+        return [f"{row.metric}: {row.production} / {row.canary}, {row.outcome}" for row in self.rows]
 
 
 def wilson(hits: float, n: float, confidence: float) -> tuple[float, float]:
@@ -76,73 +82,76 @@ def difference_interval(
     return d - math.hypot(c - c_low, p_high - p), d, d + math.hypot(c_high - c, p - p_low)
 
 
-def quantile(sample: Sample, q: float) -> float:
+def quantile(served: Served, q: float) -> float:
     """The q-quantile in seconds, interpolated within its bucket; 0 without requests."""
-    bounds = sorted(sample.buckets)
-    total = sample.buckets[bounds[-1]] if bounds else 0
     below, lower = 0.0, 0.0
-    for bound in bounds:
-        count = sample.buckets[bound]
-        if total and count >= q * total:
+    for bound in BOUNDS:
+        count = below + served.seconds[bound]
+        if served.requests and count >= q * served.requests:
             if math.isinf(bound):
                 return lower
-            share = (q * total - below) / (count - below) if count > below else 1.0
+            share = (q * served.requests - below) / (count - below) if count > below else 1.0
             return lower + (bound - lower) * share
         below, lower = count, bound
     return 0.0
 
 
 def judge(production: Sample, canary: Sample, settings: DeploySettings, *, restarts: int = 0) -> Verdict:
-    """Compare what both slots did over the same time."""
+    """Compare what both slots did over the same time: what clients were answered, and what was predicted."""
+    unknown = [(min(side.unknown, side.predictions), side.predictions) for side in (production, canary)]
     rows = [
-        _traffic(production, canary, settings.judge_min_requests),
-        _restarts(restarts),
-        _share(
-            "error rate",
-            (production.errors, _asked(production)),
-            (canary.errors, _asked(canary)),
-            settings.judge_error_rate,
-            settings,
-        ),
-        _latency(production, canary, settings),
         _grades(production, canary, settings),
-        _share(
-            "unknown categories per bet",
-            (min(production.unknown, production.predictions), production.predictions),
-            (min(canary.unknown, canary.predictions), canary.predictions),
-            settings.judge_unknown_share,
-            settings,
-        ),
+        _share("unknown categories per bet", unknown[0], unknown[1], settings.judge_unknown_share, settings),
     ]
-    if production.probability_count and canary.probability_count:
+    if production.predictions and canary.predictions:
         rows.append(_probability(production, canary, settings))
-    if rows[0].outcome == "pass":
+    return _verdict(production, canary, settings, restarts, rows)
+
+
+def judge_answers(production: Sample, canary: Sample, settings: DeploySettings, *, restarts: int = 0) -> Verdict:
+    """Only by what clients were answered, as where the two were not asked at the same time."""
+    return _verdict(production, canary, settings, restarts, [])
+
+
+def _verdict(production: Sample, canary: Sample, settings: DeploySettings, restarts: int, more: list[Row]) -> Verdict:
+    ours, theirs = production.total, canary.total
+    least = settings.judge_min_requests
+    traffic = _traffic(ours, theirs, least)
+    began_again = _restarts(restarts)
+    errors = _share(
+        "5xx", (ours.errors, ours.requests), (theirs.errors, theirs.requests), settings.judge_error_rate, settings
+    )
+    refused = _share(
+        "4xx", (ours.refused, ours.requests), (theirs.refused, theirs.requests), settings.judge_refused_rate, settings
+    )
+    rows = [traffic, began_again, errors, refused]
+    both = sorted(set(production.served) & set(canary.served))
+    enough = [name for name in both if min(production.served[name].requests, canary.served[name].requests) >= least]
+    for name in enough:
+        p, c = production.served[name], canary.served[name]
+        if len(both) > 1:
+            shares = (p.errors, p.requests), (c.errors, c.requests)
+            rows.append(_share(f"5xx of {name}", *shares, settings.judge_error_rate, settings))
+        rows.append(_latency(name, p, c, settings))
+    if not enough:
+        rows.append(_latency("all", ours, theirs, settings))
+    rows += more
+    if traffic.outcome == "pass":
         outcomes = {row.outcome for row in rows}
         outcome: Outcome = "fail" if "fail" in outcomes else "inconclusive" if "inconclusive" in outcomes else "pass"
         return Verdict(outcome, tuple(rows))
-    early = _asked(canary) >= settings.judge_min_requests / _EARLY and rows[2].outcome == "fail"
-    return Verdict("fail" if early or rows[1].outcome == "fail" else "inconclusive", tuple(rows))
+    early = theirs.requests >= least / _EARLY and errors.outcome == "fail"
+    return Verdict("fail" if early or began_again.outcome == "fail" else "inconclusive", tuple(rows))
 
 
-def _asked(sample: Sample) -> float:
-    """Requests: the histogram's count, or graded plus failed where a service counts only successes in it."""
-    return max(sample.requests, sample.errors)
-
-
-def _traffic(production: Sample, canary: Sample, least: int) -> Row:
-    enough = min(_asked(production), _asked(canary)) >= least
-    rule = f"at least {least} each"
-    return Row(
-        "requests",
-        f"{_asked(production):.0f}",
-        f"{_asked(canary):.0f}",
-        rule,
-        "pass" if enough else "inconclusive",
-    )
+def _traffic(ours: Served, theirs: Served, least: int) -> Row:
+    enough = min(ours.requests, theirs.requests) >= least
+    outcome: Outcome = "pass" if enough else "inconclusive"
+    return Row("requests that count", str(ours.requests), str(theirs.requests), f"at least {least} each", outcome)
 
 
 def _restarts(restarts: int) -> Row:
-    return Row("restarts", "", str(restarts), "none", "fail" if restarts else "pass")
+    return Row("restarts", "", str(restarts), "none", "fail" if restarts > 0 else "pass")
 
 
 def _share(
@@ -164,17 +173,16 @@ def _share(
     )
 
 
-def _latency(production: Sample, canary: Sample, settings: DeploySettings) -> Row:
+def _latency(name: str, production: Served, canary: Served, settings: DeploySettings) -> Row:
     ours, theirs = quantile(production, 1 - _TAIL), quantile(canary, 1 - _TAIL)
     limit = max(settings.judge_p95_floor_s, ours * settings.judge_p95_ratio)
-    limit = next((bound for bound in sorted(canary.buckets) if bound >= limit), math.inf)
-    total = max(canary.buckets.values(), default=0.0)
-    slow = total - canary.buckets.get(limit, total)
+    limit = next(bound for bound in BOUNDS if bound >= limit)
+    total, slow = canary.requests, canary.over(limit)
     low, _ = wilson(slow, total, settings.judge_confidence)
     share = slow / total if total else 0.0
     outcome: Outcome = "fail" if total and low > _TAIL else "pass" if share <= _TAIL else "inconclusive"
     rule = f"at most 5% over {limit * 1000:g} ms; {share:.1%} are"
-    return Row("p95 latency", f"{ours * 1000:.1f} ms", f"{theirs * 1000:.1f} ms", rule, outcome)
+    return Row(f"p95 latency of {name}", f"{ours * 1000:.1f} ms", f"{theirs * 1000:.1f} ms", rule, outcome)
 
 
 def _grades(production: Sample, canary: Sample, settings: DeploySettings) -> Row:
@@ -211,8 +219,8 @@ def _homogeneity(pairs: list[tuple[float, float]], ours: float, theirs: float) -
 
 
 def _probability(production: Sample, canary: Sample, settings: DeploySettings) -> Row:
-    ours = production.probability_sum / production.probability_count
-    theirs = canary.probability_sum / canary.probability_count
+    ours = production.probability_sum / production.predictions
+    theirs = canary.probability_sum / canary.predictions
     near = abs(ours - theirs) <= settings.judge_probability
     rule = f"differs by at most {settings.judge_probability:g}"
     return Row("mean win probability", f"{ours:.3f}", f"{theirs:.3f}", rule, "pass" if near else "fail")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.checks.probe import HttpProbe
+from deploy.checks.probe import Probe
 from deploy.clock import Clock
 from deploy.errors import GateFailed
 from deploy.release.release import Golden, Release
@@ -45,7 +45,7 @@ def difference(golden: Golden, answer: Mapping[str, Any] | None) -> str | None:
 class Gates:
     """The gates, each a method that raises GateFailed with the slot's last lines."""
 
-    def __init__(self, runtime: Runtime, probe: HttpProbe, clock: Clock) -> None:
+    def __init__(self, runtime: Runtime, probe: Probe, clock: Clock) -> None:
         self._runtime = runtime
         self._probe = probe
         self._clock = clock

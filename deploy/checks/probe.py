@@ -3,19 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
-__all__ = ["HttpProbe"]
+__all__ = ["HttpProbe", "Probe"]
 
 
-class HttpProbe:
+class Probe(Protocol):
     """Each method answers None when the slot doesn't answer as it should: expected here, not an error."""
 
-    def __init__(self, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
+    def close(self) -> None:
+        """Close its connections."""
+        ...
+
+    def ready(self, url: str) -> bool:
+        """Whether /ready answers 200."""
+        ...
+
+    def health(self, url: str) -> Mapping[str, Any] | None:
+        """Body of /health, of a 503 too."""
+        ...
+
+    def model_info(self, url: str) -> Mapping[str, Any] | None:
+        """Body of /api/v1/model-info."""
+        ...
+
+    def predict(self, url: str, bet: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """A prediction that raises no alert."""
+        ...
+
+    def metrics(self, url: str) -> str | None:
+        """Text of /metrics."""
+        ...
+
+
+class HttpProbe(Probe):
+    """`api_key` is sent with everything: in production a slot answers no bet without one."""
+
+    def __init__(
+        self, *, api_key: str | None = None, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None
+    ) -> None:
         # Slots are plain HTTP on loopback: loading certificates would cost each command 0.1 s.
-        self._client = httpx.Client(timeout=timeout_s, trust_env=False, transport=transport, verify=False)  # noqa: S501
+        self._client = httpx.Client(
+            headers={"x-api-key": api_key} if api_key else {},
+            timeout=timeout_s,
+            trust_env=False,
+            transport=transport,
+            verify=False,  # noqa: S501
+        )
 
     def close(self) -> None:
         """Close its connections."""

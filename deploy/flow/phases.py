@@ -2,214 +2,270 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+import secrets
+from dataclasses import replace
 
-from deploy.errors import DeployError, RouterError
+from deploy.canary.judge import Verdict
+from deploy.errors import CanaryFailed, DeployError, Inconclusive, RouterError, UsageError
+from deploy.flow import lineage, watching
+from deploy.flow.drain import drain
+from deploy.flow.job import Job, Phase
+from deploy.flow.models import check_not_older, hot_reloaded, validated
+from deploy.flow.prune import prune
+from deploy.flow.stack import Stack
 from deploy.proxy.route import Route
-from deploy.release.release import Release
-from deploy.slot import Colour, Slot, colour_named
+from deploy.slot import Slot
+from deploy.slots.port import ResizableRuntime
 
-if TYPE_CHECKING:
-    from deploy.flow.stack import Machine
-
-__all__ = ["CANARY", "DEPLOY", "PROMOTE", "RESIZE", "ROLLBACK", "WITHDRAW", "Job", "Phase"]
-
-
-@dataclass(slots=True)
-class Job:
-    """What the phases of one command hand on to each other."""
-
-    command: str
-    version: str
-    slot: Slot
-    workers: int
-    workers_before: int = 0
-    kept: bool = True
-    models: Path | None = None
-    models_from: Slot | None = None
-    weight: int = 0
-    as_built: bool = False
-    older_models: bool = False
-    release: Release | None = None
-    previous: Colour | None = None
-    previous_version: str | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def built(self) -> Release:
-        """The release, once it is built or found."""
-        if self.release is None:
-            raise DeployError(f"{self.version} was not built yet: this is a fault of the phase table")
-        return self.release
-
-    def colour(self) -> Colour:
-        """The slot as a colour."""
-        return colour_named(self.slot)
+__all__ = [
+    "CANARY",
+    "DEPLOY",
+    "PROMOTE",
+    "RAMP",
+    "RESIZE",
+    "ROLLBACK",
+    "SHARE",
+    "STOP",
+    "WITHDRAW",
+    "set_weight",
+    "trim",
+    "unresize",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """`run` does it and returns what it found, in words."""
-
-    name: str
-    title: str
-    run: Callable[[Machine, Job], str]
-
-
-def _build(machine: Machine, job: Job) -> str:
-    existing = machine.releases.get(job.version)
+def _build(stack: Stack, job: Job) -> str:
+    existing = stack.releases.get(job.version)
     if existing and job.models is None and job.as_built:
         job.release = existing
     else:
-        job.release = machine.releases.build(job.version, job.models)
+        job.release = stack.releases.build(job.version, job.models)
     if job.command in ("deploy", "canary") and not job.older_models:
-        machine.check_models(job.release)
+        check_not_older(stack, job.release)
     words = "reused" if existing else "built"
     if job.command in ("deploy", "canary"):
-        words += machine.validated(job.release)
+        words += validated(stack, job.release)
     return f"{job.release.tag} {words}, code {job.release.tree[:12]}, models {job.release.models_version}"
 
 
-def _claim(machine: Machine, job: Job) -> str:
-    route = machine.router.get()
-    if route and (route.spare == job.slot or (job.slot == "canary" and route.canary)):
-        machine.router.set(route.moved())
-        machine.drain(job.slot)
-    if machine.runtime.observe(job.slot).running:
-        machine.forget_previous(job.slot)
-        machine.runtime.stop(job.slot, grace_s=machine.settings.stop_grace_s)
-        return f"{job.slot} freed"
-    machine.runtime.stop(job.slot, grace_s=0)  # what an interrupted command may have left
+def _claim(stack: Stack, job: Job) -> str:
+    route = stack.router.get()
+    drained = ""
+    if route and job.slot == "canary" and route.canary:
+        stack.router.set(route.moved(spare=route.spare))
+        drained = f"{drain(stack, job.slot)}, "
+    elif route and route.spare == job.slot:
+        stack.router.set(route.moved(weight=route.weight, canary=route.canary))
+        drained = f"{drain(stack, job.slot)}, "
+    if stack.runtime.observe(job.slot).running:
+        stack.runtime.stop(job.slot, grace_s=stack.settings.stop_grace_s)
+        return f"{drained}{job.slot} freed"
+    stack.runtime.stop(job.slot, grace_s=0)  # what an interrupted command may have left
     return f"{job.slot} is free"
 
 
-def _start(machine: Machine, job: Job) -> str:
-    machine.runtime.start(job.slot, job.built(), workers=job.workers, models_from=job.models_from)
+def _start(stack: Stack, job: Job) -> str:
+    stack.runtime.start(job.slot, job.built(), workers=job.workers, models_from=job.models_from)
     return f"{job.built().tag} in {job.slot} with {job.workers} worker{'s' if job.workers > 1 else ''}"
 
 
-def _wait(machine: Machine, job: Job) -> str:
+def _wait(stack: Stack, job: Job) -> str:
     own = job.models_from is None
-    return machine.gates.serves(job.slot, job.built(), machine.settings.ready_timeout_s, own_models=own)
+    return stack.gates.serves(job.slot, job.built(), stack.settings.ready_timeout_s, own_models=own)
 
 
-def _smoke(machine: Machine, job: Job) -> str:
+def _smoke(stack: Stack, job: Job) -> str:
     release = job.built()
-    if job.models_from and machine.hot_reloaded(job.slot, release):
-        return machine.gates.answers(job.slot)  # a hot-reloaded set was carried over: the golden bets are not its
-    return machine.gates.predicts(job.slot, release)
+    if job.models_from and hot_reloaded(stack, job.slot, release):
+        return stack.gates.answers(job.slot)  # a hot-reloaded set was carried over: the golden bets are not its
+    return stack.gates.predicts(job.slot, release)
 
 
-def _warm(machine: Machine, job: Job) -> str:
-    return machine.gates.warm(job.slot, machine.settings.warmup_requests)
+def _warm(stack: Stack, job: Job) -> str:
+    return stack.gates.warm(job.slot, stack.settings.warmup_requests)
 
 
-def _switch(machine: Machine, job: Job) -> str:
+def _judge(stack: Stack, job: Job) -> str:
+    verdict: Verdict = stack.window.verdict()
+    job.verdict = verdict
+    route = stack.router.get()
+    stack.progress.verdict(verdict, route.weight if route else 0)
+    if verdict.outcome == "fail" and not job.forced:
+        raise CanaryFailed("the canary is worse than production: `abort` ends it, `promote --force` ignores it")
+    if verdict.outcome == "inconclusive" and not job.forced:
+        raise Inconclusive("too little was seen of the canary: wait for traffic, or `promote --force`")
+    return f"{verdict.outcome}{', by force' if job.forced and verdict.outcome != 'pass' else ''}"
+
+
+def _switch(stack: Stack, job: Job) -> str:
     colour = job.colour()
-    before = machine.router.get()
-    begin = machine.clock.monotonic()
+    before = stack.router.get()
+    begin = stack.clock.monotonic()
+    stack.router.reconcile(stack.runtime.addresses())
     if before is None:
         route = Route(generation=1, production=colour)
-        machine.router.reconcile(machine.runtime.addresses())
-        machine.router.set(route)
     else:
-        machine.router.reconcile(machine.runtime.addresses())
         keep_canary = before.canary and job.command != "promote"
         job.previous = before.production if before.production != colour else None
-        job.previous_version = machine.runtime.observe(job.previous).version if job.previous else None
-        spare = job.previous if job.previous and machine.runtime.observe(job.previous).running else None
-        if spare and job.command == "rollback":
+        spare = job.previous if job.previous and stack.runtime.observe(job.previous).running else None
+        if job.command == "rollback":
             spare = None  # never stand in with the release that was just found bad
-        route = before.moved(
-            production=colour, weight=before.weight if keep_canary else 0, canary=keep_canary, spare=spare
-        )
-        machine.router.set(route)
-    live = machine.router.get()
+        weight = before.weight if keep_canary else 0
+        route = before.moved(production=colour, weight=weight, canary=keep_canary, spare=spare)
+    if job.command == "promote":
+        watching.begin(stack, job.version, colour)
+    stack.router.set(route)
+    live = stack.router.get()
     if live != route:
         raise RouterError(f"the proxy tells route {live and live.name}, not {route.name}: see its error log")
-    return f"{colour} is production, read back after {(machine.clock.monotonic() - begin) * 1000:.0f} ms"
+    return f"{colour} is production, read back after {(stack.clock.monotonic() - begin) * 1000:.0f} ms"
 
 
-def _expose(machine: Machine, job: Job) -> str:
-    return machine.set_weight(job.weight, new_salt=True)
+def _record(stack: Stack, job: Job) -> str:
+    released = lineage.planned(stack, job.command, job.version, job.slot, job.workers)
+    lineage.record(stack, released, reject=job.reject)
+    stack.runtime.keep(job.slot, kept=True)
+    if job.previous:
+        stack.runtime.keep(job.previous, kept=job.command != "rollback")
+    stack.window.open()  # a canary that runs is compared with this release from now on
+    back = stack.journal.previous()
+    return f"`rollback` goes to {back.version}" if back else "no release before this one"
 
 
-def _withdraw(machine: Machine, _: Job) -> str:
-    route = machine.router.get()
-    if route and route.canary:
-        machine.router.set(route.moved(spare=route.spare))
-        return "weight 0, the canary is closed"
-    return "the canary had no traffic"
-
-
-def _drain(machine: Machine, job: Job) -> str:
+def _drain(stack: Stack, job: Job) -> str:
     slots: list[Slot] = [job.previous] if job.previous else []
     if job.command == "promote" or job.slot == "canary":
         slots.append("canary")
-    return "; ".join(machine.drain(slot) for slot in slots) or "nothing to drain"
+    return "; ".join(drain(stack, slot) for slot in slots) or "nothing to drain"
 
 
-def _retire(machine: Machine, job: Job) -> str:
-    machine.runtime.keep(job.slot, kept=True)
+def _retire(stack: Stack, job: Job) -> str:
     if job.command == "promote":
-        machine.runtime.stop("canary", grace_s=machine.settings.stop_grace_s)
-    machine.remember_previous(job)
-    machine.router.finalize()
-    pruned = machine.prune()
-    kept = f"{job.previous} stays warm with {job.previous_version}" if job.previous else "no release before this one"
-    return f"{kept}{'; pruned ' + ', '.join(pruned) if pruned else ''}"
+        stack.runtime.stop("canary", grace_s=stack.settings.stop_grace_s)
+        stack.journal.put("ramp", None)
+    stack.router.finalize()
+    pruned = prune(stack)
+    warm = stack.runtime.observe(job.previous) if job.previous else None
+    stays = f"{job.previous} stays warm with {warm.version}" if warm and warm.running else "nothing stays warm"
+    if job.command == "rollback" and warm:
+        stays = f"{warm.version} is rejected; {job.previous} is left as it is for a look at it"
+    return f"{stays}{'; pruned ' + ', '.join(pruned) if pruned else ''}"
 
 
-def _keep(machine: Machine, job: Job) -> str:
-    machine.runtime.keep(job.slot, kept=True)
+def _keep(stack: Stack, job: Job) -> str:
+    stack.runtime.keep(job.slot, kept=True)
     return "the canary is started again when it dies"
 
 
-def _check(machine: Machine, job: Job) -> str:
-    fault = machine.gates.fit(job.slot, job.version)
+def _expose(stack: Stack, job: Job) -> str:
+    return set_weight(stack, job.weight, new_salt=True)
+
+
+def _share_of_clients(stack: Stack, job: Job) -> str:
+    return set_weight(stack, job.weight)
+
+
+def _ramp(stack: Stack, job: Job) -> str:
+    stack.journal.put("ramp", job.ramp.to_json() if job.ramp else None)
+    return job.ramp.words() if job.ramp else "no ramp: the share stays until it is changed"
+
+
+def _check(stack: Stack, job: Job) -> str:
+    fault = stack.gates.fit(job.slot, job.version)
     if fault:
         raise DeployError(f"{fault}: can't go back to it at once")
     return f"{job.slot} is warm with {job.version}"
 
 
-def _reject(machine: Machine, job: Job) -> str:
-    machine.runtime.keep(job.slot, kept=True)
-    if job.previous:
-        machine.runtime.keep(job.previous, kept=False)
-    machine.reject(job.previous_version)
-    return f"{job.previous_version} is rejected; {job.previous} is left as it is for a look at it"
+def _withdraw(stack: Stack, _: Job) -> str:
+    stack.journal.put("ramp", None)
+    route = stack.router.get()
+    if route and route.canary:
+        stack.router.set(route.moved(spare=route.spare))
+        return "weight 0, the canary is closed"
+    return "the canary had no traffic"
 
 
-def _stop_canary(machine: Machine, _: Job) -> str:
-    machine.runtime.stop("canary", grace_s=machine.settings.stop_grace_s)
-    machine.router.finalize()
+def _stop_canary(stack: Stack, _: Job) -> str:
+    stack.runtime.stop("canary", grace_s=stack.settings.stop_grace_s)
+    stack.router.finalize()
     return "canary stopped"
 
 
-def _find(machine: Machine, job: Job) -> str:
-    job.release = machine.releases.get(job.version)
+def _detach(stack: Stack, job: Job) -> str:
+    route = stack.router.get()
+    if route and route.spare == job.slot:
+        stack.router.set(route.moved(weight=route.weight, canary=route.canary))
+        return f"{job.slot} stands in for nobody any more"
+    return f"{job.slot} stands in for nobody"
+
+
+def _quiet(stack: Stack, job: Job) -> str:
+    route = stack.router.get()
+    return drain(stack, job.slot) if route and route.production != job.slot else "it is production: not waited for"
+
+
+def _stop_slot(stack: Stack, job: Job) -> str:
+    stack.runtime.stop(job.slot, grace_s=stack.settings.stop_grace_s)
+    return f"{job.slot} stopped"
+
+
+def _find(stack: Stack, job: Job) -> str:
+    job.release = stack.releases.get(job.version)
     if job.release is None:
         raise DeployError(f"release {job.version} is gone: deploy another version")
     return f"{job.release.tag}, which {job.slot} runs"
 
 
-def _resize(machine: Machine, job: Job) -> str:
-    machine.resizable().resize(job.slot, job.workers)
+def _resize(stack: Stack, job: Job) -> str:
+    _resizable(stack).resize(job.slot, job.workers)
     return f"{job.slot} has {job.workers}, before {job.workers_before}"
 
 
-def _share(machine: Machine, job: Job) -> str:
-    machine.router.reconcile(machine.runtime.addresses())
-    machine.runtime.keep(job.slot, kept=job.kept)
-    machine.mark_baseline()  # a replica's counters come and go with it
+def _share_out(stack: Stack, job: Job) -> str:
+    stack.router.reconcile(stack.runtime.addresses())
+    stack.runtime.keep(job.slot, kept=job.kept)
+    live = stack.journal.live()
+    if live and live.slot == job.slot:
+        stack.journal.record(replace(live, workers=job.workers))
+    stack.window.open()  # a replica's counters come and go with it
     return f"the proxy shares out to {job.workers}, read back"
 
 
-def _trim(machine: Machine, job: Job) -> str:
-    machine.trim(job.slot, grace_s=machine.settings.stop_grace_s)
+def _trim(stack: Stack, job: Job) -> str:
+    trim(stack, job.slot, grace_s=stack.settings.stop_grace_s)
     return f"{max(0, job.workers_before - job.workers)} ended"
+
+
+def set_weight(stack: Stack, weight: int, *, new_salt: bool = False) -> str:
+    """Give the canary `weight` percent; the judge counts from here on."""
+    route = stack.router.get()
+    if route is None:
+        raise UsageError("nothing is in production to share traffic with: `deploy --version` first")
+    if new_salt:
+        route = replace(route, salt=secrets.token_hex(3))
+    stack.router.reconcile(stack.runtime.addresses())
+    stack.router.set(route.moved(weight=weight, canary=True, spare=route.spare))
+    stack.window.open()
+    return f"canary gets {weight}%"
+
+
+def trim(stack: Stack, slot: Slot, *, grace_s: float) -> None:
+    """End the replicas that the slot has no longer, once the proxy sends nothing there."""
+    _resizable(stack).trim(slot, after_s=stack.router.lag_s, grace_s=grace_s)
+
+
+def unresize(stack: Stack, slot: Slot, replicas: int) -> str:
+    """Give the slot as many replicas as it had, and the proxy their addresses."""
+    _resizable(stack).resize(slot, replicas)
+    stack.router.reconcile(stack.runtime.addresses())
+    trim(stack, slot, grace_s=5)
+    return f"{slot} has {replicas} replica{'s' if replicas > 1 else ''} as before, and what was added is ended"
+
+
+def _resizable(stack: Stack) -> ResizableRuntime:
+    if isinstance(stack.runtime, ResizableRuntime):
+        return stack.runtime
+    raise DeployError(f"a slot of the runtime {stack.runtime.name} is started anew for that")
 
 
 _GATES = (
@@ -219,37 +275,40 @@ _GATES = (
 )
 _CANDIDATE = (
     Phase("build", "find the release, or build it", _build),
-    Phase("claim", "free the idle slot", _claim),
+    Phase("claim", "free the slot", _claim),
     Phase("start", "start the release in it", _start),
     *_GATES,
 )
-DEPLOY = (
-    *_CANDIDATE,
+_LIVE = (
     Phase("switch", "make it production, and read that back", _switch),
+    Phase("record", "note what is live and what is before it", _record),
     Phase("drain", "wait for requests in flight in the old slot", _drain),
-    Phase("retire", "keep the old slot warm for rollback, prune releases", _retire),
+    Phase("retire", "keep the old slot warm, prune releases", _retire),
 )
-PROMOTE = DEPLOY
+DEPLOY = (*_CANDIDATE, *_LIVE)
+PROMOTE = (Phase("judge", "compare the canary with production", _judge), *DEPLOY)
+ROLLBACK = (Phase("check", "see that the old slot is fit", _check), *_LIVE)
 CANARY = (
     *_CANDIDATE,
     Phase("keep", "have it supervised", _keep),
     Phase("expose", "give it its share of the clients", _expose),
 )
+SHARE = (Phase("share", "change its share of the clients", _share_of_clients),)
+RAMP = Phase("ramp", "leave the ramp to the supervisor", _ramp)
 RESIZE = (
     Phase("find", "find the release that runs", _find),
     Phase("resize", "start what is to be added", _resize),
     *_GATES,
-    Phase("share", "share the requests out to them, and read that back", _share),
+    Phase("share", "share the requests out to them, and read that back", _share_out),
     Phase("trim", "end what is left over, once nothing goes there", _trim),
-)
-ROLLBACK = (
-    Phase("check", "see that the old slot is fit", _check),
-    Phase("switch", "make it production, and read that back", _switch),
-    Phase("drain", "wait for requests in flight in the slot that was left", _drain),
-    Phase("reject", "never go back to the release that was left", _reject),
 )
 WITHDRAW = (
     Phase("withdraw", "take the canary's share to 0", _withdraw),
     Phase("drain", "wait for its requests in flight", _drain),
     Phase("stop", "stop the canary", _stop_canary),
+)
+STOP = (
+    Phase("detach", "have it stand in for nobody", _detach),
+    Phase("drain", "wait for its requests in flight", _quiet),
+    Phase("stop", "stop it", _stop_slot),
 )

@@ -1,39 +1,51 @@
-"""One command at a time: a lock file with owner, pid and start time. A dead owner's lock is taken over."""
+"""One command at a time: a lock file with owner, host and process. A dead owner's lock is taken over."""
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from deploy.errors import Locked
-from deploy.files import read_json, write_json
+from deploy.errors import DeployError, Locked
+from deploy.files import Record
 from deploy.processes import ProcessId
 
-__all__ = ["Lock", "Owner", "user"]
+__all__ = ["Lock", "Owner", "host", "user"]
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds the lock, and for what."""
+    """Who holds the lock, where, and for what."""
 
     user: str
-    pid: int
-    started_at: float
+    host: str
+    process: ProcessId
     command: str
 
+    @classmethod
+    def from_json(cls, data: Any) -> Owner:
+        """The owner of `to_json`."""
+        return cls(str(data["user"]), str(data["host"]), ProcessId.from_json(data), str(data["command"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {"user": self.user, "host": self.host, "command": self.command, **self.process.to_json()}
+
     def alive(self) -> bool:
-        """Whether that very process still runs."""
-        return ProcessId(self.pid, self.started_at).alive()
+        """Whether that very process runs; of another host that can't be told, so it is taken to run."""
+        return self.host != host() or self.process.alive()
 
     def __str__(self) -> str:
-        return f"{self.user}, pid {self.pid}, at `{self.command}`"
+        where = "" if self.host == host() else f" on {self.host}"
+        return f"{self.user}{where}, pid {self.process.pid}, at `{self.command}`"
 
 
 class Lock:
@@ -46,15 +58,12 @@ class Lock:
         self.path = path
         self._command = command
         self._say = say
+        self._record = Record(path, Owner.from_json, Owner.to_json)
         self._guard = FileLock(str(path) + ".guard")
 
     def owner(self) -> Owner | None:
         """Who is on record, dead or alive."""
-        data = read_json(self.path)
-        try:
-            return Owner(str(data["user"]), int(data["pid"]), float(data["started_at"]), str(data["command"]))
-        except (TypeError, KeyError, ValueError):
-            return None
+        return self._record.read()
 
     def holder(self) -> Owner | None:
         """Whose command is at work."""
@@ -64,35 +73,48 @@ class Lock:
     def break_(self) -> Owner | None:
         """Remove the record, whoever holds it; returns who that was."""
         owner = self.owner()
-        self.path.unlink(missing_ok=True)
+        self._record.remove()
         return owner
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._guard.acquire(timeout=5):
                 owner = self.owner()
-                if owner and owner.alive() and owner.pid != os.getpid():
-                    raise Locked(
-                        f"locked by {owner}: wait for it, or end it; `python -m deploy status` shows its phase"
-                    )
+                if owner and owner.alive() and owner.process != ProcessId.own():
+                    raise Locked(_refusal(owner))
                 if owner:
                     self._say(f"took over the lock of {owner}, which no longer runs")
-                own = ProcessId.own()
-                write_json(
-                    self.path,
-                    {"user": user(), "pid": own.pid, "started_at": own.started_at, "command": self._command},
-                )
+                if not self._record.write(Owner(user(), host(), ProcessId.own(), self._command)):
+                    self._say(f"{self.path} can't be written (disk full or read-only): going on without it on record")
         except Timeout:
             raise Locked(f"{self.path} is being taken by another command: try again") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EROFS):
+                raise DeployError(f"{self.path} can't be taken ({error.strerror}): see to the folder") from error
+            self._say(f"{self.path} can't be taken ({error.strerror}): going on without a lock")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         owner = self.owner()
-        if owner and owner.pid == os.getpid():
-            self.path.unlink(missing_ok=True)
+        if owner and owner.process.pid == os.getpid() and owner.host == host():
+            self._record.remove()
+
+
+def _refusal(owner: Owner) -> str:
+    if owner.host != host():
+        return (
+            f"locked by {owner}; this is {host()}, from where it can't be seen whether that runs: wait for it, or, "
+            "once it is known to be gone, `python -m deploy unlock`"
+        )
+    return f"locked by {owner}: wait for it, or end it; `python -m deploy status` shows its phase"
+
+
+def host() -> str:
+    """The name of this machine."""
+    return socket.gethostname()
 
 
 def user() -> str:

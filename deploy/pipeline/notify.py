@@ -12,11 +12,11 @@ from collections.abc import Mapping
 
 import httpx
 
-__all__ = ["notify"]
+__all__ = ["notify", "post"]
 
 _API = "https://api.telegram.org"
 _LIMIT = 4096
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 10.0
 
 
 def notify(text: str, environment: Mapping[str, str]) -> str:
@@ -29,13 +29,22 @@ def notify(text: str, environment: Mapping[str, str]) -> str:
     if not token or not chat:
         return "no message: TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are not set"
     url = f"{environment.get('TELEGRAM_API_URL') or _API}/bot{token}/sendMessage"
-    try:
-        answer = httpx.post(url, json={"chat_id": chat, "text": text[:_LIMIT]}, timeout=_TIMEOUT_S)
-    except httpx.HTTPError as error:
-        raise RuntimeError(f"Telegram did not answer ({type(error).__name__})") from None
-    if not answer.is_success:
-        raise RuntimeError(f"Telegram refused the message with {answer.status_code}")
+    post(url, {"chat_id": chat, "text": text[:_LIMIT]}, name="Telegram")
     return "the message was taken"
+
+
+def post(url: str, body: Mapping[str, str], *, name: str = "DEPLOY_NOTIFY_URL") -> None:
+    """Send JSON to an address that is a secret itself.
+
+    Raises:
+        RuntimeError: it was not taken; the text holds no secret.
+    """
+    try:
+        answer = httpx.post(url, json=dict(body), timeout=_TIMEOUT_S)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise RuntimeError(f"{name} did not answer ({type(error).__name__})") from None
+    if not answer.is_success:
+        raise RuntimeError(f"{name} refused the message with {answer.status_code}")
 
 
 if __name__ == "__main__":

@@ -57,9 +57,11 @@ if ! deploy/pipeline/remote.sh "$commit" "${arguments[@]}"; then
 fi
 if ! "$python" -m deploy "${verify[@]}"; then
   unset IMAGE
-  if [[ $ACTION == rollback ]]; then # going back again would bring back what was fled from
-    tell "rollback is done, but its verification failed: look at the host"
-  elif deploy/pipeline/remote.sh "$commit" rollback; then
+  back=rollback
+  if [[ $ACTION == canary && -z ${RAMP:-} ]]; then back=abort; fi # production was not touched
+  if [[ $ACTION == rollback || $ACTION == abort ]]; then # going back again would bring back what was fled from
+    tell "$ACTION is done, but its verification failed: look at the host"
+  elif deploy/pipeline/remote.sh "$commit" "$back"; then
     tell "$ACTION ${VERSION:-} did not pass verification and was rolled back"
   else
     tell "$ACTION ${VERSION:-} did not pass verification, and the rollback failed: look at the host"

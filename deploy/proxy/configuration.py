@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from deploy.settings import DeploySettings
 from deploy.slot import SLOTS, Slot
 
-__all__ = ["OLD_WORKERS_S", "TEMPLATES", "NginxError", "render"]
+__all__ = ["ENDPOINTS", "OLD_WORKERS_S", "TEMPLATES", "NginxError", "render"]
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "nginx"
 _PAIRS: tuple[tuple[Slot, Slot], ...] = (
@@ -22,6 +22,8 @@ _PAIRS: tuple[tuple[Slot, Slot], ...] = (
     ("canary", "blue"),
     ("canary", "green"),
 )
+ENDPOINTS = ("/api/v1/predict", "/api/v1/batch-predict", "/api/v1/model-info", "/ml-predict", "/batch-predict")
+"""What the judge counts: the paths of the contract that answer with models."""
 _KEEPALIVE_MIN_SINCE = (1, 27, 4)
 OLD_WORKERS_S = 5
 """How long the workers of before a reload let idle clients send one more request."""
@@ -50,10 +52,13 @@ def _errors(limit: int) -> tuple[NginxError, ...]:
         NginxError(414, 414, "invalid_request", "the address is too long: send the bet by POST"),
         NginxError(429, 429, "rate_limited", "too many requests from this address: send fewer", retryable=True),
         NginxError(494, 400, "invalid_request", "the headers are too large: send fewer or shorter ones"),
+        NginxError(497, 400, "invalid_request", "this port speaks TLS: use https"),
         NginxError(500, 500, "internal_error", "the load balancer failed: try again", retryable=True),
         NginxError(502, 502, "unavailable", "the service does not answer: try again", retryable=True),
         NginxError(503, 503, "unavailable", "the service is overloaded: try again", retryable=True),
+        NginxError(501, 501, "invalid_request", "this transfer encoding is not served: send chunked or a length"),
         NginxError(504, 504, "timeout", "the service took too long: try again", retryable=True),
+        NginxError(505, 505, "invalid_request", "this version of HTTP is not served: use HTTP/1.1"),
     )
 
 
@@ -83,6 +88,7 @@ def render(
         keep_trailing_newline=True,
     )
     environment.filters["re_escape"] = re.escape
+    environment.filters["q"] = _quoted
     template = environment.get_template("nginx.conf.j2")
     values = {
         "s": settings,
@@ -94,6 +100,10 @@ def render(
         "tries": 1 + max(map(len, addresses.values()), default=1),  # all replicas and a stand-in
         "errors": _errors(settings.max_body_bytes),
         "rate_per_minute": max(1, round(settings.rate_limit * 60)),
+        "key_rate_per_minute": max(1, round(settings.key_rate_limit * 60)),
+        "endpoints": ENDPOINTS,
+        "override_key": settings.override_key.get_secret_value() if settings.override_key else None,
+        "override_open": settings.environment != "production",
         "stub_status": stub_status,
         "user": user,
         "foreground": foreground,
@@ -103,3 +113,8 @@ def render(
     }
     digest = hashlib.sha256(template.render(**values, digest="").encode()).hexdigest()[:12]
     return template.render(**values, digest=digest), digest
+
+
+def _quoted(value: object) -> str:
+    """As Nginx reads one word, whatever is in it; `$` would be a variable and is kept out by the settings."""
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

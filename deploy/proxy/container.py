@@ -10,7 +10,7 @@ from pathlib import Path
 from deploy.disk import Disk
 from deploy.engine.client import Engine
 from deploy.errors import DeployError, RouterError
-from deploy.proxy.process import check_ports, emergencies
+from deploy.proxy.process import check_ports, emergencies, rotated
 from deploy.settings import DeploySettings
 
 __all__ = ["ContainerNginx"]
@@ -48,6 +48,10 @@ class ContainerNginx:
         seen = self._engine.inspect(_NAME)
         return bool(seen and seen["State"]["Running"])
 
+    def wanted(self) -> bool:
+        """Its engine starts it again, unless it was stopped on purpose."""
+        return self.running()
+
     def test(self, config: Path) -> str | None:
         """`nginx -t` in a container of its own."""
         try:
@@ -79,7 +83,9 @@ class ContainerNginx:
         return next((line for line in reversed(lines) if "[emerg]" in line), "its log says nothing of it")
 
     def rotate_logs(self, limit: int) -> None:
-        """The engine does."""
+        """What it writes into its folder; the rest is the engine's."""
+        if rotated(self._disk.root / "nginx/logs", limit) and self.running():
+            self._signal("USR1")
 
     def stop(self, *, grace_s: float) -> None:
         """SIGQUIT, as the container's stop signal; SIGKILL after `grace_s`."""

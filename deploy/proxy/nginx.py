@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from deploy.proxy.configuration import OLD_WORKERS_S, render
 from deploy.proxy.process import NginxProcess
 from deploy.proxy.route import Route
 from deploy.settings import DeploySettings
-from deploy.slot import Slot
+from deploy.slot import Slot, other_colour
 
 __all__ = ["NginxRouter"]
 
@@ -47,7 +48,7 @@ class NginxRouter:
 
     def reconcile(self, addresses: Mapping[Slot, Sequence[str]]) -> None:
         """Start Nginx, or reload it when the structure changed; verified by the digest that it tells."""
-        self._disk.make_folders("nginx/routes", "nginx/logs", "nginx/temp")
+        self._disk.make_folders("nginx/routes", "nginx/logs", "nginx/temp", "nginx/metrics")
         before = self._disk.read(_CONFIG)
         certificate = current_certificate(self._settings, self._disk, before, self._say)
         text, digest = render(
@@ -64,12 +65,13 @@ class NginxRouter:
             return
         if certificate:
             certificate.lay(self._disk)
-        self._disk.write(f"{_CONFIG}.next", text)
+        mode = 0o600 if self._settings.override_key else 0o644
+        self._disk.write(f"{_CONFIG}.next", text, mode=mode)
         tested = self.process.test(self.folder / "nginx.conf.next")
         self._disk.remove(f"{_CONFIG}.next")
         if tested:
             raise RouterError(f"Nginx refuses the new configuration, the old one stays: {tested}")
-        self._disk.write(_CONFIG, text)
+        self._disk.write(_CONFIG, text, mode=mode)
         try:
             if self.running():
                 self._reload(digest)
@@ -77,14 +79,21 @@ class NginxRouter:
                 self._start(digest)
         except RouterError:
             if before is not None:
-                self._disk.write(_CONFIG, before)
+                self._disk.write(_CONFIG, before, mode=mode)
             raise
 
     def set(self, route: Route) -> None:
         """Rename the link, then read back until every fresh connection tells the new route."""
         before = self._disk.linked(self._link)
-        self._disk.make_folders(f"nginx/routes/{route.name}")
-        self._disk.link(self._link, f"routes/{route.name}")
+        try:
+            self._disk.make_folders(f"nginx/routes/{route.name}")
+            self._disk.link(self._link, f"routes/{route.name}")
+        except OSError as error:
+            raise RouterError(
+                f"{self.folder} can't be written ({error.strerror}), so the old route stays: "
+                "free some space, or mount it writable"
+            ) from error
+        self._prepare(route)
         if not self.running():
             return  # nothing to read back from; Nginx will read the link when it starts
         agreed = self._agree("route", route.name, seconds=3)
@@ -96,6 +105,13 @@ class NginxRouter:
                 f"Nginx tells {told} and not {route.name!r}, so the old link is back: is another Nginx on "
                 f"port {self._settings.admin_port}, or is {self.folder} not the folder that it reads?"
             )
+
+    def _prepare(self, route: Route) -> None:
+        """Folders of the ways back: on a full disk a rollback must be a rename and nothing else."""
+        back = route.moved(production=other_colour(route.production), weight=route.weight, canary=route.canary)
+        closed = route.moved(spare=route.spare)
+        with contextlib.suppress(OSError):
+            self._disk.make_folders(*(f"nginx/routes/{way.name}" for way in (back, closed)))
 
     def get(self) -> Route | None:
         """The route that the running Nginx evaluates; of one that does not run, the link's."""
@@ -117,6 +133,14 @@ class NginxRouter:
     def running(self) -> bool:
         """Whether the master that we started runs."""
         return self.process.running()
+
+    def wanted(self) -> bool:
+        """Whether it was started and not stopped on purpose."""
+        return self.process.wanted()
+
+    def rotate_logs(self, limit: int) -> None:
+        """As the process does."""
+        self.process.rotate_logs(limit)
 
     def stop(self, *, grace_s: float) -> None:
         """Requests in flight finish, up to `grace_s`."""

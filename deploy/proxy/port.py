@@ -47,3 +47,11 @@ class Router(Protocol):
     def running(self) -> bool:
         """Whether the proxy runs."""
         ...
+
+    def wanted(self) -> bool:
+        """Whether it should run: it was started, and not stopped on purpose."""
+        ...
+
+    def rotate_logs(self, limit: int) -> None:
+        """Keep its logs from growing over `limit` bytes, where nothing else does."""
+        ...

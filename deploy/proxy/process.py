@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from deploy.clock import Clock
 from deploy.errors import RouterError
-from deploy.files import read_json, write_json
-from deploy.processes import ProcessId, port_owner
+from deploy.files import Record
+from deploy.processes import ProcessId, listeners, port_owner
 from deploy.proxy.binary import Nginx, find_nginx
 from deploy.settings import DeploySettings
 
-__all__ = ["LocalNginx", "NginxProcess", "check_ports", "emergencies"]
+__all__ = ["LocalNginx", "NginxProcess", "check_ports", "emergencies", "rotated"]
 
 _KEPT_LOGS = 3
 
@@ -41,6 +42,10 @@ class NginxProcess(Protocol):
 
     def running(self) -> bool:
         """Whether the master that we started runs."""
+        ...
+
+    def wanted(self) -> bool:
+        """Whether it was started and not stopped on purpose."""
         ...
 
     def test(self, config: Path) -> str | None:
@@ -99,7 +104,7 @@ class LocalNginx:
         self._settings = settings
         self._folder = folder
         self._clock = clock
-        self._record = folder / "master.json"
+        self._record = Record(folder / "master.json", ProcessId.from_json, ProcessId.to_json)
         self._nginx: Nginx | None = None
         self._seen = 0
 
@@ -123,16 +128,38 @@ class LocalNginx:
         return "root root" if os.geteuid() == 0 else ""
 
     def master(self) -> ProcessId | None:
-        """The master that was started last, dead or alive."""
-        data = read_json(self._record)
-        if isinstance(data, dict):
-            return ProcessId(int(data["pid"]), float(data["started_at"]))
+        """The master of this folder that runs, on record or not."""
+        recorded = self._record.read()
+        if recorded and recorded.alive():
+            return recorded
+        for process in self._listening():
+            if _title(process).startswith(f"nginx: master process {' '.join(self.binary.start(self._config))}"):
+                return ProcessId.of(process.pid)
         return None
 
     def running(self) -> bool:
         """Whether it runs."""
-        master = self.master()
-        return master is not None and master.alive()
+        return self.master() is not None
+
+    def wanted(self) -> bool:
+        """Whether it was started and not stopped on purpose."""
+        return self._record.path.exists()
+
+    @property
+    def _config(self) -> Path:
+        return self._folder / "nginx.conf"
+
+    def _listening(self) -> list[psutil.Process]:
+        """Whatever listens where this Nginx would."""
+        return listeners(frozenset({self._settings.base_port, self._settings.admin_port}))
+
+    def _end_orphans(self) -> bool:
+        """Workers that outlived their master let go of the ports at once, and finish what they have in hand."""
+        orphans = [process for process in self._listening() if _is_orphan(process)]
+        for process in orphans:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(signal.SIGQUIT)
+        return bool(orphans)
 
     def test(self, config: Path) -> str | None:
         """`nginx -t`."""
@@ -140,6 +167,8 @@ class LocalNginx:
 
     def start(self, config: Path) -> None:
         """It detaches by itself; its pid file tells the master."""
+        if self._end_orphans():
+            self._wait_for_ports()
         check_ports(self._settings)
         self._seen = self._log_size()
         failed = _said(self.binary.start(config))
@@ -150,8 +179,15 @@ class LocalNginx:
             with contextlib.suppress(OSError, ValueError):
                 master = ProcessId.of(int((self._folder / "nginx.pid").read_text()))
                 if master:
-                    write_json(self._record, {"pid": master.pid, "started_at": master.started_at})
+                    self._record.write(master)
                     return
+            self._clock.sleep(0.01)
+
+    def _wait_for_ports(self) -> None:
+        end = self._clock.monotonic() + 5
+        while self._clock.monotonic() < end:
+            if not any(port_owner(port) for port in (self._settings.base_port, self._settings.admin_port)):
+                return
             self._clock.sleep(0.01)
 
     def reload(self) -> None:
@@ -167,32 +203,27 @@ class LocalNginx:
 
     def rotate_logs(self, limit: int) -> None:
         """Rename logs over `limit` bytes and let Nginx open new ones (SIGUSR1)."""
-        rotated = False
-        for log in (self._folder / "logs").glob("*.log"):
-            if log.stat().st_size > limit:
-                for number in range(_KEPT_LOGS - 1, 0, -1):
-                    older = log.with_name(f"{log.name}.{number}")
-                    if older.exists():
-                        older.replace(log.with_name(f"{log.name}.{number + 1}"))
-                shutil.move(log, log.with_name(f"{log.name}.1"))
-                rotated = True
-        if rotated and self.running():
+        if rotated(self._folder / "logs", limit) and self.running():
             self._signal(signal.SIGUSR1, "ended")
 
     def stop(self, *, grace_s: float) -> None:
-        """SIGQUIT: requests in flight finish; SIGTERM after `grace_s`."""
+        """SIGQUIT: requests in flight finish; SIGTERM after `grace_s`. Workers without a master are ended too.
+
+        Raises:
+            RouterError: something still answers.
+        """
         master = self.master()
-        if master is None or not master.alive():
-            return
-        for number, seconds in ((signal.SIGQUIT, grace_s), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(master.pid, number)
-            end = self._clock.monotonic() + seconds
-            while master.alive() and self._clock.monotonic() < end:
-                self._clock.sleep(0.02)
-            if not master.alive():
-                break
-        self._record.unlink(missing_ok=True)
+        if master:
+            for number, seconds in ((signal.SIGQUIT, grace_s), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+                master.signal(number)
+                if master.wait(seconds):
+                    break
+        if self._end_orphans():
+            self._wait_for_ports()
+        self._record.remove()
+        owner = port_owner(self._settings.base_port)
+        if owner:
+            raise RouterError(f"port {self._settings.base_port} is still answered, by {owner}: that is not ours to end")
 
     def _log_size(self) -> int:
         log = self._folder / "logs/error.log"
@@ -200,9 +231,23 @@ class LocalNginx:
 
     def _signal(self, number: signal.Signals, fault: str) -> None:
         master = self.master()
-        if master is None or not master.alive():
+        if master is None:
             raise RouterError(f"Nginx {fault}")
-        os.kill(master.pid, number)
+        master.signal(number)
+
+
+def rotated(folder: Path, limit: int) -> bool:
+    """Rename logs over `limit` bytes, of which the last few are kept; whether there were any."""
+    any_rotated = False
+    for log in folder.glob("*.log"):
+        if log.stat().st_size > limit:
+            for number in range(_KEPT_LOGS - 1, 0, -1):
+                older = log.with_name(f"{log.name}.{number}")
+                if older.exists():
+                    older.replace(log.with_name(f"{log.name}.{number + 1}"))
+            log.replace(log.with_name(f"{log.name}.1"))
+            any_rotated = True
+    return any_rotated
 
 
 def _said(command: list[str]) -> str | None:
@@ -218,3 +263,21 @@ def emergencies(said: str) -> str:
     """The lines of Nginx's error output that tell what is wrong."""
     lines = [line for line in said.splitlines() if "[emerg]" in line] or said.splitlines()
     return "; ".join(dict.fromkeys(line.partition("] ")[2] or line for line in lines[-3:]))
+
+
+def _title(process: psutil.Process) -> str:
+    """How it shows in the list of processes."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _is_orphan(process: psutil.Process) -> bool:
+    if not _title(process).startswith("nginx: worker process"):
+        return False
+    try:
+        parent = process.parent()
+    except psutil.Error:
+        return False
+    return parent is None or not _title(parent).startswith("nginx: master process")

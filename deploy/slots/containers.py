@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +108,6 @@ class DockerRuntime:
             version=seen[0]["Config"]["Labels"].get("pikkit.version"),
             workers=len(active) or len(seen),
             pid=int(active[0]["State"]["Pid"]) if active else None,
-            started_at=_epoch(active[0]["State"]["StartedAt"]) if active else None,
             kept=all(one["HostConfig"]["RestartPolicy"]["Name"] == _KEPT for one in seen),
             restarts=sum(int(one["RestartCount"]) for one in seen),
         )
@@ -149,6 +147,9 @@ class DockerRuntime:
     def follow(self, slot: Slot) -> Iterator[str]:
         """Lines of every replica as they come, until the caller has enough."""
         return self._engine.follow(list(self._seen(slot)))
+
+    def rotate_logs(self, limit: int) -> None:
+        """The engine does."""
 
     def _set_policy(self, names: Collection[str], *, kept: bool) -> None:
         if names:
@@ -195,8 +196,3 @@ class DockerRuntime:
             owner = port_owner(port)
             if owner:
                 raise DeployError(f"port {port} of {slot} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT")
-
-
-def _epoch(stamp: str) -> float:
-    """Docker writes nanoseconds, which datetime does not read."""
-    return datetime.fromisoformat(stamp[:19] + "+00:00").timestamp()

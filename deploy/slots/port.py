@@ -27,7 +27,6 @@ class Observed:
     version: str | None = None
     workers: int = 0
     pid: int | None = None
-    started_at: float | None = None
     kept: bool = False
     restarts: int = 0
     fault: str | None = None
@@ -89,6 +88,10 @@ class Runtime(Protocol):
 
     def follow(self, slot: Slot) -> Iterator[str]:
         """The lines that the slot writes from now on."""
+        ...
+
+    def rotate_logs(self, limit: int) -> None:
+        """Keep logs from growing over `limit` bytes, where nothing else does."""
         ...
 
 

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import psutil
 
 from deploy import processes
 from deploy.errors import DeployError
-from deploy.files import read_json, write_json
+from deploy.files import Record
 from deploy.processes import ProcessId
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
@@ -43,15 +45,27 @@ class _Record:
     command: list[str]
     environment: dict[str, str]
     workers: int
-    pid: int | None = None
-    started_at: float | None = None
+    process: ProcessId | None = None
     kept: bool = False
     restarts: int = 0
     last_restart: float = 0.0
 
-    @property
-    def process(self) -> ProcessId | None:
-        return ProcessId(self.pid, self.started_at) if self.pid and self.started_at else None
+    @classmethod
+    def from_json(cls, data: Any) -> _Record:
+        process = ProcessId.from_json(data["process"]) if data["process"] else None
+        return cls(
+            version=str(data["version"]),
+            command=[str(part) for part in data["command"]],
+            environment={str(name): str(value) for name, value in data["environment"].items()},
+            workers=int(data["workers"]),
+            process=process,
+            kept=data["kept"] is True,
+            restarts=int(data["restarts"]),
+            last_restart=float(data["last_restart"]),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "process": self.process.to_json() if self.process else None}
 
 
 class ProcessRuntime:
@@ -72,6 +86,9 @@ class ProcessRuntime:
         self._command = command
         self._clock = clock
         self._children: set[int] = set()
+        self._records = {
+            slot: Record(self.folder(slot) / "process.json", _Record.from_json, _Record.to_json) for slot in SLOTS
+        }
 
     def folder(self, slot: Slot) -> Path:
         """Where the slot's record, log and models lie."""
@@ -133,7 +150,6 @@ class ProcessRuntime:
             version=version,
             workers=workers,
             pid=master.pid,
-            started_at=master.started_at,
             kept=bool(record and record.kept),
             restarts=record.restarts if record else 0,
         )
@@ -144,7 +160,9 @@ class ProcessRuntime:
         if record is None or not record.kept or self.observe(slot).running:
             return False
         wait = min(30.0, 0.5 * 2 ** min(record.restarts, 6)) if record.restarts else 0.0
-        if self._clock() - record.last_restart < wait:
+        if (
+            0 <= self._clock() - record.last_restart < wait
+        ):  # a clock that was set back keeps nothing from being started
             return False
         self.revive(slot, kept=True)
         return True
@@ -196,8 +214,12 @@ class ProcessRuntime:
                 yield from text.decode(errors="replace").splitlines()
             time.sleep(0.2)
 
-    def rotate_logs(self, slot: Slot, limit: int, keep: int = 3) -> None:
+    def rotate_logs(self, limit: int) -> None:
         """Copy a log over `limit` bytes aside and empty it: the process appends, so it goes on at the start."""
+        for slot in SLOTS:
+            self._rotate_log(slot, limit)
+
+    def _rotate_log(self, slot: Slot, limit: int, keep: int = 3) -> None:
         log = self._log(slot)
         if not log.exists() or log.stat().st_size <= limit:
             return
@@ -205,7 +227,8 @@ class ProcessRuntime:
             older = log.with_name(f"{log.name}.{number}")
             if older.exists():
                 older.replace(log.with_name(f"{log.name}.{number + 1}"))
-        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        with contextlib.suppress(OSError):
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
         os.truncate(log, 0)
 
     def _launch(self, slot: Slot, record: _Record) -> None:
@@ -214,10 +237,11 @@ class ProcessRuntime:
             **self._environment,
             **record.environment,
         }
-        self._write(slot, replace(record, pid=None, started_at=None))  # first, so that a crash leaves a trace
-        with self._log(slot).open("ab") as log:
-            log.write(f"{LOG_HEADER}{record.version} in {slot}\n".encode())
-            log.flush()
+        self._write(slot, replace(record, process=None))  # first, so that a crash leaves a trace
+        with self._log_file(slot) as log:
+            with contextlib.suppress(OSError):  # a full disk keeps nothing from being started
+                log.write(f"{LOG_HEADER}{record.version} in {slot}\n".encode())
+                log.flush()
             child = subprocess.Popen(
                 record.command,
                 stdout=log,
@@ -231,7 +255,13 @@ class ProcessRuntime:
         child.returncode = 0  # it outlives this command; _reap collects it if it does not
         process = ProcessId.of(child.pid)
         if process:
-            self._write(slot, replace(record, pid=process.pid, started_at=process.started_at))
+            self._write(slot, replace(record, process=process))
+
+    def _log_file(self, slot: Slot) -> IO[bytes]:
+        try:
+            return self._log(slot).open("ab", buffering=0)
+        except OSError:
+            return Path(os.devnull).open("ab", buffering=0)
 
     def _lay_models(self, slot: Slot, release: Release, models_from: Slot | None) -> None:
         source = self.models_dir(models_from) if models_from else None
@@ -252,10 +282,12 @@ class ProcessRuntime:
 
     def _master(self, slot: Slot) -> ProcessId | None:
         record = self._record(slot)
-        if record and record.process:
+        if record and record.process and (not record.kept or record.process.alive()):
             return record.process  # dead or alive: workers that outlived their master are not a running slot
-        head = processes.leader(processes.marked(self._mark(slot)))
-        return ProcessId.of(head.pid) if head else None
+        found = processes.marked(self._mark(slot))
+        if record and record.process:  # dead; one that was started since, while the disk took no record, is looked for
+            found = [process for process in found if _command_of(process) == record.command]
+        return processes.leader(found)
 
     def _from_environment(self, master: ProcessId) -> tuple[str | None, int]:
         environment = processes.environment_of(master)
@@ -268,13 +300,10 @@ class ProcessRuntime:
         return self.folder(slot) / "service.log"
 
     def _record(self, slot: Slot) -> _Record | None:
-        data: Any = read_json(self.folder(slot) / "process.json")
-        with contextlib.suppress(TypeError):
-            return _Record(**data)
-        return None
+        return self._records[slot].read()
 
     def _write(self, slot: Slot, record: _Record) -> None:
-        write_json(self.folder(slot) / "process.json", asdict(record))
+        self._records[slot].write(record)
 
     def _reap(self) -> None:
         for pid in list(self._children):
@@ -284,3 +313,10 @@ class ProcessRuntime:
                 done = pid
             if done:
                 self._children.discard(pid)
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -1,6 +1,7 @@
-"""The process that `up` leaves running: starts slots and Nginx again when they die, rotates logs, writes targets.
+"""The process that `up` leaves running: starts slots and Nginx again when they die, and does what nobody types.
 
-It looks at what deploys have marked as kept, and never at a candidate, so it and a running command don't meet.
+It looks at what deploys have marked as kept, and never at a candidate, so it and a running command don't meet. Nothing
+that it finds, and no full disk, ends it.
 """
 
 from __future__ import annotations
@@ -8,135 +9,181 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-import psutil
+import structlog
 
-from deploy.errors import DeployError
-from deploy.files import read_json, write_json
-from deploy.flow.stack import Machine
+from deploy.errors import DeployError, Locked
+from deploy.files import Record
+from deploy.flow import ramping
+from deploy.flow.stack import Stack
 from deploy.processes import ProcessId
-from deploy.proxy.nginx import NginxRouter
 from deploy.proxy.route import Route
 from deploy.slot import SLOTS
-from deploy.slots.processes import ProcessRuntime
+from deploy.watch.observation import Observation
 from deploy.watch.targets import write_targets
 
 __all__ = ["Supervisor", "start_supervisor", "stop_supervisor", "supervisor_process"]
 
 _PERIOD_S = 0.5
 _ENGINE_PERIOD_S = 5.0  # an engine starts its containers again by itself, and each look at one starts its client
-_FILE = "supervisor.json"
+_CERTIFICATE_PERIOD_S = 60.0
+_log = structlog.get_logger(__name__)
 
 
 class Supervisor:
     """`run` returns after SIGTERM or SIGINT; slots and Nginx go on without it."""
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+    def __init__(self, stack: Stack, observation: Observation) -> None:
+        self._stack = stack
+        self._observation = observation
         self._stopping = False
+        self._due: dict[str, float] = {}
+        self._looked: float | None = None
+        self._said: dict[str, str] = {}
 
     def run(self) -> None:
         """Look around twice a second; now and then where an engine does the most of it."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        own = ProcessId.own()
-        write_json(self._path, {"pid": own.pid, "started_at": own.started_at})
-        self._machine.progress.say("supervising; Ctrl-C ends the supervisor, not the service")
-        clock, next_look = self._machine.clock, 0.0
+        record = _record(self._stack.settings.run_dir)
+        record.write(ProcessId.own())
+        self._stack.progress.say("supervising; Ctrl-C ends the supervisor, not the service")
+        period = _PERIOD_S if self._by_process else _ENGINE_PERIOD_S
         while not self._stopping:
-            if clock.monotonic() >= next_look:
+            if self._is_due("look", period):
                 self.look()
-                next_look = clock.monotonic() + (_PERIOD_S if self._by_process else _ENGINE_PERIOD_S)
-            clock.sleep(_PERIOD_S)
-        self._path.unlink(missing_ok=True)
+            self._stack.clock.sleep(_PERIOD_S)
+        record.remove()
 
     def look(self) -> None:
         """Once around."""
-        machine = self._machine
         for slot in SLOTS:
-            with contextlib.suppress(DeployError):
-                if machine.runtime.heal(slot):
-                    seen = machine.runtime.observe(slot)
-                    machine.audit.write("supervise", "restarted", slot=slot, version=seen.version)
-                    machine.progress.say(f"{slot} had died and was started again")
-        if not self._command_at_work():
-            self._heal_router()
-        self._rotate()
-        write_targets(machine)
+            self._safely(f"heal {slot}", lambda slot=slot: self._heal(slot))  # type: ignore[misc]
+        self._safely("proxy", self._heal_router)
+        self._safely("rotate", self._rotate)
+        self._safely("targets", lambda: write_targets(self._stack))
+        self._safely("observe", self._observation.look)
+        if self._is_due("judge", self._stack.settings.judge_interval):
+            self._safely("judge", self._judge)
+        if self._stack.settings.tls_certificate and self._is_due("certificate", _CERTIFICATE_PERIOD_S):
+            self._safely("certificate", self._renew)
 
     @property
     def _by_process(self) -> bool:
-        return isinstance(self._machine.runtime, ProcessRuntime)
+        return self._stack.runtime.name == "process"
 
-    @property
-    def _path(self) -> Path:
-        return self._machine.settings.run_dir / _FILE
+    def _heal(self, slot: str) -> None:
+        for known in SLOTS:
+            if known == slot and self._stack.runtime.heal(known):
+                version = self._stack.runtime.observe(known).version
+                self._note("restarted", f"{slot} had died and was started again", slot=slot, version=version)
 
     def _heal_router(self) -> None:
         """Start a dead Nginx; give it back a link that was lost."""
-        machine = self._machine
-        if self._by_process and not (machine.settings.run_dir / "nginx" / "master.json").exists():
-            return  # it was stopped on purpose
-        with contextlib.suppress(DeployError):
-            if not machine.router.running():
-                if not self._by_process:
-                    return  # its engine starts it again, or it was stopped on purpose
-                machine.router.reconcile(machine.runtime.addresses())
-                machine.audit.write("supervise", "restarted", slot="nginx")
-                machine.progress.say("Nginx had died and was started again")
-            route = machine.router.get()
-            if route is None:
-                self._restore_route()
-            else:
-                write_json(machine.settings.run_dir / "last-route.json", {"route": route.name})
+        stack = self._stack
+        if self._at_work() or not stack.router.wanted():
+            return
+        if not stack.router.running():
+            stack.router.reconcile(stack.runtime.addresses())
+            self._note("restarted", "Nginx had died and was started again", slot="nginx")
+        route = stack.router.get()
+        if route is not None:
+            if stack.journal.fact("route") != route.name:
+                stack.journal.put("route", route.name)
+            return
+        last = Route.from_name(str(stack.journal.fact("route")))
+        if last:
+            stack.router.set(last)
+            self._note("route restored", f"the route {last.name} was put back", route=last.name)
 
-    def _restore_route(self) -> None:
-        data = read_json(self._machine.settings.run_dir / "last-route.json")
-        route = Route.from_name(str(data.get("route"))) if isinstance(data, dict) else None
-        if route:
-            self._machine.router.set(route)
-            self._machine.audit.write("supervise", "route restored", route=route.name)
+    def _judge(self) -> None:
+        stack = self._stack
+        if ramping.ramp_of(stack) is None and not stack.journal.fact("watch"):
+            self._looked = None
+            return
+        now = stack.clock.monotonic()
+        seconds = now - self._looked if self._looked is not None else 0.0
+        with stack.lock("supervise"):
+            said = ramping.look_at_ramp(stack, seconds) or ramping.look_at_promotion(stack, seconds)
+        self._looked = now
+        if said:
+            stack.progress.say(said)
 
-    def _command_at_work(self) -> bool:
-        return self._machine.lock("supervise").holder() is not None
+    def _renew(self) -> None:
+        """A certificate that was renewed is another configuration."""
+        if not self._at_work() and self._stack.router.running():
+            self._stack.router.reconcile(self._stack.runtime.addresses())
 
     def _rotate(self) -> None:
-        machine = self._machine
-        limit = machine.settings.log_bytes
-        if isinstance(machine.runtime, ProcessRuntime):
-            for slot in SLOTS:
-                machine.runtime.rotate_logs(slot, limit)
-        if isinstance(machine.router, NginxRouter):
-            machine.router.process.rotate_logs(limit)
+        limit = self._stack.settings.log_bytes
+        self._stack.runtime.rotate_logs(limit)
+        self._stack.router.rotate_logs(limit)
+
+    def _at_work(self) -> bool:
+        return self._stack.lock("supervise").holder() is not None
+
+    def _note(self, outcome: str, said: str, **facts: object) -> None:
+        self._stack.journal.write("supervise", outcome, **facts)
+        self._stack.progress.say(said)
+        self._stack.tell(said)
+
+    def _safely(self, name: str, look: Callable[[], None]) -> None:
+        """What goes wrong is told once, and tried again at the next look."""
+        try:
+            look()
+        except Locked:
+            return  # by a command: next time
+        except (DeployError, OSError) as error:
+            if self._said.get(name) != str(error):
+                self._said[name] = str(error)
+                self._stack.progress.say(f"{name}: {error}")
+        except Exception as error:  # noqa: BLE001 - the supervisor outlives every fault of its own
+            if self._said.get(name) != repr(error):
+                self._said[name] = repr(error)
+                _log.error("the supervisor goes on", look=name, exc_info=error)
+        else:
+            self._said.pop(name, None)
+
+    def _is_due(self, name: str, period: float) -> bool:
+        now = self._stack.clock.monotonic()
+        if now < self._due.get(name, 0.0):
+            return False
+        self._due[name] = now + period
+        return True
 
     def _stop(self, _: int, __: FrameType | None) -> None:
         self._stopping = True
 
 
+def _record(run_dir: Path) -> Record[ProcessId]:
+    return Record(run_dir / "supervisor.json", ProcessId.from_json, ProcessId.to_json)
+
+
 def supervisor_process(run_dir: Path) -> ProcessId | None:
     """The supervisor that runs; None when none does."""
-    data = read_json(run_dir / _FILE)
-    if not isinstance(data, dict):
-        return None
-    process = ProcessId(int(data["pid"]), float(data["started_at"]))
-    return process if process.alive() else None
+    process = _record(run_dir).read()
+    return process if process and process.alive() else None
 
 
 def start_supervisor(run_dir: Path, command: Sequence[str]) -> bool:
     """Leave one running, detached; returns whether it had to be started."""
     if supervisor_process(run_dir):
         return False
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with (run_dir / "supervisor.log").open("ab") as log:
+    with contextlib.ExitStack() as files:
+        try:
+            run_dir.mkdir(parents=True, exist_ok=True)
+            log = files.enter_context((run_dir / "supervisor.log").open("ab"))
+        except OSError:
+            log = files.enter_context(Path("/dev/null").open("ab"))
         child = subprocess.Popen(
             list(command), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
         )
     process = ProcessId.of(child.pid)
     if process:
-        write_json(run_dir / _FILE, {"pid": process.pid, "started_at": process.started_at})
+        _record(run_dir).write(process)
     child.returncode = 0  # it outlives this command: not to be waited for
     return True
 
@@ -146,8 +193,8 @@ def stop_supervisor(run_dir: Path) -> bool:
     process = supervisor_process(run_dir)
     if process is None:
         return False
-    with contextlib.suppress(psutil.Error):
-        running = psutil.Process(process.pid)
-        running.terminate()
-        running.wait(10)
+    process.signal(signal.SIGTERM)
+    if not process.wait(10):
+        process.signal(signal.SIGKILL)
+        process.wait(5)
     return True

@@ -1,8 +1,8 @@
-"""File-based discovery for Prometheus: only the slots that run, so that a stopped slot is not down."""
+"""File-based discovery for Prometheus: the slots that run or should; a dead one is down, an idle one is not."""
 
 from __future__ import annotations
 
-from deploy.flow.stack import Machine
+from deploy.flow.stack import Stack
 from deploy.slot import SLOTS
 
 __all__ = ["write_targets"]
@@ -10,14 +10,16 @@ __all__ = ["write_targets"]
 _FILE = "targets/pikkit.json"
 
 
-def write_targets(machine: Machine) -> None:
-    """Write `targets/pikkit.json` if it changed: replicas of running slots with `deployment` and `version`."""
-    addresses = machine.runtime.addresses()
+def write_targets(stack: Stack) -> None:
+    """Write `targets/pikkit.json` if it changed: replicas of slots with `deployment` and `version`."""
+    addresses = stack.runtime.addresses()
+    route = stack.router.get()
+    wanted = route.targets() if route and stack.router.wanted() else ()
     groups = []
     for slot in SLOTS:
-        seen = machine.runtime.observe(slot)
-        if seen.running:
+        seen = stack.runtime.observe(slot)
+        if seen.running or seen.kept or slot in wanted:
             labels = {"deployment": slot, "version": seen.version or "unknown"}
             groups.append({"targets": list(addresses.get(slot, ())), "labels": labels})
-    if machine.disk.read_json(_FILE) != groups:
-        machine.disk.write_json(_FILE, groups)
+    if stack.disk.read_json(_FILE) != groups:
+        stack.disk.write_json(_FILE, groups)

@@ -42,4 +42,4 @@ class DeployCommand:
 
     def status(self) -> dict[str, Any]:
         """What `status --json` tells."""
-        return json.loads(self.run("status", "--json"))  # type: ignore[no-any-return]
+        return json.loads(self.run("status", "--json", code=None))  # type: ignore[no-any-return]

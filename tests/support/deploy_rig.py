@@ -1,5 +1,6 @@
 """A deploy stack of its own for a test: free ports, a folder, stub releases, commands, and a sure end."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -9,11 +10,15 @@ from typing import Any, Self
 
 import httpx
 
-from deploy.flow.operations import Operations
+from deploy.errors import RouterError
+from deploy.flow.job import Operation
 from deploy.flow.progress import ConsoleProgress
-from deploy.flow.stack import Machine
+from deploy.flow.recovery import recover
+from deploy.flow.run import run
+from deploy.flow.stack import Stack
+from deploy.flow.startup import stop_all
 from deploy.settings import DeploySettings
-from deploy.watch.report import status
+from deploy.watch.status import status_data
 from deploy.watch.supervisor import stop_supervisor
 from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import Tally, traffic
@@ -22,7 +27,7 @@ from tests.support.ports import free_block
 
 
 class Rig(DeployCommand):
-    """`run` runs a command as a process, as an operator does; `machine` looks at the same stack from inside."""
+    """`run` runs a command as a process, as an operator does; `stack` looks at the same stack from inside."""
 
     module = "tests.support.deploy_stack"
 
@@ -37,12 +42,13 @@ class Rig(DeployCommand):
             "DEPLOY_BASE_PORT": str(self.port),
             "DEPLOY_READY_TIMEOUT_S": "10",
             "DEPLOY_WARMUP_REQUESTS": "5",
+            "DEPLOY_JUDGE_CLIENT_REQUESTS": "0",  # all load comes from one address
         }
         super().__init__(**{**defaults, **settings})
         self.url = f"http://127.0.0.1:{self.port}"
         self.run_dir = folder / "run"
         self.composer = COMPOSER
-        self._machines: list[Machine] = []
+        self._stacks: list[Stack] = []
         self.client = httpx.Client(verify=False, timeout=40, headers={"connection": "close"})  # noqa: S501 - plain HTTP
 
     def release(self, *versions: str, **told: Any) -> None:
@@ -51,9 +57,9 @@ class Rig(DeployCommand):
 
     def status(self) -> dict[str, Any]:
         """As the command would tell, without the start of one."""
-        return status(self.machine())
+        return status_data(self.stack())
 
-    def machine(self) -> Machine:
+    def stack(self) -> Stack:
         names = {
             name.removeprefix("DEPLOY_").lower(): value
             for name, value in self.environment.items()
@@ -61,15 +67,16 @@ class Rig(DeployCommand):
         }
         os.environ["STUB_RELEASES"] = str(self.releases)
         settings = DeploySettings.model_validate(names)
-        machine = self.composer.machine(settings, ConsoleProgress())
-        self._machines.append(machine)
-        return machine
+        stack = self.composer.stack(settings, ConsoleProgress())
+        self._stacks.append(stack)
+        return stack
 
-    def do(self, work: Callable[[Operations], None]) -> None:
+    def do(self, command: Callable[..., Operation], *arguments: Any, **options: Any) -> None:
         """A command within this process, under the lock: spares the start of an interpreter."""
-        machine = self.machine()
-        with machine.lock("test"):
-            work(Operations(machine, os.getpid()))
+        stack = self.stack()
+        with stack.lock("test"):
+            recover(stack)
+            run(stack, command(stack, *arguments, **options))
 
     def predict(self, **headers: str) -> httpx.Response:
         return self.client.post(f"{self.url}/api/v1/predict", json={}, headers=headers)
@@ -91,7 +98,8 @@ class Rig(DeployCommand):
         stop_supervisor(self.run_dir)
         self.environment["DEPLOY_STOP_GRACE_S"] = "2"
         (self.run_dir / "lock.json").unlink(missing_ok=True)
-        self.do(lambda operations: operations.stop_all())
-        for machine in self._machines:
-            machine.close()
+        with contextlib.suppress(RouterError):
+            stop_all(self.stack())
+        for stack in self._stacks:
+            stack.close()
         self.client.close()

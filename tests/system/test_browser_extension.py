@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from deploy.flow import operations
 from tests.support.browser import service_worker
 from tests.support.deploy_rig import Rig
 from tests.support.extension import BADGES, ExtensionStage, extension_stage
@@ -126,11 +127,11 @@ def test_what_the_load_balancer_answers_itself_can_be_read_too(tmp_path: Path, s
     limits = {"DEPLOY_RATE_LIMIT": "1", "DEPLOY_RATE_BURST": "2"}
     with Rig(tmp_path, CORS_ORIGINS=stage.pages, **limits) as rig:
         rig.release("1")
-        rig.do(lambda operations: operations.deploy("1"))
+        rig.do(operations.deploy, "1")
         answers = [page.evaluate(script, f"{rig.url}/api/v1/predict") for _ in range(12)]
         assert [429, "rate_limited", "nginx"] in answers
-        machine = rig.machine()
-        machine.runtime.stop(machine.production(), grace_s=1)
+        stack = rig.stack()
+        stack.runtime.stop(stack.production(), grace_s=1)
         time.sleep(4)  # the limit lets a few more through
         assert page.evaluate(script, f"{rig.url}/api/v1/predict") == [502, "unavailable", "nginx"]
     page.close()

@@ -11,6 +11,7 @@ import yaml
 
 from deploy.compose import Composer
 from deploy.errors import UsageError
+from deploy.flow import operations
 from deploy.release.bentos import BentoReleases
 from deploy.slots.processes import serve_command
 from tests.support.deploy_bento import make_models, make_project
@@ -38,7 +39,7 @@ class BentoRig(Rig):
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BentoRig]:
     before = os.environ.get("BENTOML_HOME")
     with BentoRig(tmp_path_factory.mktemp("bento")) as stack:
-        stack.do(lambda operations: operations.deploy("1.0"))
+        stack.do(operations.deploy, "1.0")
         yield stack
     os.environ.pop("BENTOML_HOME")
     if before:
@@ -76,12 +77,12 @@ def test_a_stack_beside_it_with_the_same_store_takes_the_bento_that_is_there(rig
 
 def test_bentos_are_switched_and_switched_back_under_load_without_a_failure(rig: BentoRig) -> None:
     with rig.traffic(clients=32, kinds=("post", "get", "batch")) as tally:
-        rig.do(lambda operations: operations.deploy("1.1"))
+        rig.do(operations.deploy, "1.1")
         assert rig.version() == "1.1"
-        rig.do(lambda operations: operations.canary("1.2", None, 30, None))
-        rig.do(lambda operations: operations.promote(force=True))
+        rig.do(operations.canary, "1.2", weight=30)
+        rig.do(operations.promote, force=True)
         assert rig.version() == "1.2"
-        rig.do(lambda operations: operations.rollback())
+        rig.do(operations.rollback)
         assert rig.version() == "1.1"
     assert tally.failures == {}
     assert {"blue", "green", "canary"} <= set(tally.served)
@@ -95,28 +96,28 @@ def test_a_deployed_version_is_reused_and_a_changed_tree_under_it_refused(rig: B
     text = service.read_text()
     service.write_text(text + "# changed\n")
     with pytest.raises(UsageError, match="built from other code"):
-        rig.do(lambda operations: operations.deploy("1.0"))
+        rig.do(operations.deploy, "1.0")
     service.write_text(text)
     other = make_models(rig.folder / "other", "9")
     with pytest.raises(UsageError, match="holds model set 1, not 9"):
-        rig.do(lambda operations: operations.deploy("1.0", other))
+        rig.do(operations.deploy, "1.0", models=other)
     shutil.rmtree(other)
 
 
 def test_a_dead_worker_or_master_leaves_no_process_when_the_slot_is_stopped(rig: BentoRig) -> None:
-    rig.do(lambda operations: operations.canary("1.0", None, 10, None))
-    runtime = rig.machine().runtime
+    rig.do(operations.canary, "1.0", weight=10)
+    runtime = rig.stack().runtime
     pid = runtime.observe("canary").pid
     assert pid is not None
     children = psutil.Process(pid).children(recursive=True)
     psutil.Process(pid).kill()  # the master: its workers are orphans now
-    rig.do(lambda operations: operations.rollback())
+    rig.do(operations.abort)
     _, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
 
 
 def test_a_hot_reloaded_set_is_shown_and_no_command_silently_goes_back(rig: BentoRig) -> None:
-    production = rig.machine().production()
+    production = rig.stack().production()
     newer = make_models(rig.folder / "newer", "5")
     for file in newer.iterdir():
         shutil.copy(file, rig.model_dir(production) / file.name)
@@ -124,9 +125,9 @@ def test_a_hot_reloaded_set_is_shown_and_no_command_silently_goes_back(rig: Bent
     assert shown["models"] == "5"
     assert shown["models_note"] == "hot-reloaded; the release's own is 1"
     with pytest.raises(UsageError, match="has the older 1"):
-        rig.do(lambda operations: operations.deploy("2.0"))
+        rig.do(operations.deploy, "2.0")
     # a restart keeps the set
-    runtime = rig.machine().runtime
+    runtime = rig.stack().runtime
     pid = runtime.observe(production).pid
     assert pid is not None
     workers = psutil.Process(pid).children(recursive=True)
@@ -135,13 +136,13 @@ def test_a_hot_reloaded_set_is_shown_and_no_command_silently_goes_back(rig: Bent
     assert runtime.heal(production)
     release = rig.store.get(str(runtime.observe(production).version))
     assert release is not None
-    rig.machine().gates.serves(production, release, 30, own_models=False)
+    rig.stack().gates.serves(production, release, 30, own_models=False)
     assert rig.status()["slots"][production]["models"] == "5"
     # scaling moves to the other slot, with the set
-    rig.do(lambda operations: operations.scale(production, 2))
-    now = rig.machine().production()
+    rig.do(operations.scale, production, 2)
+    now = rig.stack().production()
     assert now != production
     assert rig.status()["slots"][now]["models"] == "5"
     # and a release that has the set may go on
-    rig.do(lambda operations: operations.deploy("2.1", newer))
-    assert rig.status()["slots"][rig.machine().production()]["models_note"] is None
+    rig.do(operations.deploy, "2.1", models=newer)
+    assert rig.status()["slots"][rig.stack().production()]["models_note"] is None

@@ -1,93 +1,160 @@
-"""The canary judge at work on live traffic: three outcomes, and what is done about each."""
+"""The canary judge at work on live traffic: three outcomes, and what the supervisor does about each."""
 
+import contextlib
 import json
-from collections.abc import Iterator
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deploy.errors import CanaryFailed, Inconclusive
-from deploy.flow.operations import Ramp
+from deploy.flow import operations
+from deploy.watch.supervisor import stop_supervisor, supervisor_process
 from tests.support.deploy_rig import Rig
 
 pytestmark = pytest.mark.system
 
-RAMP = Ramp((20, 50, 100), 2.0)
+RAMP = ("--steps", "20,50,100", "--interval", "2s", "--auto")
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
-    with Rig(tmp_path, DEPLOY_JUDGE_MIN_REQUESTS="100") as stack:
+    with Rig(tmp_path, DEPLOY_JUDGE_MIN_REQUESTS="100", DEPLOY_JUDGE_INTERVAL="0.5") as stack:
         stack.release("1", "2")
-        stack.do(lambda operations: operations.deploy("1"))
+        stack.do(operations.deploy, "1")
         yield stack
 
 
-def judged(rig: Rig) -> list[str]:
-    entries = [json.loads(line) for line in (rig.run_dir / "audit.jsonl").read_text().splitlines()]
-    return [entry["verdict"] for entry in entries if entry["command"] == "judge"]
+def noted(rig: Rig, command: str) -> list[str]:
+    stack = rig.stack()
+    return [entry["outcome"] for entry in stack.journal.entries(50) if entry["command"] == command]
 
 
-def test_a_good_canary_goes_up_the_ramp_and_becomes_production(rig: Rig) -> None:
+def wait_for(check: Callable[[], bool], seconds: float = 30) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx.HTTPError):
+            if check():
+                return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_good_canary_goes_up_the_ramp_and_becomes_production_whatever_happens_to_terminal_and_supervisor(
+    rig: Rig,
+) -> None:
     with rig.traffic(clients=64, pause=0.01) as tally:
-        rig.do(lambda operations: operations.canary("2", None, 10, RAMP))
-    assert judged(rig) == ["pass", "pass"]
-    assert rig.version() == "2"
-    assert rig.status()["rollback_to"] == "1"
-    assert not rig.status()["slots"]["canary"]["running"]
+        with rig.start("canary", "--version", "2", *RAMP) as command:
+            assert wait_for(lambda: supervisor_process(rig.run_dir) is not None)
+            assert wait_for(lambda: rig.status()["ramp"] is not None)
+            command.send_signal(signal.SIGKILL)  # the terminal is closed
+        supervisor = supervisor_process(rig.run_dir)
+        assert supervisor is not None
+        supervisor.signal(signal.SIGKILL)
+        assert supervisor.wait(5)
+        assert "the supervisor was left running" in rig.run("up")
+        assert wait_for(lambda: rig.version() == "2" and rig.status()["ramp"] is None)
     assert tally.failures == {}
+    assert noted(rig, "ramp") == ["advanced", "promoted"]
+    status = rig.status()
+    assert status["rollback_to"] == "1"
+    assert not status["slots"]["canary"]["running"]
 
 
 @pytest.mark.parametrize(
     ("told", "metric"),
     [
-        ({"error_rate": 0.3}, "error rate"),
+        ({"error_rate": 0.3}, "5xx"),
+        ({"refuse": True}, "4xx"),
         ({"delay": 0.12}, "p95 latency"),
         ({"grade": "A", "p": 0.9}, "grade mix"),
     ],
 )
-def test_a_worse_canary_goes_back_on_its_own(rig: Rig, told: dict[str, object], metric: str) -> None:
+def test_a_worse_canary_is_ended_before_its_first_step_is_over(rig: Rig, told: dict[str, object], metric: str) -> None:
     rig.release("bad", **told)
-    with rig.traffic(clients=64, pause=0.01), pytest.raises(CanaryFailed, match="was stopped"):
-        rig.do(lambda operations: operations.canary("bad", None, 10, RAMP))
+    with rig.traffic(clients=64, pause=0.01):
+        output = rig.run(
+            *("canary", "--version", "bad", "--steps", "30,50", "--interval", "10m", "--auto"),
+            code=CanaryFailed.exit_code,
+        )
+    assert "was stopped" in output
     status = rig.status()
     assert not status["slots"]["canary"]["running"]
-    assert status["canary_weight"] is None
-    assert judged(rig) == ["fail"]
+    assert (status["canary_weight"], status["ramp"]) == (None, None)
     assert rig.version() == "1"
-    last = [json.loads(line) for line in (rig.run_dir / "audit.jsonl").read_text().splitlines()]
-    rows = next(entry["rows"] for entry in last if entry["command"] == "judge")
-    assert any(row.startswith(metric) and row.endswith("fail") for row in rows)
+    judged = next(entry for entry in rig.stack().journal.entries() if entry["command"] == "judge")
+    assert any(row.startswith(metric) and row.endswith("fail") for row in judged["rows"])
 
 
 def test_without_traffic_the_canary_neither_goes_on_nor_back(rig: Rig) -> None:
-    with pytest.raises(Inconclusive, match="stays at 20%"):
-        rig.do(lambda operations: operations.canary("2", None, 10, Ramp((20, 50), 0.2)))
+    output = rig.run(
+        *("canary", "--version", "2", "--steps", "20,50", "--interval", "1s", "--auto"), code=Inconclusive.exit_code
+    )
+    assert "too little was seen" in output
     status = rig.status()
     assert status["canary_weight"] == 20
+    assert "paused" in status["ramp"]
     assert status["slots"]["canary"]["running"]
     assert rig.version()
-    output = rig.run("promote", code=Inconclusive.exit_code)
-    assert "inconclusive" in output
+    assert "inconclusive" in rig.run("promote", code=Inconclusive.exit_code)
     rig.run("promote", "--force")
     assert rig.version() == "2"
+    assert rig.status()["ramp"] is None
 
 
-def test_targets_for_prometheus_name_the_slots_that_run(rig: Rig) -> None:
+def test_a_ramp_is_paused_resumed_and_aborted_from_anywhere(rig: Rig) -> None:
+    rig.run("canary", "--version", "2", "--steps", "20,50", "--interval", "10m", "--auto", "--detach")
+    assert "paused" in rig.run("pause")
+    assert "paused" in rig.status()["ramp"]
+    assert "running" in rig.run("resume")
+    rig.run("abort")
+    status = rig.status()
+    assert (status["ramp"], status["canary_weight"]) == (None, None)
+    assert rig.version() == "1"
+    assert "no ramp" in rig.run("resume", code=2)
+
+
+def test_nobody_fails_a_canary_by_requests_that_choose_it_nor_alone(tmp_path: Path) -> None:
+    settings = {"DEPLOY_JUDGE_MIN_REQUESTS": "50", "DEPLOY_JUDGE_CLIENT_REQUESTS": "30"}
+    with Rig(tmp_path, **settings) as rig:
+        rig.release("1", "2")
+        rig.do(operations.deploy, "1")
+        rig.do(operations.canary, "2", weight=50)
+        for _ in range(60):
+            assert rig.predict(**{"x-deployment-target": "canary", "x-fail": "500"}).status_code == 500
+        for number in range(200):  # one address
+            rig.predict(**{"x-client-id": f"c{number}", "x-fail": "500"})
+        assert rig.client.get(f"{rig.url}/nowhere", headers={"x-fail": "500"}).status_code == 404
+        time.sleep(1.2)  # until Nginx has written
+        verdict = rig.stack().window.verdict()
+        counted = next(row for row in verdict.rows if row.metric == "requests that count")
+        assert (counted.production, counted.canary) == ("30", "30")
+
+
+def test_targets_for_prometheus_name_the_slots_that_should_run(rig: Rig) -> None:
+    def targets() -> list[tuple[str, list[str]]]:
+        groups = json.loads((rig.run_dir / "targets/pikkit.json").read_text())
+        return [(group["labels"]["deployment"], group["targets"]) for group in groups]
+
     rig.run("canary", "--version", "2", "--weight", "5")
-    targets = json.loads((rig.run_dir / "targets/pikkit.json").read_text())
-    assert [(group["labels"]["deployment"], group["targets"]) for group in targets] == [
-        ("blue", [f"127.0.0.1:{rig.port + 1}"]),
-        ("canary", [f"127.0.0.1:{rig.port + 3}"]),
-    ]
-    rig.run("rollback")
-    targets = json.loads((rig.run_dir / "targets/pikkit.json").read_text())
-    assert [group["labels"]["deployment"] for group in targets] == ["blue"]
+    assert targets() == [("blue", [f"127.0.0.1:{rig.port + 1}"]), ("canary", [f"127.0.0.1:{rig.port + 3}"])]
+    pid = rig.stack().runtime.observe("canary").pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    rig.run("canary", "--weight", "5", code=2)
+    rig.run("up")
+    assert ("canary", [f"127.0.0.1:{rig.port + 3}"]) in targets()  # it is down, not gone
+    rig.run("abort")
+    assert [name for name, _ in targets()] == ["blue"]
 
 
 def test_scaling_production_drops_nothing(rig: Rig) -> None:
     with rig.traffic(clients=16) as tally:
-        rig.do(lambda operations: operations.scale("blue", 2))
+        rig.do(operations.scale, "blue", 2)
     status = rig.status()
     assert status["slots"][status["production"]]["workers"] == 2
     assert tally.failures == {}
@@ -96,7 +163,19 @@ def test_scaling_production_drops_nothing(rig: Rig) -> None:
 def test_plan_says_what_would_happen_and_changes_nothing(rig: Rig) -> None:
     before = rig.status()
     assert "deploy 2 (reused) into green; now 1 in blue" in rig.run("plan", "deploy", "--version", "2")
+    assert "needs a --version" in rig.run("plan", "deploy", code=2)
     rig.run("plan", "rollback", code=2)
     after = rig.status()
     assert before["route"] == after["route"]
     assert before["slots"]["blue"]["pid"] == after["slots"]["blue"]["pid"]
+
+
+def test_production_that_gets_worse_after_a_promotion_goes_back_by_itself(rig: Rig) -> None:
+    rig.release("late", worse_after=8.0, error_rate=0.5)
+    with rig.traffic(clients=64, pause=0.01):
+        rig.run("canary", "--version", "late", "--steps", "50", "--interval", "2s", "--auto")
+        assert rig.version() in ("late", "1")
+        assert wait_for(lambda: rig.status()["rejected"] == "late")
+    assert rig.version() == "1"
+    assert "fail" in noted(rig, "watch")
+    stop_supervisor(rig.run_dir)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from deploy.errors import UsageError
+from deploy.flow import operations
 from deploy.flow.phases import CANARY, DEPLOY, PROMOTE, ROLLBACK, WITHDRAW
 from tests.support.deploy_load import Tally
 from tests.support.deploy_rig import Rig
@@ -64,7 +64,7 @@ def test_a_deploy_killed_after_a_phase_is_told_truly_and_picked_up(rig: tuple[Ri
     assert "was interrupted at" in output
     assert "took over the lock" in output
     assert live(stack) == "3"
-    stack.do(lambda operations: operations.rollback())
+    stack.do(operations.rollback)
     assert live(stack) in ("1", "2")
     assert tally.failures == {}
 
@@ -74,11 +74,11 @@ def test_after_a_killed_deploy_rollback_goes_to_the_release_before_what_is_live(
     rig: tuple[Rig, Tally], phase: str
 ) -> None:
     stack, tally = rig
-    stack.do(lambda operations: operations.deploy("1"))
-    stack.do(lambda operations: operations.deploy("2"))
+    stack.do(operations.deploy, "1")
+    stack.do(operations.deploy, "2")
     warm = stack.status()["slots"][stack.status()["rollback_slot"]]["pid"]
     stack.run("deploy", "--version", "3", code=KILLED, KILL_AFTER=phase)
-    stack.do(lambda operations: operations.rollback())
+    stack.do(operations.rollback)
     assert live(stack) == ("1" if phase in ("build", "start") else "2")
     status = stack.status()
     assert (status["slots"][status["production"]]["pid"] == warm) == (phase == "build")  # else it was taken
@@ -91,11 +91,11 @@ def test_a_canary_killed_after_a_phase_is_told_truly_and_picked_up(rig: tuple[Ri
     before = live(stack)
     stack.run("canary", "--version", "canary", "--weight", "20", code=KILLED, KILL_AFTER=phase)
     check_truth(stack, "canary", phase)
-    stack.do(lambda operations: operations.deploy("2" if before != "2" else "3"))
+    stack.do(operations.deploy, "2" if before != "2" else "3")
     status = stack.status()
     assert status["slots"]["canary"]["running"] == (phase == "expose")
     if phase == "expose":
-        stack.do(lambda operations: operations.rollback())
+        stack.do(operations.abort)
         assert not stack.status()["slots"]["canary"]["running"]
     assert tally.failures == {}
 
@@ -105,37 +105,40 @@ def test_a_promotion_killed_after_a_phase_is_picked_up(rig: tuple[Rig, Tally], p
     assert phase in [known.name for known in PROMOTE]
     stack, tally = rig
     if not stack.status()["slots"]["canary"]["running"]:
-        stack.do(lambda operations: operations.canary("canary", None, 20, None))
+        stack.do(operations.canary, "canary", weight=20)
     before = live(stack)
     stack.run("promote", "--force", code=KILLED, KILL_AFTER=phase)
     check_truth(stack, "promote", phase)
-    stack.do(lambda operations: operations.rollback())  # ends a canary that is left, or goes back
+    if stack.status()["slots"]["canary"]["running"] and live(stack) == before:
+        stack.do(operations.abort)
+    else:
+        stack.do(operations.rollback)
     assert live(stack) == before
-    stack.do(lambda operations: operations.deploy("2" if before != "2" else "3"))
+    stack.do(operations.deploy, "2" if before != "2" else "3")
     assert tally.failures == {}
 
 
 @pytest.mark.parametrize("phase", [phase.name for phase in ROLLBACK])
 def test_a_rollback_killed_after_a_phase_is_picked_up(rig: tuple[Rig, Tally], phase: str) -> None:
     stack, tally = rig
-    stack.do(lambda operations: operations.deploy("1"))
-    stack.do(lambda operations: operations.deploy("2"))
+    stack.do(operations.deploy, "1")
+    stack.do(operations.deploy, "2")
     stack.run("rollback", code=KILLED, KILL_AFTER=phase)
     check_truth(stack, "rollback", phase)
-    if phase == "check":
-        stack.do(lambda operations: operations.rollback())
-    else:
-        with pytest.raises(UsageError, match="no release to go back to"):
-            stack.do(lambda operations: operations.rollback())
-    assert live(stack) == "1"
+    stack.do(operations.canary, "canary", weight=0)  # any command picks it up
+    stack.do(operations.abort)
+    assert live(stack) == ("2" if phase == "check" else "1")
+    previous = stack.stack().journal.previous()
+    assert previous is not None
+    assert (previous.version == "1") == (phase == "check")  # never to what was left
     assert tally.failures == {}
 
 
 @pytest.mark.parametrize("phase", [phase.name for phase in WITHDRAW])
 def test_ending_a_canary_killed_after_a_phase_is_picked_up(rig: tuple[Rig, Tally], phase: str) -> None:
     stack, tally = rig
-    stack.do(lambda operations: operations.canary("canary", None, 20, None))
-    stack.run("rollback", code=KILLED, KILL_AFTER=phase)
-    stack.do(lambda operations: operations.deploy("2" if live(stack) != "2" else "3"))
+    stack.do(operations.canary, "canary", weight=20)
+    stack.run("abort", code=KILLED, KILL_AFTER=phase)
+    stack.do(operations.deploy, "2" if live(stack) != "2" else "3")
     assert not stack.status()["slots"]["canary"]["running"]
     assert tally.failures == {}

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.clock import SystemClock
+from deploy.journal.journal import Journal
 from tests.support.certificates import self_signed, shown
 from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import traffic
@@ -208,11 +210,12 @@ def test_the_profile_dev_serves_the_working_tree(stack: Stack) -> None:
 def test_a_route_that_is_lost_is_put_back(stack: Stack) -> None:
     live = stack.run_dir / "nginx/live"
     before = live.readlink()
-    noted = stack.run_dir / "last-route.json"
-    assert _eventually(lambda: noted.exists() and before.name in noted.read_text())  # the supervisor has seen it
+    journal = Journal(stack.run_dir / "journal.db", SystemClock())
+    assert _eventually(lambda: journal.fact("route") == before.name)  # the supervisor has seen it
     live.unlink()
     assert _eventually(lambda: live.is_symlink() and live.readlink() == before)
-    assert _eventually(lambda: "route restored" in (stack.run_dir / "audit.jsonl").read_text())
+    assert _eventually(lambda: any(entry["outcome"] == "route restored" for entry in journal.entries()))
+    journal.close()
 
 
 def _targets(api: str) -> list[tuple[str, str]]:

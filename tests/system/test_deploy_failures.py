@@ -17,7 +17,9 @@ import pytest
 
 from deploy.errors import DeployError, GateFailed, Locked, RouterError, UsageError
 from deploy.files import write_json
-from deploy.journal.lock import Lock
+from deploy.flow import operations
+from deploy.flow.drain import drain
+from deploy.journal.lock import Lock, host
 from deploy.processes import ProcessId
 from deploy.proxy.nginx import NginxRouter
 from tests.support.deploy_rig import Rig
@@ -31,26 +33,26 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     """Release 1 in production (blue), 2 and 3 ready to be deployed."""
     with Rig(tmp_path) as stack:
         stack.release("1", "2", "3")
-        stack.do(lambda operations: operations.deploy("1"))
+        stack.do(operations.deploy, "1")
         yield stack
 
 
 def test_1_rollback_never_goes_onto_a_broken_copy(rig: Rig) -> None:
-    rig.do(lambda operations: operations.deploy("2"))
+    rig.do(operations.deploy, "2")
     rig.release("broken", crash=True)
     with pytest.raises(GateFailed):
-        rig.do(lambda operations: operations.deploy("broken"))  # takes the slot of 1, the rollback target
+        rig.do(operations.deploy, "broken")  # takes the slot of 1, the rollback target
     assert rig.version() == "2"
-    rig.do(lambda operations: operations.rollback())  # starts 1 anew, since no slot has it warm
+    rig.do(operations.rollback)  # starts 1 anew, since no slot has it warm
     assert rig.version() == "1"
 
 
 def test_1b_rollback_does_not_believe_in_a_warm_slot_that_went_bad(rig: Rig) -> None:
-    rig.do(lambda operations: operations.deploy("2"))
-    pid = rig.machine().runtime.observe("blue").pid
+    rig.do(operations.deploy, "2")
+    pid = rig.stack().runtime.observe("blue").pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    rig.do(lambda operations: operations.rollback())
+    rig.do(operations.rollback)
     assert rig.version() == "1"
 
 
@@ -60,10 +62,11 @@ def test_2_the_lock_of_a_dead_owner_blocks_nobody(rig: Rig) -> None:
     started = ProcessId.of(dead.pid)
     dead.wait()
     assert started is not None
-    write_json(lock, {"user": "ann", "pid": dead.pid, "started_at": started.started_at, "command": "deploy"})
+    ann = {"user": "ann", "host": host(), "command": "deploy"}
+    write_json(lock, {**ann, **started.to_json()})
     assert "took over the lock of ann" in rig.run("deploy", "--version", "2")
     # a living process with the pid, but started at another time, is not the owner either
-    write_json(lock, {"user": "ann", "pid": os.getpid(), "started_at": 1.0, "command": "deploy"})
+    write_json(lock, {**ann, **ProcessId.own().to_json(), "start": 1})
     rig.run("rollback")
 
 
@@ -78,7 +81,7 @@ def test_2c_old_releases_do_not_fill_the_disk(rig: Rig) -> None:
     for number, version in enumerate(("old1", "old2", "old3")):
         rig.release(version)
         os.utime(rig.releases / f"{version}.json", (number, number))
-    rig.do(lambda operations: operations.deploy("2"))
+    rig.do(operations.deploy, "2")
     assert sorted(path.stem for path in rig.releases.glob("*.json")) == ["1", "2", "3"]
 
 
@@ -93,20 +96,20 @@ def test_3_a_configuration_that_nginx_refuses_leaves_the_live_colour_alone(rig: 
     assert status["slots"]["blue"]["running"]
     assert not status["slots"]["green"]["running"]
     assert status["rollback_to"] is None
-    rig.do(lambda operations: operations.deploy("2"))
+    rig.do(operations.deploy, "2")
     assert rig.version() == "2"
 
 
 def test_3b_a_reload_that_silently_did_nothing_is_found_out_and_undone(rig: Rig) -> None:
     """The new port is held by someone else: `nginx -t` and the signal succeed, and nothing is applied."""
-    router = rig.machine().router
+    router = rig.stack().router
     assert isinstance(router, NginxRouter)
     before = (router.folder / "nginx.conf").read_text()
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))
         stranger.listen()
         rig.environment["DEPLOY_STATUS_PORT"] = str(stranger.getsockname()[1])
-        moved = rig.machine()
+        moved = rig.stack()
         with pytest.raises(RouterError, match="did not"):
             moved.router.reconcile(moved.runtime.addresses())
     del rig.environment["DEPLOY_STATUS_PORT"]
@@ -116,14 +119,14 @@ def test_3b_a_reload_that_silently_did_nothing_is_found_out_and_undone(rig: Rig)
 
 def test_4_an_edit_always_reaches_the_proxy_and_is_read_back(rig: Rig) -> None:
     for version in ("2", "3", "1", "2"):
-        rig.do(lambda operations, version=version: operations.deploy(version))  # type: ignore[misc]
+        rig.do(operations.deploy, version)
         answers = {rig.client.get(f"{rig.url}/health").json()["version"] for _ in range(20)}
         assert answers == {version}
 
 
 def test_4b_a_proxy_that_reads_another_folder_is_found_out(rig: Rig) -> None:
-    machine = rig.machine()
-    router = machine.router
+    stack = rig.stack()
+    router = stack.router
     assert isinstance(router, NginxRouter)
     route = router.get()
     assert route is not None
@@ -136,9 +139,9 @@ def test_4b_a_proxy_that_reads_another_folder_is_found_out(rig: Rig) -> None:
 def test_5_a_stopped_slot_in_the_configuration_takes_nothing_down(rig: Rig) -> None:
     config = (rig.run_dir / "nginx" / "nginx.conf").read_text()
     assert f"127.0.0.1:{rig.port + 3}" in config  # the canary, which never ran
-    machine = rig.machine()
-    machine.router.stop(grace_s=2)
-    machine.router.reconcile(machine.runtime.addresses())
+    stack = rig.stack()
+    stack.router.stop(grace_s=2)
+    stack.router.reconcile(stack.runtime.addresses())
     assert rig.version() == "1"
 
 
@@ -157,7 +160,7 @@ def test_6_a_release_that_lies_about_being_ready_gets_no_traffic(rig: Rig, told:
     rig.environment["DEPLOY_READY_TIMEOUT_S"] = "1.5"
     rig.release("liar", **told)
     with rig.traffic(clients=4) as tally, pytest.raises(GateFailed, match=why) as refused:
-        rig.do(lambda operations: operations.deploy("liar"))
+        rig.do(operations.deploy, "liar")
     assert any("liar" in line for line in refused.value.log)
     assert tally.failures == {}
     assert set(tally.served) == {"blue"}
@@ -170,34 +173,32 @@ def test_7_a_request_in_flight_for_20_seconds_ends_with_200_and_the_old_slot_get
         "print(r.status_code, r.json()['release'])"
     )
     slow = subprocess.Popen([sys.executable, "-c", request], stdout=subprocess.PIPE, text=True)
-    machine = rig.machine()
-    while (machine.sample("blue") is None) or "pikkit_active_requests 1" not in (
-        machine.probe.metrics(machine.runtime.base_urls("blue")[0]) or ""
-    ):
+    stack = rig.stack()
+    while "pikkit_active_requests 1" not in (stack.probe.metrics(stack.runtime.base_urls("blue")[0]) or ""):
         time.sleep(0.05)
     with rig.traffic(clients=8) as tally:
         rig.environment["DEPLOY_DRAIN_TIMEOUT_S"] = "0"
-        rig.do(lambda operations: operations.deploy("2"))
+        rig.do(operations.deploy, "2")
         time.sleep(0.2)
-        old = machine.sample("blue")
+        old = stack.window.counters("blue")
         time.sleep(1)
-        assert machine.sample("blue") == old  # nothing new came
-        assert "still has 1 request" in rig.machine().drain("blue")
+        assert stack.window.counters("blue") == old  # nothing new came
+        assert "still has 1 request" in drain(rig.stack(), "blue")
         # the next deploy takes the old slot: it waits for the request before it stops it
         rig.environment["DEPLOY_DRAIN_TIMEOUT_S"] = "30"
-        rig.do(lambda operations: operations.deploy("3"))
+        rig.do(operations.deploy, "3")
     assert slow.communicate(timeout=30)[0].split() == ["200", "1"]
     assert tally.failures == {}
 
 
 def test_8_idle_keep_alive_connections_survive_a_switch(rig: Rig) -> None:
-    rig.do(lambda operations: operations.deploy("2"))
-    machine = rig.machine()
+    rig.do(operations.deploy, "2")
+    stack = rig.stack()
     with rig.traffic(clients=32, pause=0.05) as tally:
         for colour in ("blue", "green") * 10:
-            route = machine.router.get()
+            route = stack.router.get()
             assert route is not None
-            machine.router.set(route.moved(production=colour))
+            stack.router.set(route.moved(production=colour))
             time.sleep(0.05)
     assert tally.failures == {}
     assert set(tally.served) == {"blue", "green"}
@@ -207,50 +208,50 @@ def test_9_the_rollback_target_is_never_pruned(rig: Rig) -> None:
     rig.environment["DEPLOY_KEEP_RELEASES"] = "1"
     os.utime(rig.releases / "1.json", (1, 1))  # the oldest of all
     rig.release("a", "b", "c", "d")
-    rig.do(lambda operations: operations.deploy("2"))
+    rig.do(operations.deploy, "2")
     assert (rig.releases / "1.json").exists()
-    rig.do(lambda operations: operations.rollback())
+    rig.do(operations.rollback)
     assert rig.version() == "1"
 
 
 @pytest.mark.parametrize("damage", ["lost", "half-written", "empty"])
-def test_10_without_the_state_file_routing_and_rollback_go_on(rig: Rig, damage: str) -> None:
-    rig.do(lambda operations: operations.deploy("2"))
-    state = rig.run_dir / "state.json"
+def test_10_without_the_journal_routing_and_rollback_go_on(rig: Rig, damage: str) -> None:
+    rig.do(operations.deploy, "2")
+    journal = rig.run_dir / "journal.db"
     if damage == "lost":
-        state.unlink()
+        journal.unlink()
     else:
-        state.write_text(state.read_text()[:40] if damage == "half-written" else "")
-    status = rig.status()
-    assert (status["production"], status["rollback_to"]) == ("green", "1")
-    assert status["state_file"] != "ok"
-    rig.do(lambda operations: operations.rollback())
+        journal.write_bytes(journal.read_bytes()[:40] if damage == "half-written" else b"")
+    assert rig.status()["production"] == "green"
+    rig.do(operations.rollback)
     assert rig.version() == "1"
-    assert rig.status()["state_file"] == "ok"
+    assert rig.status()["journal"] == "ok"
 
 
 def test_also_aborting_with_nothing_running_leaves_production_alone(rig: Rig) -> None:
     with pytest.raises(UsageError, match="no release to go back to"):
-        rig.do(lambda operations: operations.rollback())
+        rig.do(operations.rollback)
     with pytest.raises(UsageError, match="is production"):
-        rig.do(lambda operations: operations.stop("blue"))
-    rig.do(lambda operations: operations.stop("canary"))
+        rig.do(operations.stop, "blue")
+    rig.do(operations.stop, "canary")
+    with pytest.raises(UsageError, match="nothing to abort"):
+        rig.do(operations.abort)
     assert rig.version() == "1"
 
 
 def test_also_100_to_0_is_100_to_0(rig: Rig) -> None:
-    rig.do(lambda operations: operations.canary("2", None, 0, None))
+    rig.do(operations.canary, "2", weight=0)
     seen = {rig.predict(**{"x-client-id": f"c{n}"}).headers["x-served-by"] for n in range(60)}
     assert seen == {"blue"}
-    rig.do(lambda operations: operations.canary(None, None, 100, None))
+    rig.do(operations.canary, None, weight=100)
     seen = {rig.predict(**{"x-client-id": f"c{n}"}).headers["x-served-by"] for n in range(60)}
     assert seen == {"canary"}
 
 
 def test_also_no_canary_route_is_left_after_the_canary(rig: Rig) -> None:
-    rig.do(lambda operations: operations.canary("2", None, 50, None))
-    rig.do(lambda operations: operations.rollback())
-    route = rig.machine().router.get()
+    rig.do(operations.canary, "2", weight=50)
+    rig.do(operations.abort)
+    route = rig.stack().router.get()
     assert route is not None
     assert (route.weight, route.canary) == (0, False)
     for headers in ({"x-deployment-target": "canary"}, {"cookie": "deployment=canary"}):
@@ -263,7 +264,7 @@ def test_also_a_port_that_is_taken_is_said_before_anything_happens(rig: Rig) -> 
         stranger.bind(("127.0.0.1", rig.port + 2))
         stranger.listen()
         with pytest.raises(DeployError, match=f"port {rig.port + 2} of green is taken by"):
-            rig.do(lambda operations: operations.deploy("2"))
+            rig.do(operations.deploy, "2")
     assert rig.version() == "1"
 
 
@@ -271,7 +272,7 @@ def test_also_a_failed_boot_leaves_no_process_behind(rig: Rig) -> None:
     rig.environment["DEPLOY_READY_TIMEOUT_S"] = "1"
     rig.release("stuck", ready=False)
     with pytest.raises(GateFailed):
-        rig.do(lambda operations: operations.deploy("stuck"))
+        rig.do(operations.deploy, "stuck")
     mark = str(rig.run_dir / "slots" / "green")
     left = []
     for process in psutil.process_iter():
@@ -309,10 +310,10 @@ def wait_for(check: Callable[[], bool], seconds: float = 15) -> bool:
 def test_a_recycled_pid_is_not_believed(rig: Rig) -> None:
     record = rig.run_dir / "slots" / "green" / "process.json"
     record.parent.mkdir(parents=True, exist_ok=True)
-    told = {"version": "9", "command": [], "environment": {}, "workers": 1}
-    write_json(record, {**told, "pid": os.getpid(), "started_at": 12345.0})
+    told = {"version": "9", "command": [], "environment": {}, "workers": 1, "kept": True, "restarts": 0}
+    write_json(record, {**told, "last_restart": 0.0, "process": {**ProcessId.own().to_json(), "start": 12345}})
     assert not rig.status()["slots"]["green"]["running"]
-    rig.do(lambda operations: operations.deploy("2"))  # and this process was not ended for it
+    rig.do(operations.deploy, "2")  # and this process was not ended for it
     assert rig.version() == "2"
 
 
@@ -325,7 +326,7 @@ def test_ctrl_c_leaves_a_state_that_the_next_command_understands(rig: Rig) -> No
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert wait_for(lambda: rig.machine().runtime.observe("green").running)
+    assert wait_for(lambda: rig.stack().runtime.observe("green").running)
     time.sleep(0.5)
     command.send_signal(signal.SIGINT)
     said = command.communicate(timeout=20)[1]
@@ -333,13 +334,13 @@ def test_ctrl_c_leaves_a_state_that_the_next_command_understands(rig: Rig) -> No
     assert "interrupted" in said
     assert "was interrupted at wait" in (rig.status()["interrupted"] or "")
     assert rig.version() == "1"
-    rig.do(lambda operations: operations.deploy("2"))
+    rig.do(operations.deploy, "2")
     assert rig.version() == "2"
     assert rig.status()["interrupted"] is None
 
 
 def test_up_brings_back_what_was_in_production_when_everything_was_stopped(rig: Rig) -> None:
-    rig.do(lambda operations: operations.deploy("2"))
+    rig.do(operations.deploy, "2")
     rig.run("stop")
     with pytest.raises(httpx.HTTPError):
         rig.version()
@@ -350,7 +351,7 @@ def test_up_brings_back_what_was_in_production_when_everything_was_stopped(rig: 
 
 def test_a_lost_link_falls_to_a_default_that_serves_and_is_put_back(rig: Rig) -> None:
     rig.run("up")
-    assert wait_for((rig.run_dir / "last-route.json").exists)
+    assert wait_for(lambda: rig.stack().journal.fact("route") is not None)
     (rig.run_dir / "nginx/live").unlink()
     assert rig.version() == "1"
     assert wait_for((rig.run_dir / "nginx/live").is_symlink)
@@ -359,11 +360,11 @@ def test_a_lost_link_falls_to_a_default_that_serves_and_is_put_back(rig: Rig) ->
 
 def test_10b_a_lost_state_never_makes_a_candidate_the_rollback_target(rig: Rig) -> None:
     rig.run("deploy", "--version", "2", code=-9, KILL_AFTER="warm")
-    (rig.run_dir / "state.json").unlink()
+    (rig.run_dir / "journal.db").unlink()
     assert rig.status()["slots"]["green"]["health"] == "healthy"
     assert rig.status()["rollback_to"] is None
     with pytest.raises(UsageError, match="no release to go back to"):
-        rig.do(lambda operations: operations.rollback())
+        rig.do(operations.rollback)
     assert rig.version() == "1"
 
 

@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from deploy.errors import RouterError
+from deploy.flow import operations
+from deploy.flow.phases import set_weight
 from tests.support.certificates import self_signed, shown
 from tests.support.deploy_rig import Rig
 from tests.support.exposition import series, value
@@ -25,8 +27,8 @@ CLIENTS = 20_000
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with Rig(tmp_path_factory.mktemp("router"), CORS_ORIGINS="https://ok.example") as stack:
         stack.release("1", "2")
-        stack.do(lambda operations: operations.deploy("1"))
-        stack.do(lambda operations: operations.canary("2", None, 10, None))
+        stack.do(operations.deploy, "1")
+        stack.do(operations.canary, "2", weight=10)
         yield stack
 
 
@@ -51,18 +53,18 @@ async def chosen(rig: Rig, count: int) -> list[str]:
 
 
 def test_a_share_of_10_percent_is_10_percent_and_growing_moves_nobody_back(rig: Rig) -> None:
-    rig.machine().set_weight(10)
+    set_weight(rig.stack(), 10)
     at_10 = asyncio.run(chosen(rig, CLIENTS))
     assert at_10.count("canary") / CLIENTS == pytest.approx(0.10, abs=0.01)
     assert asyncio.run(chosen(rig, CLIENTS)) == at_10
     before = {n for n, slot in enumerate(at_10) if slot == "canary"}
     for weight in (25, 50):
-        rig.machine().set_weight(weight)
+        set_weight(rig.stack(), weight)
         now = {n for n, slot in enumerate(asyncio.run(chosen(rig, CLIENTS))) if slot == "canary"}
         assert len(now) / CLIENTS == pytest.approx(weight / 100, abs=0.015)
         assert before <= now
         before = now
-    rig.machine().set_weight(10, new_salt=True)
+    set_weight(rig.stack(), 10, new_salt=True)
     salted = {n for n, slot in enumerate(asyncio.run(chosen(rig, CLIENTS))) if slot == "canary"}
     assert len(salted & before) / len(salted) < 0.6  # another release meets other clients
 
@@ -83,13 +85,13 @@ def test_a_slot_without_traffic_can_not_be_chosen(rig: Rig) -> None:
 
 
 def test_a_dead_canary_costs_its_clients_no_error_on_connect(rig: Rig) -> None:
-    machine = rig.machine()
-    machine.set_weight(50)
-    machine.runtime.stop("canary", grace_s=2)
+    stack = rig.stack()
+    set_weight(stack, 50)
+    stack.runtime.stop("canary", grace_s=2)
     answers = [rig.predict(**{"x-client-id": f"c{n}"}) for n in range(100)]
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.headers["x-served-by"] for answer in answers} == {"blue"}  # told by what really served
-    rig.do(lambda operations: operations.canary("2", None, 10, None))
+    rig.do(operations.canary, "2", weight=10)
 
 
 @pytest.mark.parametrize("path", ["/metrics", "//metrics", "/%6detrics", "/metrics/", "/METRICS", "/x/../metrics"])
@@ -100,7 +102,7 @@ def test_metrics_are_closed_from_outside(rig: Rig, path: str) -> None:
 
 
 def test_prometheus_is_told_inside_where_the_traffic_goes(rig: Rig) -> None:
-    rig.machine().set_weight(10)
+    set_weight(rig.stack(), 10)
     found = series(httpx.get(f"http://127.0.0.1:{rig.port + 9}/metrics").text)
     assert value(found, "pikkit_lb_production", slot="blue") == 1
     assert value(found, "pikkit_lb_canary_weight_percent") == 10
@@ -158,7 +160,7 @@ def test_the_access_log_is_json_with_slot_and_upstream_time(rig: Rig) -> None:
 def test_a_client_over_its_rate_is_told_so_and_when_to_come_back(tmp_path: Path) -> None:
     with Rig(tmp_path, DEPLOY_RATE_LIMIT="5", DEPLOY_RATE_BURST="5") as limited:
         limited.release("1")
-        limited.do(lambda operations: operations.deploy("1"))
+        limited.do(operations.deploy, "1")
         answers = [limited.predict() for _ in range(30)]
         refused = [answer for answer in answers if answer.status_code == 429]
         assert refused
@@ -172,7 +174,7 @@ def test_with_a_certificate_the_proxy_speaks_tls_and_sends_hsts(tmp_path: Path) 
     certificate, key = (Path(path) for path in files.values())
     with Rig(tmp_path / "stack", **files) as secure:
         secure.release("1", "2")
-        secure.do(lambda operations: operations.deploy("1"))
+        secure.do(operations.deploy, "1")
         with httpx.Client(verify=ssl.create_default_context(cafile=certificate)) as client:
             good = client.post(f"https://localhost:{secure.port}/api/v1/predict", json={})
             closed = client.get(f"https://localhost:{secure.port}/metrics")
@@ -185,7 +187,7 @@ def test_with_a_certificate_the_proxy_speaks_tls_and_sends_hsts(tmp_path: Path) 
         assert shown(secure.port) == certificate.read_text()
         copies = secure.run_dir / "nginx/tls"
         assert [path.stat().st_mode & 0o777 for path in copies.glob("*.key")] == [0o600, 0o600]
-        secure.do(lambda operations: operations.deploy("2"))
+        secure.do(operations.deploy, "2")
         assert [path.read_text() for path in copies.glob("*.key")] == [key.read_text()]
 
         renewed = certificate.read_text()

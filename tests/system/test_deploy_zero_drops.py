@@ -27,7 +27,7 @@ COMMANDS = (
     ("deploy", "--version", "4"),
     ("rollback",),
     ("canary", "--version", "3", "--weight", "50"),
-    ("rollback",),
+    ("abort",),
 )
 
 
@@ -53,7 +53,7 @@ def test_no_request_of_a_hundred_thousand_fails_while_a_hundred_switches_happen(
         rig.run("up", "--version", "1")
         rig.run("deploy", "--version", "2")
         rig.run("canary", "--version", "3", "--weight", "10")
-        router = rig.machine().router
+        router = rig.stack().router
         switches = 0
 
         async def switch_all_the_time(tally: Tally) -> None:
@@ -88,7 +88,7 @@ def test_the_same_harness_sees_failures_of_plain_rewrite_and_reload(tmp_path: Pa
         rig.release("1", "2")
         rig.run("up", "--version", "1")
         rig.run("deploy", "--version", "2")
-        router = rig.machine().router
+        router = rig.stack().router
         assert isinstance(router, NginxRouter)
         assert isinstance(router.process, LocalNginx)
         config = router.folder / "nginx.conf"

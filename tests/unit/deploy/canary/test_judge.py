@@ -1,27 +1,39 @@
-"""The judge: three outcomes, by statistics that can be checked by hand."""
-
-import math
+"""The judge: three outcomes, by statistics that can be checked by hand; each threshold on both of its sides."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.canary.judge import Outcome, Verdict, difference_interval, judge, quantile, wilson
+from deploy.canary.judge import Outcome, Verdict, difference_interval, judge, judge_answers, quantile, wilson
 from deploy.canary.sample import Sample, active_requests
+from deploy.canary.traffic import BOUNDS, Line, Served
 from deploy.settings import DeploySettings
 
 SETTINGS = DeploySettings()
-BOUNDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, math.inf)
+PREDICT, BATCH = "/api/v1/predict", "/api/v1/batch-predict"
+
+
+def served(requests: int, *, errors: int = 0, refused: int = 0, slow: int = 0, slow_s: float = 0.25) -> Served:
+    found = Served(requests, errors, refused)
+    found.seconds[0.005] = requests - slow
+    found.seconds[next(bound for bound in BOUNDS if bound >= slow_s)] += slow
+    return found
 
 
 def sample(
-    requests: float, *, errors: float = 0, slow: float = 0, mean: float = 0.5, unknown: float = 0, **grades: float
+    requests: int,
+    *,
+    errors: int = 0,
+    refused: int = 0,
+    slow: int = 0,
+    slow_s: float = 0.25,
+    mean: float = 0.5,
+    unknown: float = 0,
+    **grades: float,
 ) -> Sample:
-    quick = requests - slow
-    buckets = {bound: quick if bound < 0.5 else requests for bound in BOUNDS if bound >= 0.005} | {0.001: 0.0}
     mix = grades or {"C": requests * 0.6, "D": requests * 0.4}
-    bets = sum(mix.values())
-    return Sample(requests, errors, unknown, mix, buckets, mean * bets, bets)
+    one = served(requests, errors=errors, refused=refused, slow=slow, slow_s=slow_s)
+    return Sample({PREDICT: one}, unknown, mix, mean * sum(mix.values()))
 
 
 def row(verdict: Verdict, metric: str) -> Outcome:
@@ -35,22 +47,66 @@ GOOD = sample(1000)
     ("canary", "metric", "outcome"),
     [
         (sample(1000), "requests", "pass"),
-        (sample(1000, errors=100), "error rate", "fail"),
-        (sample(1000, errors=15), "error rate", "inconclusive"),
-        (sample(1000, slow=200), "p95 latency", "fail"),
-        (sample(1000, slow=40), "p95 latency", "pass"),
-        (sample(1000, slow=55), "p95 latency", "inconclusive"),
+        (sample(199), "requests", "inconclusive"),
+        # 5xx: tolerance 2 %, by the interval of the difference
+        (sample(1000, errors=9), "5xx", "pass"),
+        (sample(1000, errors=10), "5xx", "inconclusive"),
+        (sample(1000, errors=20), "5xx", "inconclusive"),
+        (sample(1000, errors=21), "5xx", "fail"),
+        # 4xx: tolerance 5 %
+        (sample(1000, refused=33), "4xx", "pass"),
+        (sample(1000, refused=34), "4xx", "inconclusive"),
+        (sample(1000, refused=50), "4xx", "inconclusive"),
+        (sample(1000, refused=51), "4xx", "fail"),
+        (sample(1000, refused=1000), "4xx", "fail"),
+        # p95: at most 5 % over max(50 ms, 1.5 x production's)
+        (sample(1000, slow=50), "p95 latency", "pass"),
+        (sample(1000, slow=51), "p95 latency", "inconclusive"),
+        (sample(1000, slow=66), "p95 latency", "inconclusive"),
+        (sample(1000, slow=67), "p95 latency", "fail"),
+        (sample(1000, slow=1000, slow_s=0.05), "p95 latency", "pass"),
+        (sample(1000, slow=1000, slow_s=0.075), "p95 latency", "fail"),
+        # grades: distance 0.15
+        (sample(1000, C=450.0, D=550.0), "grade mix", "pass"),
+        (sample(1000, C=449.0, D=551.0), "grade mix", "fail"),
         (sample(1000, A=900.0, C=100.0), "grade mix", "fail"),
-        (sample(1000, C=550.0, D=450.0), "grade mix", "pass"),
-        (sample(1000, unknown=300), "unknown", "fail"),
-        (sample(1000, mean=0.6), "mean win probability", "fail"),
-        (sample(1000, mean=0.51), "mean win probability", "pass"),
+        (sample(1000, C=4.0, D=6.0), "grade mix", "inconclusive"),  # far away, but of ten bets
+        # unknown categories: 5 %
+        (sample(1000, unknown=33), "unknown", "pass"),
+        (sample(1000, unknown=34), "unknown", "inconclusive"),
+        (sample(1000, unknown=50), "unknown", "inconclusive"),
+        (sample(1000, unknown=51), "unknown", "fail"),
+        # mean probability: 0.03, to either side
+        (sample(1000, mean=0.529), "mean win probability", "pass"),
+        (sample(1000, mean=0.531), "mean win probability", "fail"),
+        (sample(1000, mean=0.471), "mean win probability", "pass"),
+        (sample(1000, mean=0.469), "mean win probability", "fail"),
     ],
 )
-def test_each_metric_decides_by_itself(canary: Sample, metric: str, outcome: Outcome) -> None:
+def test_each_metric_decides_by_itself_on_both_sides_of_its_threshold(
+    canary: Sample, metric: str, outcome: Outcome
+) -> None:
     verdict = judge(GOOD, canary, SETTINGS)
     assert row(verdict, metric) == outcome
-    assert verdict.outcome == ("pass" if outcome == "pass" else outcome)
+    assert verdict.outcome == outcome
+
+
+def test_the_least_number_of_requests_is_enough() -> None:
+    assert row(judge(GOOD, sample(200), SETTINGS), "requests") == "pass"
+    assert row(judge(sample(200), GOOD, SETTINGS), "requests") == "pass"
+    assert row(judge(sample(199), GOOD, SETTINGS), "requests") == "inconclusive"
+
+
+def test_a_difference_that_may_be_chance_is_no_failure() -> None:
+    few, many = sample(60, errors=3), sample(60)
+    settings = DeploySettings(judge_min_requests=50)
+    assert row(judge(many, few, settings), "5xx") == "inconclusive"  # 5 % more, over the tolerance, and yet
+
+
+def test_the_tolerated_p95_grows_with_productions() -> None:
+    slow = sample(1000, slow=1000, slow_s=0.25)
+    assert row(judge(slow, sample(1000, slow=1000, slow_s=0.5), SETTINGS), "p95") == "pass"
+    assert row(judge(slow, sample(1000, slow=1000, slow_s=1.0), SETTINGS), "p95") == "fail"
 
 
 def test_no_traffic_is_not_a_pass() -> None:
@@ -59,10 +115,19 @@ def test_no_traffic_is_not_a_pass() -> None:
     assert judge(Sample(), Sample(), SETTINGS).outcome == "inconclusive"
 
 
-def test_too_small_a_sample_is_inconclusive_whatever_it_shows_but_for_many_errors() -> None:
-    assert judge(GOOD, sample(100, A=100.0), SETTINGS).outcome == "inconclusive"
-    assert judge(GOOD, sample(100, errors=20), SETTINGS).outcome == "fail"
-    assert judge(GOOD, sample(5, errors=5), SETTINGS).outcome == "inconclusive"
+@pytest.mark.parametrize(
+    ("canary", "outcome"),
+    [
+        (sample(100, A=100.0), "inconclusive"),
+        (sample(100, refused=100), "inconclusive"),
+        (sample(20, errors=20), "fail"),
+        (sample(19, errors=19), "inconclusive"),
+    ],
+)
+def test_a_small_sample_is_inconclusive_whatever_it_shows_but_for_5xx_from_a_tenth_of_it_on(
+    canary: Sample, outcome: Outcome
+) -> None:
+    assert judge(GOOD, canary, SETTINGS).outcome == outcome
 
 
 def test_20_percent_errors_on_a_5_percent_canary_are_seen() -> None:
@@ -70,11 +135,41 @@ def test_20_percent_errors_on_a_5_percent_canary_are_seen() -> None:
 
 
 def test_errors_that_production_has_too_are_not_the_canarys_fault() -> None:
-    assert row(judge(sample(5000, errors=500), sample(5000, errors=505), SETTINGS), "error rate") == "pass"
+    assert row(judge(sample(5000, errors=500), sample(5000, errors=505), SETTINGS), "5xx") == "pass"
 
 
-def test_a_canary_that_had_to_be_started_again_fails() -> None:
-    assert judge(GOOD, sample(1000), SETTINGS, restarts=1).outcome == "fail"
+@pytest.mark.parametrize(("restarts", "outcome"), [(0, "pass"), (1, "fail"), (-1, "pass")])
+def test_a_canary_that_had_to_be_started_again_fails_also_before_there_is_enough_traffic(
+    restarts: int, outcome: Outcome
+) -> None:
+    assert judge(GOOD, sample(1000), SETTINGS, restarts=restarts).outcome == outcome
+    few = judge(GOOD, sample(1), SETTINGS, restarts=restarts).outcome
+    assert few == ("fail" if outcome == "fail" else "inconclusive")
+
+
+def test_an_endpoint_that_fails_is_not_hidden_by_one_that_does_not() -> None:
+    production = Sample({PREDICT: served(50_000), BATCH: served(300)}, grades={"C": 1000.0})
+    canary = Sample({PREDICT: served(50_000), BATCH: served(300, errors=60)}, grades={"C": 1000.0})
+    verdict = judge(production, canary, SETTINGS)
+    assert row(verdict, "5xx") == "pass"
+    assert row(verdict, f"5xx of {BATCH}") == "fail"
+    assert verdict.outcome == "fail"
+    few = Sample({PREDICT: served(50_000), BATCH: served(199, errors=199)}, grades={"C": 1000.0})
+    assert not [one for one in judge(production, few, SETTINGS).rows if one.metric == f"5xx of {BATCH}"]
+
+
+def test_another_mix_of_endpoints_is_not_taken_for_latency() -> None:
+    batches = served(500, slow=500, slow_s=0.25)
+    production = Sample({PREDICT: served(5000), BATCH: batches}, grades={"C": 1000.0})
+    canary = Sample({PREDICT: served(500), BATCH: served(500, slow=500, slow_s=0.25)}, grades={"C": 1000.0})
+    assert judge(production, canary, SETTINGS).outcome == "pass"
+
+
+def test_before_and_after_a_promotion_only_what_clients_were_answered_counts() -> None:
+    other_bets = sample(1000, A=900.0, F=100.0, mean=0.9)
+    assert judge_answers(GOOD, other_bets, SETTINGS).outcome == "pass"
+    assert judge_answers(GOOD, sample(1000, errors=50), SETTINGS).outcome == "fail"
+    assert judge_answers(GOOD, sample(1000), SETTINGS, restarts=1).outcome == "fail"
 
 
 @pytest.mark.parametrize(
@@ -98,11 +193,24 @@ def test_the_difference_lies_in_its_interval(a: int, n: int, b: int, m: int) -> 
 
 
 def test_quantiles_are_interpolated_in_their_bucket() -> None:
-    data = Sample(buckets={0.1: 50, 0.2: 100, math.inf: 100})
+    data = Served(100)
+    data.seconds.update({0.1: 50, 0.15: 50})
     assert quantile(data, 0.5) == pytest.approx(0.1)
-    assert quantile(data, 0.75) == pytest.approx(0.15)
-    assert quantile(Sample(), 0.95) == 0.0
-    assert quantile(Sample(buckets={0.1: 1, math.inf: 100}), 0.95) == 0.1
+    assert quantile(data, 0.75) == pytest.approx(0.125)
+    assert quantile(Served(), 0.95) == 0.0
+    late = Served(100)
+    late.seconds[BOUNDS[-1]] = 100
+    assert quantile(late, 0.95) == 10.0
+
+
+def test_statuses_are_counted_by_class() -> None:
+    found = Served()
+    for status in (200, 304, 399, 400, 499, 500, 504):
+        found.add(Line(1.0, "blue", PREDICT, status, 0.0026, chosen=False, client="a"))
+    assert (found.requests, found.refused, found.errors) == (7, 2, 2)
+    assert found.seconds == {0.005: 7}
+    assert found.over(0.0025) == 7
+    assert found.over(0.005) == 0
 
 
 METRICS = """
@@ -112,30 +220,18 @@ pikkit_active_requests 3
 pikkit_predictions_total{sport="a",market="m",grade="A"} 2
 pikkit_predictions_total{sport="b",market="m",grade="A"} 3
 pikkit_predictions_total{sport="b",market="m",grade="C"} 5
-# TYPE pikkit_prediction_errors_total counter
-pikkit_prediction_errors_total{code="internal_error"} 4
-pikkit_prediction_errors_total{code="invalid_bet"} 40
 # TYPE pikkit_unknown_categories_total counter
 pikkit_unknown_categories_total{column="league"} 6
 # TYPE pikkit_win_probability histogram
 pikkit_win_probability_bucket{le="+Inf"} 10
 pikkit_win_probability_sum 5
 pikkit_win_probability_count 10
-# TYPE pikkit_prediction_latency_seconds histogram
-pikkit_prediction_latency_seconds_bucket{endpoint="/api/v1/predict",le="0.1"} 7
-pikkit_prediction_latency_seconds_bucket{endpoint="/api/v1/predict",le="+Inf"} 8
-pikkit_prediction_latency_seconds_count{endpoint="/api/v1/predict"} 8
-pikkit_prediction_latency_seconds_sum{endpoint="/api/v1/predict"} 1
-pikkit_prediction_latency_seconds_bucket{endpoint="/health",le="0.1"} 99
-pikkit_prediction_latency_seconds_bucket{endpoint="/health",le="+Inf"} 99
-pikkit_prediction_latency_seconds_count{endpoint="/health"} 99
-pikkit_prediction_latency_seconds_sum{endpoint="/health"} 1
 """
 
 
-def test_a_sample_counts_predictions_and_the_services_own_errors() -> None:
+def test_a_sample_counts_what_was_predicted() -> None:
     read = Sample.from_metrics(METRICS)
-    assert read == Sample(8, 4, 6, {"A": 5, "C": 5}, {0.1: 7, math.inf: 8}, 5, 10)
+    assert read == Sample(unknown=6, grades={"A": 5, "C": 5}, probability_sum=5)
     assert Sample.from_json(read.to_json()) == read
     assert active_requests(METRICS) == 3
     assert active_requests("") is None
@@ -143,4 +239,4 @@ def test_a_sample_counts_predictions_and_the_services_own_errors() -> None:
 
 def test_counters_that_went_back_began_anew() -> None:
     assert sample(10).since(sample(1000)) == sample(10)
-    assert sample(1000).since(sample(400)).requests == 600
+    assert sample(1000).since(sample(400)).grades == {"C": 360.0, "D": 240.0}

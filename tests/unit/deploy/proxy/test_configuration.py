@@ -26,7 +26,7 @@ def test_hsts_and_tls_come_together() -> None:
     assert "Strict-Transport-Security" not in text()
     secure, _ = render(DeploySettings(), PREFIX, ADDRESSES, (1, 31, 3), certificate=(Path("/c.pem"), Path("/k.pem")))  # type: ignore[arg-type]
     assert "Strict-Transport-Security" in secure
-    assert "ssl_certificate /c.pem;" in secure
+    assert 'ssl_certificate "/c.pem";' in secure
     with pytest.raises(ValueError, match="belong together"):
         DeploySettings.model_validate({"tls_certificate": "/c.pem"})
 
@@ -61,3 +61,33 @@ def test_the_split_lists_the_canary_first_and_ends_with_the_rest() -> None:
     config = text()
     for share in range(1, 100):
         assert f'split_clients "$salt:$client_key" $split_{share} {{ {share}% canary; * main; }}' in config
+
+
+def test_a_path_may_hold_spaces_quotes_semicolons_and_letters_of_any_script() -> None:
+    prefix = Path('/srv/Änn\'s "run";{x}\\y/nginx')
+    config, _ = render(DeploySettings(), prefix, ADDRESSES, (1, 31, 3))  # type: ignore[arg-type]
+    assert 'root "/srv/Änn\'s \\"run\\";{x}\\\\y/nginx/live";' in config
+    with pytest.raises(ValueError, match="which Nginx can't be told"):
+        DeploySettings.model_validate({"run_dir": "/srv/$home"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "open_to"),
+    [
+        ({}, "default 1;"),
+        ({"environment": "production"}, "default 0;"),
+        ({"environment": "production", "override_key": "k" * 16}, f'"{"k" * 16}" 1;'),
+        ({"override_key": "k" * 16}, f'"{"k" * 16}" 1;'),
+    ],
+)
+def test_choosing_a_slot_is_closed_in_production_without_a_key(settings: dict[str, object], open_to: str) -> None:
+    after = text((1, 31, 3), **settings).partition("$may_choose {")[2].partition("}")[0]
+    assert open_to in after
+    assert ("default 1;" in after) == (settings == {})
+
+
+def test_whose_word_on_the_clients_address_is_taken_is_a_setting() -> None:
+    assert "set_real_ip_from" not in text()
+    assert "set_real_ip_from 10.0.0.0/8;" in text(trusted_proxies="10.0.0.0/8, 192.0.2.1")
+    with pytest.raises(ValueError, match="does not appear to be"):
+        DeploySettings.model_validate({"trusted_proxies": "everybody"})

@@ -8,44 +8,83 @@ from typing import Any
 
 from rich.table import Table
 
+from deploy.flow.models import hot_reloaded
+from deploy.flow.ramping import ramp_of
 from deploy.flow.recovery import explain
-from deploy.flow.stack import Machine
+from deploy.flow.stack import Stack
+from deploy.proxy.route import Route
 from deploy.slot import SLOTS, Slot
 from deploy.watch.supervisor import supervisor_process
 
-__all__ = ["history_table", "status", "status_table"]
+__all__ = ["condition", "history_table", "status_data", "status_table"]
+
+HEALTHY, IMPAIRED, DOWN, EMPTY = 0, 20, 21, 22
 
 
-def status(machine: Machine) -> dict[str, Any]:
+def status_data(stack: Stack) -> dict[str, Any]:
     """Everything there is to know, as JSON-able data. Changes nothing."""
-    route = machine.router.get()
-    state = machine.state()
-    at_work = machine.lock("status").holder()
-    supervisor = supervisor_process(machine.settings.run_dir)
-    return {
-        "url": machine.settings.url,
-        "proxy": "running" if machine.router.running() else "stopped",
+    route = stack.router.get()
+    operation = stack.journal.operation()
+    owner = stack.lock("status").holder()
+    at_work = owner if owner and owner.command != "supervise" else None
+    supervisor = supervisor_process(stack.settings.run_dir)
+    previous = stack.journal.previous()
+    ramp = ramp_of(stack)
+    data: dict[str, Any] = {
+        "url": stack.settings.url,
+        "proxy": "running" if stack.router.running() else "stopped",
         "route": route.name if route else None,
         "production": route.production if route else None,
         "canary_weight": route.weight if route and route.canary else None,
-        "slots": {slot: _slot(machine, slot) for slot in SLOTS},
-        "rollback_to": state.previous_version,
-        "rollback_slot": state.previous,
-        "rejected": state.rejected,
-        "ramp": list(state.ramp),
-        "interrupted": explain(state) if state.operation and not at_work else None,
-        "at_work": f"{at_work}, phase {state.operation.phase}" if at_work and state.operation else None,
+        "slots": {slot: _slot(stack, slot, route) for slot in SLOTS},
+        "rollback_to": previous.version if previous else None,
+        "rejected": next((found.version for found in stack.journal.releases() if found.rejected), None),
+        "ramp": ramp.words() if ramp else None,
+        "interrupted": explain(operation) if not owner else None,
+        "at_work": f"{at_work}, phase {operation.phase}" if at_work and operation else None,
         "locked_by": str(at_work) if at_work else None,
-        "state_file": "ok" if machine.state_file.load() else "lost or damaged: shown is what runs",
+        "journal": stack.journal.fault or "ok",
         "supervisor": supervisor.pid if supervisor else None,
     }
+    return {**data, "faults": _faults(data)}
 
 
-def _slot(machine: Machine, slot: Slot) -> dict[str, Any]:
-    seen = machine.runtime.observe(slot)
-    route = machine.router.get()
+def condition(data: Mapping[str, Any]) -> int:
+    """The exit code of `status`."""
+    if data["production"] is None:
+        return EMPTY
+    if data["proxy"] != "running" or data["slots"][data["production"]]["health"] not in ("healthy", "degraded"):
+        return DOWN
+    return IMPAIRED if data["faults"] else HEALTHY
+
+
+def _faults(data: Mapping[str, Any]) -> list[str]:
+    """What is not as it should be, in words."""
+    if data["production"] is None:
+        return ["nothing was deployed yet: `python -m deploy up`"]
+    faults = []
+    production = data["slots"][data["production"]]
+    canary = data["slots"]["canary"]
+    if data["proxy"] != "running":
+        faults.append("the load balancer does not run: `python -m deploy up`")
+    if production["health"] != "healthy":
+        faults.append(f"production ({data['production']}) is {production['health']}")
+    if data["canary_weight"] is not None and canary["health"] != "healthy":
+        faults.append(f"the canary is {canary['health']}")
+    if data["interrupted"]:
+        faults.append(f"{data['interrupted']}: the next command goes on from there")
+    if data["supervisor"] is None:
+        faults.append("no supervisor runs, so nothing is started again: `python -m deploy up`")
+    if data["journal"] != "ok":
+        faults.append(data["journal"])
+    return faults
+
+
+def _slot(stack: Stack, slot: Slot, route: Route | None) -> dict[str, Any]:
+    seen = stack.runtime.observe(slot)
+    wanted = route is not None and slot in route.targets()
     found: dict[str, Any] = {
-        "role": _role(machine, slot),
+        "role": _role(stack, slot, route),
         "running": seen.running,
         "version": seen.version,
         "pid": seen.pid,
@@ -56,30 +95,30 @@ def _slot(machine: Machine, slot: Slot) -> dict[str, Any]:
         "models_note": None,
     }
     if not seen.running:
-        if route and route.production == slot:
+        if wanted:
             found["health"] = "dead"
         return found
-    url, *others = machine.runtime.base_urls(slot)
-    health = machine.probe.health(url)
-    info = machine.probe.model_info(url) or {}
-    ready = all(machine.probe.ready(replica) for replica in (url, *others))
+    url, *others = stack.runtime.base_urls(slot)
+    health = stack.probe.health(url)
+    info = stack.probe.model_info(url) or {}
+    ready = all(stack.probe.ready(replica) for replica in (url, *others))
     found["health"] = (health or {}).get("status", "no answer") if ready else "not ready"
     found["models"] = (health or {}).get("model_timestamp") or str(info.get("sha256"))[:12]
     found["models_sha256"] = info.get("sha256")
-    release = machine.releases.get(seen.version) if seen.version else None
-    if release and health and machine.hot_reloaded(slot, release):
+    release = stack.releases.get(seen.version) if seen.version else None
+    if release and health and hot_reloaded(stack, slot, release):
         found["models_note"] = f"hot-reloaded; the release's own is {release.models_version}"
     return found
 
 
-def _role(machine: Machine, slot: Slot) -> str:
-    route = machine.router.get()
-    state = machine.state()
+def _role(stack: Stack, slot: Slot, route: Route | None) -> str:
     if route and route.production == slot:
         return "production"
     if route and slot == "canary" and route.canary:
         return f"canary {route.weight}%"
-    if state.previous == slot:
+    previous = stack.journal.previous()
+    seen = stack.runtime.observe(slot)
+    if previous and slot != "canary" and seen.running and seen.version == previous.version:
         return "rollback target"
     return "idle"
 

@@ -1,0 +1,151 @@
+"""What clients were answered, from the proxy's own log of one short line a request.
+
+A line: time (s since the epoch), slot that answered (`nginx` for an answer of its own), endpoint (`other` where the
+service knows no such path), status, seconds in the slot, whether the client chose the slot (1) or the split did (0),
+and the client's address; separated by tabs. It holds no key, no path and no query.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["BOUNDS", "LOG", "OTHER", "Counts", "Line", "Served", "lines_of", "served"]
+
+LOG = "traffic.log"
+OTHER = "other"
+BOUNDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, math.inf)
+"""Upper bounds of the latency buckets, seconds."""
+_FIELDS = 7
+_REFUSED, _FAILED = 400, 500
+
+
+class Line(NamedTuple):
+    """One request."""
+
+    at: float
+    slot: str
+    endpoint: str
+    status: int
+    seconds: float
+    chosen: bool
+    client: str
+
+
+@dataclass(slots=True)
+class Served:
+    """Requests to one endpoint of a slot: all, those answered by 5xx and by 4xx, and how many took up to each bound."""
+
+    requests: int = 0
+    errors: int = 0
+    refused: int = 0
+    seconds: Counter[float] = field(default_factory=Counter)
+    sum_s: float = 0.0
+
+    def add(self, line: Line) -> None:
+        """Count one."""
+        self.requests += 1
+        self.errors += line.status >= _FAILED
+        self.refused += _REFUSED <= line.status < _FAILED
+        self.sum_s += line.seconds
+        self.seconds[next(bound for bound in BOUNDS if line.seconds <= bound)] += 1
+
+    def over(self, bound: float) -> int:
+        """How many took longer."""
+        return sum(count for upper, count in self.seconds.items() if upper > bound)
+
+    def __add__(self, other: Served) -> Served:
+        return Served(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.refused + other.refused,
+            self.seconds + other.seconds,
+            self.sum_s + other.sum_s,
+        )
+
+
+def lines_of(text: Iterable[str]) -> Iterator[Line]:
+    """The lines that are whole."""
+    for row in text:
+        parts = row.rstrip("\n").split("\t")
+        if len(parts) != _FIELDS:
+            continue
+        at, slot, endpoint, status, seconds, chosen, client = parts
+        try:  # of several upstreams tried, the last one answered
+            took = float(seconds.rpartition(", ")[2]) if seconds not in ("", "-") else 0.0
+            yield Line(float(at), slot, endpoint, int(status), took, chosen == "1", client)
+        except ValueError:
+            continue
+
+
+def served(folder: Path, since: float, until: float, most_a_client: int) -> dict[str, dict[str, Served]]:
+    """By slot and endpoint, what the split sent in that time (seconds since the epoch).
+
+    What a client chose itself counts for no side, nor what the service knows no path for; one client (address) counts
+    at most `most_a_client` times a slot (0: without end), so that nobody decides alone.
+    """
+    found: dict[str, dict[str, Served]] = {}
+    clients: Counter[tuple[str, str]] = Counter()
+    for path in (*(folder / f"{LOG}.{number}" for number in (3, 2, 1)), folder / LOG):
+        try:
+            if path.stat().st_mtime < since:
+                continue
+            with path.open(encoding="utf-8", errors="replace") as text:
+                for line in lines_of(text):
+                    if not since <= line.at <= until or line.chosen or line.endpoint == OTHER:
+                        continue
+                    clients[line.slot, line.client] += 1
+                    if most_a_client and clients[line.slot, line.client] > most_a_client:
+                        continue
+                    found.setdefault(line.slot, {}).setdefault(line.endpoint, Served()).add(line)
+        except OSError:
+            continue
+    return found
+
+
+class Counts:
+    """All requests since this object was made, for Prometheus; `read` takes in what the log has got since."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOG
+        self._place = self._end()
+        self._statuses: Counter[tuple[str, str]] = Counter()
+        self._seconds: dict[str, Served] = {}
+
+    def read(self) -> None:
+        """Take in new lines; what a rotation carried off in between is lost."""
+        inode, offset = self._place
+        try:
+            with self._path.open("rb") as log:
+                found = self._path.stat()
+                if found.st_ino != inode or found.st_size < offset:
+                    offset = 0
+                log.seek(offset)
+                content = log.read()
+        except OSError:
+            return
+        whole = content.rpartition(b"\n")[0]
+        self._place = (found.st_ino, offset + len(whole) + bool(whole))
+        for line in lines_of(whole.decode(errors="replace").splitlines()):
+            self._statuses[line.slot, f"{line.status // 100}xx"] += 1
+            if line.slot != "nginx":
+                self._seconds.setdefault(line.slot, Served()).add(line)
+
+    def statuses(self) -> Mapping[tuple[str, str], int]:
+        """Requests by slot (or `nginx`) and class of status (`2xx`)."""
+        return self._statuses
+
+    def seconds(self) -> Mapping[str, Served]:
+        """What each slot took."""
+        return self._seconds
+
+    def _end(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return 0, 0
+        return found.st_ino, found.st_size

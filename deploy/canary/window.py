@@ -1,0 +1,112 @@
+"""The time that the judge looks at: from the moment that both sides got their present share of the clients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deploy.canary.judge import Row, Verdict, judge, judge_answers
+from deploy.canary.sample import Sample
+from deploy.canary.traffic import Served, served
+from deploy.checks.metrics import slot_metrics
+from deploy.checks.probe import Probe
+from deploy.clock import Clock
+from deploy.journal.journal import Journal
+from deploy.proxy.port import Router
+from deploy.settings import DeploySettings
+from deploy.slot import Slot
+from deploy.slots.port import Runtime
+
+__all__ = ["Window"]
+
+_FACT = "baseline"
+
+
+class Window:
+    """Kept in the journal, so that any command and the supervisor judge the same time."""
+
+    def __init__(
+        self,
+        settings: DeploySettings,
+        runtime: Runtime,
+        router: Router,
+        probe: Probe,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._runtime = runtime
+        self._router = router
+        self._probe = probe
+        self._journal = journal
+        self._clock = clock
+        self._logs: Path = settings.run_dir / "nginx/logs"
+
+    def open(self) -> None:
+        """Begin now, if there is a canary to be compared."""
+        route = self._router.get()
+        if route is None or not route.canary:
+            return
+        samples = {slot: self.counters(slot) for slot in (route.production, "canary")}
+        self._journal.put(
+            _FACT,
+            {
+                "at": self._clock.now(),
+                "production": route.production,
+                "restarts": self._runtime.observe("canary").restarts,
+                "samples": {slot: sample.to_json() for slot, sample in samples.items() if sample},
+            },
+        )
+
+    def verdict(self) -> Verdict:
+        """The judge, on everything since then."""
+        told = self._journal.fact(_FACT)
+        route = self._router.get()
+        if not isinstance(told, dict) or route is None or told.get("production") != route.production:
+            return _undecided("what was counted from is not on record: `canary --weight` begins anew")
+        answered = self._answered(told.get("at"))
+        canary = self._since("canary", told, answered)
+        if canary is None:
+            return Verdict("fail", (Row("metrics", "", "no answer", "the canary answers", "fail"),))
+        production = self._since(route.production, told, answered)
+        if production is None:
+            return _undecided("production is comparable")
+        restarts = self._runtime.observe("canary").restarts - int(told.get("restarts") or 0)
+        return judge(production, canary, self._settings, restarts=restarts)
+
+    def answers(self, slot: Slot, since: float, until: float = math.inf) -> Sample:
+        """What clients of a slot were answered in that time, seconds since the epoch."""
+        return Sample(served=self._answered(since, until).get(slot, {}))
+
+    def compared(self, before: Sample, after: Sample, restarts: int) -> Verdict:
+        """The judge on what clients were answered before and after a promotion."""
+        return judge_answers(before, after, self._settings, restarts=restarts)
+
+    def opened_at(self) -> float | None:
+        """When it began, seconds since the epoch."""
+        told = self._journal.fact(_FACT)
+        at = told.get("at") if isinstance(told, dict) else None
+        return float(at) if isinstance(at, int | float) else None
+
+    def counters(self, slot: Slot) -> Sample | None:
+        """The slot's counters; None when it doesn't answer."""
+        text = slot_metrics(self._runtime, self._probe, slot)
+        return Sample.from_metrics(text) if text is not None else None
+
+    def _answered(self, since: Any, until: float = math.inf) -> dict[str, dict[str, Served]]:
+        begin = float(since) if isinstance(since, int | float) else self._clock.now()
+        return served(self._logs, begin, until, self._settings.judge_client_requests)
+
+    def _since(self, slot: Slot, told: dict[str, Any], answered: dict[str, dict[str, Served]]) -> Sample | None:
+        now = self.counters(slot)
+        try:
+            earlier = Sample.from_json(told["samples"][slot])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+        return replace(now.since(earlier), served=answered.get(slot, {})) if now else None
+
+
+def _undecided(rule: str) -> Verdict:
+    return Verdict("inconclusive", (Row("metrics", "no answer", "", rule, "inconclusive"),))

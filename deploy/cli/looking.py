@@ -1,0 +1,114 @@
+"""Commands that look and change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from typing import Annotated
+
+import httpx
+import typer
+from rich.markup import escape
+
+from deploy.checks.verify import Thresholds, verify_contract, verify_load
+from deploy.cli.shell import OptionalVersion, SlotName, app, opened, output
+from deploy.errors import VerifyFailed
+from deploy.slot import slot_named
+from deploy.watch.status import condition, history_table, status_data, status_table
+
+
+@app.command()
+def judge(context: typer.Context) -> None:
+    """Compare the canary with production, as a ramp would; change nothing."""
+    with opened(context) as stack:
+        stack.production()
+        route = stack.router.get()
+        stack.progress.verdict(stack.window.verdict(), route.weight if route else 0)
+
+
+@app.command()
+def status(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False
+) -> None:
+    """Show what runs. Everything is looked at now; the exit code says how it is (see --help of `deploy`)."""
+    with opened(context) as stack:
+        data = status_data(stack)
+    if as_json:
+        sys.stdout.write(json.dumps(data, indent=2) + "\n")
+    else:
+        output.print(status_table(data))
+        for name in ("rollback_to", "ramp", "rejected", "interrupted", "at_work"):
+            if data[name]:
+                output.print(f"{name.replace('_', ' ')}: {data[name]}", markup=False)
+        output.print(f"supervisor: {'pid ' + str(data['supervisor']) if data['supervisor'] else 'not running'}")
+        for fault in data["faults"]:
+            output.print(f"! {fault}", markup=False)
+    raise typer.Exit(condition(data))
+
+
+@app.command()
+def history(
+    context: typer.Context,
+    last: Annotated[int, typer.Option("--last", "-n", help="Entries", min=1)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines")] = False,
+) -> None:
+    """Show who did what, when, and how it went."""
+    with opened(context) as stack:
+        entries = stack.journal.entries(last)
+    if as_json:
+        sys.stdout.writelines(json.dumps(entry) + "\n" for entry in entries)
+    else:
+        output.print(history_table(entries))
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    slot: SlotName = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 50,
+) -> None:
+    """Show the last lines of a slot, by default of the one in production."""
+    with opened(context) as stack:
+        name = slot_named(slot) if slot else stack.production()
+        sys.stdout.writelines(line + "\n" for line in stack.runtime.log_lines(name, lines))
+        if follow:
+            with contextlib.suppress(KeyboardInterrupt):
+                for line in stack.runtime.follow(name):
+                    sys.stdout.write(line + "\n")
+                    sys.stdout.flush()
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    url: Annotated[str | None, typer.Option("--url", help="Live address; default: the proxy")] = None,
+    version: OptionalVersion = None,
+    requests: Annotated[int, typer.Option(help="Requests of the load test; 0 for none", min=0, max=100_000)] = 500,
+    seconds: Annotated[float, typer.Option(help="Longest load test", min=1, max=600)] = 20,
+    clients: Annotated[int, typer.Option(help="Clients at a time", min=1, max=64)] = 8,
+    p95_ms: Annotated[float, typer.Option(help="Highest p95 latency, milliseconds")] = 500,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="VERIFY_API_KEY", help="X-API-Key to send; default: the first of API_KEYS")
+    ] = None,
+) -> None:
+    """Check a live address: the whole contract, the version, and a bounded load."""
+    with opened(context) as stack:
+        address = (url or stack.settings.url).rstrip("/")
+        key = api_key or context.obj.api_key()
+        headers = {"x-api-key": key} if key else {}
+        with httpx.Client(base_url=address, headers=headers, timeout=15) as client:
+            checks = verify_contract(client, version)
+        if requests:
+            limits = Thresholds(requests, seconds, clients, p95_ms / 1000)
+            more, summary = asyncio.run(verify_load(address, headers, limits))
+            checks += more
+            stack.progress.say(summary)
+        for check in checks:
+            mark = "[red]✗[/]" if check.fault else "[green]✓[/]"
+            output.print(f"{mark} {check.name}" + (f": {escape(check.fault)}" if check.fault else ""))
+        faults = [check.name for check in checks if check.fault]
+        if faults:
+            raise VerifyFailed(f"{len(faults)} of {len(checks)} checks failed at {address}: {'; '.join(faults)}")

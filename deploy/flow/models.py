@@ -1,0 +1,49 @@
+"""Model sets: the one that a release was built with, and the one that a slot serves now."""
+
+from __future__ import annotations
+
+from deploy.errors import UsageError
+from deploy.flow.stack import Stack
+from deploy.release.release import Release
+from deploy.slot import Slot
+
+__all__ = ["check_not_older", "hot_reloaded", "validated"]
+
+
+def hot_reloaded(stack: Stack, slot: Slot, release: Release) -> bool:
+    """Whether the slot serves another set than the one that its release was built with."""
+    url = stack.runtime.base_urls(slot)[0]
+    if release.models_sha256:
+        return (stack.probe.model_info(url) or {}).get("sha256") != release.models_sha256
+    return (stack.probe.health(url) or {}).get("model_timestamp") != release.models_version
+
+
+def check_not_older(stack: Stack, release: Release) -> None:
+    """A new release must not bring back an older model set than the one that was hot-reloaded meanwhile.
+
+    Raises:
+        UsageError: it would.
+    """
+    route = stack.router.get()
+    seen = stack.runtime.observe(route.production) if route else None
+    live = stack.releases.get(seen.version) if seen and seen.running and seen.version else None
+    if route is None or live is None:
+        return
+    health = stack.probe.health(stack.runtime.base_urls(route.production)[0]) or {}
+    served = health.get("model_timestamp")
+    if served and hot_reloaded(stack, route.production, live) and release.models_version < served:
+        raise UsageError(
+            f"{route.production} serves model set {served}, loaded after release {live.version} was built; "
+            f"{release.version} has the older {release.models_version}: build it with the new set (--models), "
+            "or say --older-models"
+        )
+
+
+def validated(stack: Stack, release: Release) -> str:
+    """Judge the release's models on settled bets, where that is asked for; what came of it, in words.
+
+    Raises:
+        GateFailed: they did not pass.
+    """
+    version = stack.live_version()
+    return stack.validate(release, stack.releases.get(version) if version else None)

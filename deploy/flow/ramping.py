@@ -1,0 +1,156 @@
+"""One look at what goes on without a command: the ramp of a canary, and the time after a promotion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deploy.canary.judge import Verdict
+from deploy.canary.ramp import Decision, Ramp
+from deploy.errors import DeployError, UsageError
+from deploy.flow import operations, watching
+from deploy.flow.phases import set_weight
+from deploy.flow.recovery import recover
+from deploy.flow.run import run
+from deploy.flow.stack import Stack
+
+__all__ = ["look_at_promotion", "look_at_ramp", "pause", "ramp_of", "resume"]
+
+_FACT = "ramp"
+
+
+def ramp_of(stack: Stack) -> Ramp | None:
+    """The ramp under way; None when there is none."""
+    return Ramp.from_json(stack.journal.fact(_FACT))
+
+
+def look_at_ramp(stack: Stack, seconds: float) -> str | None:
+    """Judge the canary, and do what follows. Must be called under the lock.
+
+    Args:
+        stack: the parts.
+        seconds: since the last look, as far as somebody looked on.
+
+    Returns:
+        What was decided, in words; None where there is no ramp.
+    """
+    ramp = ramp_of(stack)
+    if ramp is None:
+        return None
+    seen = stack.runtime.observe("canary")
+    route = stack.router.get()
+    if seen.version != ramp.version or route is None or not route.canary:
+        stack.journal.put(_FACT, None)
+        return f"the canary {ramp.version} is gone, and its ramp with it"
+    ramp = ramp.held(seconds)
+    verdict = stack.window.verdict()
+    decision = ramp.decide(verdict.outcome)
+    if decision != "hold":
+        stack.progress.verdict(verdict, ramp.weight)
+        facts = {"version": ramp.version, "weight": ramp.weight, "verdict": verdict.outcome, "rows": verdict.words()}
+        stack.journal.write("judge", verdict.outcome, **facts)
+    return _follow(stack, ramp, decision, verdict)
+
+
+def pause(stack: Stack) -> str:
+    """Hold the ramp where it is; the judge may still end the canary.
+
+    Raises:
+        UsageError: there is none.
+    """
+    ramp = _there(stack).stopped("paused", "by hand")
+    stack.journal.put(_FACT, ramp.to_json())
+    return ramp.words()
+
+
+def resume(stack: Stack) -> str:
+    """Go on: from a gate to the next step at once, from a pause with the step as far as it had got.
+
+    Raises:
+        UsageError: there is none, or it is not held.
+    """
+    ramp = _there(stack)
+    if ramp.state == "running":
+        raise UsageError(f"the ramp is not held: {ramp.words()}")
+    if ramp.state == "waiting":
+        return _onwards(stack, ramp, stack.window.verdict())
+    ramp = ramp.resumed()
+    stack.journal.put(_FACT, ramp.to_json())
+    return ramp.words()
+
+
+def look_at_promotion(stack: Stack, seconds: float) -> str | None:
+    """Compare what was promoted with what was before it; go back when it is worse. Must be called under the lock."""
+    watch = watching.current(stack)
+    if watch is None:
+        return None
+    watch = replace(watch, held_s=watch.held_s + seconds)
+    verdict = watch.verdict(stack)
+    if verdict.outcome == "fail":
+        watching.keep(stack, None)
+        stack.progress.verdict(verdict, 100)
+        stack.journal.write("watch", "fail", version=watch.version, rows=verdict.words())
+        stack.tell(f"{watch.version} is worse than what was before it: going back")
+        run(stack, operations.rollback(stack))
+        return f"{watch.version} was worse than what was before it: production went back"
+    if watch.held_s >= stack.settings.watch:
+        watching.keep(stack, None)
+        stack.journal.write("watch", "done", version=watch.version, rows=verdict.words())
+        return f"{watch.version} was watched for {watch.held_s:.0f} s and stays"
+    watching.keep(stack, watch)
+    return None
+
+
+def _follow(stack: Stack, ramp: Ramp, decision: Decision, verdict: Verdict) -> str:
+    match decision:
+        case "hold":
+            stack.journal.put(_FACT, ramp.to_json())
+            return ramp.words()
+        case "abort":
+            run(stack, operations.abort(stack))
+            said = f"canary {ramp.version} was worse at {ramp.weight}% and was ended"
+            return _ended(stack, "failed", ramp, said, verdict)
+        case "pause":
+            return _stopped(stack, ramp.stopped("paused", "too little was seen"), verdict)
+        case "wait":
+            return _stopped(stack, ramp.stopped("waiting", "`resume` goes on"), verdict)
+        case _:
+            return _onwards(stack, ramp, verdict)
+
+
+def _onwards(stack: Stack, ramp: Ramp, verdict: Verdict) -> str:
+    recover(stack)
+    if ramp.onwards() == "advance":
+        ramp = ramp.advanced()
+        said = set_weight(stack, ramp.weight)
+        stack.journal.put(_FACT, ramp.to_json())
+        stack.journal.write("ramp", "advanced", version=ramp.version, weight=ramp.weight)
+        return said
+    if verdict.outcome != "pass":
+        return _stopped(stack, ramp.stopped("paused", "the judge can't decide"), verdict)
+    try:
+        run(stack, operations.promote(stack))
+    except DeployError as error:  # the canary stays, and production too
+        return _stopped(stack, ramp.stopped("paused", f"the promotion failed: {error}"), verdict)
+    return _ended(stack, "promoted", ramp, f"{ramp.version} is production", verdict)
+
+
+def _stopped(stack: Stack, ramp: Ramp, verdict: Verdict) -> str:
+    stack.journal.put(_FACT, ramp.to_json())
+    facts = {"version": ramp.version, "weight": ramp.weight, "verdict": verdict.outcome, "error": ramp.why}
+    stack.journal.write("ramp", ramp.state, **facts)
+    stack.tell(f"ramp of {ramp.words()}")
+    return ramp.words()
+
+
+def _ended(stack: Stack, outcome: str, ramp: Ramp, said: str, verdict: Verdict) -> str:
+    stack.journal.put(_FACT, None)
+    stack.journal.write("ramp", outcome, version=ramp.version, weight=ramp.weight, verdict=verdict.outcome)
+    stack.tell(said)
+    return said
+
+
+def _there(stack: Stack) -> Ramp:
+    ramp = ramp_of(stack)
+    if ramp is None:
+        raise UsageError("no ramp is under way: `canary --steps 10,25,50 --auto` begins one")
+    return ramp

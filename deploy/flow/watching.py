@@ -1,0 +1,62 @@
+"""After a promotion, what clients are answered is compared with what they were before, for a while."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from deploy.canary.judge import Verdict
+from deploy.flow.stack import Stack
+from deploy.slot import Colour, colour_named
+
+__all__ = ["Watch", "begin", "current", "keep"]
+
+_FACT = "watch"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """`since` and `until` bound the time that the release before was compared in, as seconds since the epoch."""
+
+    version: str
+    slot: Colour
+    before: Colour
+    since: float
+    until: float
+    restarts: int
+    held_s: float = 0.0
+
+    def verdict(self, stack: Stack) -> Verdict:
+        """The judge on 5xx, 4xx, latency and restarts: after the promotion against before it."""
+        before = stack.window.answers(self.before, self.since, self.until)
+        after = stack.window.answers(self.slot, self.until)
+        return stack.window.compared(before, after, stack.runtime.observe(self.slot).restarts - self.restarts)
+
+
+def begin(stack: Stack, version: str, slot: Colour) -> None:
+    """From the switch on; not at all where DEPLOY_WATCH is 0."""
+    route = stack.router.get()
+    opened = stack.window.opened_at()
+    if route is None or opened is None or not stack.settings.watch or route.production == slot:
+        keep(stack, None)
+        return
+    restarts = stack.runtime.observe(slot).restarts
+    keep(stack, Watch(version, slot, route.production, opened, stack.clock.now(), restarts))
+
+
+def current(stack: Stack) -> Watch | None:
+    """The watch of the release that is live; None when there is none."""
+    told = stack.journal.fact(_FACT)
+    try:
+        watch = Watch(**{**told, "slot": colour_named(told["slot"]), "before": colour_named(told["before"])})
+        watch = replace(watch, since=float(watch.since), until=float(watch.until), held_s=float(watch.held_s))
+    except (KeyError, TypeError, ValueError):
+        return None
+    live = stack.journal.live()
+    return watch if live and (live.version, live.slot) == (watch.version, watch.slot) else None
+
+
+def keep(stack: Stack, watch: Watch | None) -> None:
+    """Put it on record; None ends it."""
+    told: dict[str, Any] | None = asdict(watch) if watch else None
+    stack.journal.put(_FACT, told)

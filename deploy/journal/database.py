@@ -1,0 +1,117 @@
+"""The one SQLite file: opened when needed, put aside when damaged, done without when the disk refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Database"]
+
+_FORMAT = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS releases (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, version TEXT NOT NULL, slot TEXT NOT NULL, workers INTEGER NOT NULL,
+    bento TEXT NOT NULL, models TEXT NOT NULL, settings TEXT NOT NULL, before INTEGER, rejected INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS operations (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, command TEXT NOT NULL, version TEXT NOT NULL, slot TEXT NOT NULL,
+    phase TEXT NOT NULL, plan TEXT NOT NULL, ended INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS audit (id INTEGER PRIMARY KEY, entry TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+class Database:
+    """`say` is told once when something can't be read or written; nothing here raises for that."""
+
+    def __init__(self, path: Path, say: Callable[[str], None] = lambda _: None) -> None:
+        self.path = path
+        self.fault: str | None = None
+        self._say = say
+        self._open: sqlite3.Connection | None = None
+        self._ready = False
+
+    def read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows; none when there is no file yet, or a damaged one (see `fault`)."""
+        if self._open is None and not self.path.exists():
+            return []
+        with self._guarded("read"):
+            return self._connection(create=False).execute(query, values).fetchall()
+        return []
+
+    def write(self, *statements: tuple[str, Sequence[Any]]) -> bool:
+        """Carry all out, or none; returns whether they were."""
+        with self._guarded("written"):
+            connection = self._connection(create=True)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement, values in statements:
+                    connection.execute(statement, values)
+                connection.execute("COMMIT")
+            except sqlite3.Error:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            return True
+        return False
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._open:
+            self._open.close()
+            self._open = None
+            self._ready = False
+
+    @contextlib.contextmanager
+    def _guarded(self, done: str) -> Any:
+        try:
+            yield
+        except sqlite3.OperationalError as error:  # full, read-only, busy: the file is whole
+            self._tell(f"the journal {self.path} can't be {done} ({error}): going on without; the routing holds")
+        except (sqlite3.DatabaseError, OSError) as error:
+            self.close()
+            self._tell(f"the journal {self.path} can't be {done} ({error}): what runs is believed")
+
+    def _tell(self, fault: str) -> None:
+        if fault != self.fault:
+            self.fault = fault
+            self._say(fault)
+
+    def _connection(self, *, create: bool) -> sqlite3.Connection:
+        if self._open is None:
+            if create:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._open = self._checked(create=create)
+        if create and not self._ready:
+            self._open.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT};")
+            self._ready = True
+        return self._open
+
+    def _checked(self, *, create: bool) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            self._ready = connection.execute("PRAGMA user_version").fetchone()[0] == _FORMAT
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+            raise
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            if not create:
+                raise
+            self._put_aside(str(error))
+            return self._connect()
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=5, isolation_level=None)
+
+    def _put_aside(self, why: str) -> None:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
+        self.path.replace(aside)
+        self._say(f"the journal was damaged ({why}): kept as {aside.name}, begun anew from what runs")

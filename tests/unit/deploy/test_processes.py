@@ -1,0 +1,73 @@
+"""A process is its pid, its boot and its start tick: neither a recycled pid nor a stepped clock is believed."""
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.files import Record
+from deploy.processes import ProcessId
+from deploy.settings import DeploySettings
+from deploy.slots.processes import ProcessRuntime
+
+
+def test_a_process_is_its_pid_its_boot_and_its_start() -> None:
+    own = ProcessId.own()
+    assert own.alive()
+    assert not ProcessId(own.pid, own.boot, own.start - 1).alive()
+    assert not ProcessId(own.pid, "another boot", own.start).alive()
+    assert not ProcessId(0, own.boot, own.start).alive()
+    assert ProcessId.of(2**22 + 1) is None
+    assert ProcessId.from_json(json.loads(json.dumps(own.to_json()))) == own
+
+
+def test_a_step_of_the_clock_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = ProcessId.own()
+    told = psutil.Process.create_time
+    monkeypatch.setattr(psutil, "boot_time", lambda: 0.0)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: told(self) + 3600)
+    assert own.alive()
+    assert ProcessId.own() == own
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "null", "{}", '"text"', "1e999", "[[[", '{"process": 7}', '{"process": {"pid": "x"}}'),
+        '{"version": null, "command": 1, "environment": [], "workers": "two", "process": null}',
+        json.dumps({"version": "9", "command": [], "environment": {}, "workers": 1, "process": {"pid": 1}}),
+    ],
+)
+def test_a_damaged_record_of_a_slot_is_no_record(tmp_path: Path, content: str) -> None:
+    (tmp_path / "slots/blue").mkdir(parents=True)
+    (tmp_path / "slots/blue/process.json").write_text(content)
+    runtime = ProcessRuntime(DeploySettings(run_dir=tmp_path), environment={})
+    assert not runtime.observe("blue").running
+    assert runtime.heal("blue") is False
+    runtime.keep("blue", kept=True)
+    runtime.stop("blue", grace_s=0)
+
+
+def test_a_record_is_read_again_only_when_it_was_changed(tmp_path: Path) -> None:
+    reads = list[object]()
+
+    def parse(data: object) -> object:
+        reads.append(data)
+        return data
+
+    path = tmp_path / "record.json"
+    here, there = Record(path, parse, lambda value: value), Record(path, parse, lambda value: value)
+    assert here.read() is None
+    assert there.write(1)
+    assert [here.read(), here.read(), there.read()] == [1, 1, 1]
+    assert reads == [1]
+    assert here.write(22)
+    assert there.read() == 22
+
+
+def test_a_record_that_can_not_be_written_is_still_this_process_own(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    record = Record(tmp_path / "file/record.json", lambda value: value, lambda value: value)
+    assert not record.write(7)
+    assert record.read() == 7
