@@ -71,7 +71,7 @@ def deploy(
 
 
 @app.command()
-def canary(  # noqa: PLR0913, PLR0917 - each is an option
+def canary(
     context: typer.Context,
     version: OptionalVersion = None,
     models: Models = None,

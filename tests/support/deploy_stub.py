@@ -1,7 +1,8 @@
 """A small service that speaks the HTTP contract, with faults by order: `python -m tests.support.deploy_stub`.
 
 Environment: PORT, DEPLOYMENT, APP_VERSION, STUB (JSON): version, models, models_loaded, ready, boot_delay, crash,
-real_metrics, p (win probability), delay, error_rate, worse_after (seconds), refuse, grade. The header X-Delay (seconds)
+real_metrics, p (win probability), delay, error_rate, worse_after (seconds), good_in (slots),
+refuse, grade. The header X-Delay (seconds)
 delays one answer, X-Fail names its status.
 """
 
@@ -115,9 +116,9 @@ async def answer_prediction(path: str, scope: dict[str, Any], body: bytes) -> tu
             await asyncio.sleep(delay)
         if headers.get(b"x-fail"):
             return int(headers[b"x-fail"]), b'{"error":{"code":"internal_error","message":"as asked"}}'
-        if CONFIG.get("refuse"):
+        late = SLOT not in CONFIG.get("good_in", ()) and time.time() - STARTED >= CONFIG.get("worse_after", 0)
+        if late and CONFIG.get("refuse"):
             return 400, b'{"error":{"code":"invalid_bet","message":"stub"}}'
-        late = time.time() - STARTED >= CONFIG.get("worse_after", 0)
         if late and RANDOM.random() < CONFIG.get("error_rate", 0):
             Counts.errors["internal_error"] += 1
             return 500, b'{"error":{"code":"internal_error","message":"stub"}}'

@@ -69,7 +69,7 @@ def test_a_good_canary_goes_up_the_ramp_and_becomes_production_whatever_happens_
     ("told", "metric"),
     [
         ({"error_rate": 0.3}, "5xx"),
-        ({"refuse": True}, "4xx"),
+        ({"refuse": True, "worse_after": 5}, "4xx"),
         ({"delay": 0.12}, "p95 latency"),
         ({"grade": "A", "p": 0.9}, "grade mix"),
     ],
@@ -171,7 +171,7 @@ def test_plan_says_what_would_happen_and_changes_nothing(rig: Rig) -> None:
 
 
 def test_production_that_gets_worse_after_a_promotion_goes_back_by_itself(rig: Rig) -> None:
-    rig.release("late", worse_after=8.0, error_rate=0.5)
+    rig.release("late", worse_after=5, good_in=["canary"], error_rate=0.5)
     with rig.traffic(clients=64, pause=0.01):
         rig.run("canary", "--version", "late", "--steps", "50", "--interval", "2s", "--auto")
         assert rig.version() in ("late", "1")
