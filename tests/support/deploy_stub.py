@@ -1,9 +1,8 @@
 """A small service that speaks the HTTP contract, with faults by order: `python -m tests.support.deploy_stub`.
 
 Environment: PORT, DEPLOYMENT, APP_VERSION, STUB (JSON): version, models, models_loaded, ready, boot_delay, crash,
-real_metrics, p (win probability), delay, error_rate, worse_after (seconds), good_in (slots),
-refuse, grade. The header X-Delay (seconds)
-delays one answer, X-Fail names its status.
+real_metrics, p (win probability), delay, error_rate, worse_after (seconds), good_in (slots), refuse, grade. The header
+X-Delay (seconds) delays one answer, X-Fail names its status.
 """
 
 import asyncio
