@@ -1,4 +1,4 @@
-"use strict";
+import { call, make } from "./common.js";
 
 const pretty = (value) => JSON.stringify(value, null, 2);
 

@@ -1,4 +1,4 @@
-"use strict";
+import { call, make, percent } from "./common.js";
 
 const WORDS = {
   stable: "stable", noticeable: "noticeable", drifted: "drifted", too_few_bets: "too few bets yet",

@@ -1,150 +1,127 @@
-"use strict";
+import { byId, call, make } from "./common.js";
+import { FIELDS, NEEDED, formatOf, guess, parseTable, toBets } from "./columns.js";
+import { grade } from "./grading.js";
+import { marketBets, prepareMarket } from "./market.js";
+import { prepare, show } from "./results.js";
 
-const EXAMPLE = `sport,league,market,institution_name,odds
-Basketball,NBA,Moneyline,DraftKings,-110
-Basketball,NBA,1st Half Spread,FanDuel,+150
-Ice Hockey,NHL,Puck Line,BetMGM,-110`;
-const LIMIT = 100;
-const NAMES = { american_odds: "odds", sportsbook: "institution_name", book: "institution_name" };
+const EXAMPLE = `sport,league,market,sportsbook,odds,event,selection,line
+Basketball,NBA,Moneyline,DraftKings,-110,LAL @ BOS,LAL,
+Basketball,NBA,1st Half Spread,FanDuel,+150,PHX @ DEN,PHX,4.5
+Ice Hockey,NHL,Puck Line,BetMGM,-110,MTL @ BOS,MTL,1.5`;
 
-const byId = (id) => document.getElementById(id);
+let table = null, mapping = [];
 
-/** Rows of a CSV text (RFC 4180: quotes, doubled quotes, line breaks within them). */
-function parseCsv(text) {
-  const rows = [];
-  let row = [], cell = "", quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i];
-    if (quoted) {
-      if (char === '"' && text[i + 1] === '"') { cell += '"'; i++; }
-      else if (char === '"') quoted = false;
-      else cell += char;
-    } else if (char === '"' && cell.trim() === "") { quoted = true; cell = ""; }
-    else if (char === ",") { row.push(cell.trim()); cell = ""; }
-    else if (char === "\n") { row.push(cell.trim()); rows.push(row); row = []; cell = ""; }
-    else if (char !== "\r") cell += char;
-  }
-  row.push(cell.trim());
-  rows.push(row);
-  return rows.filter((cells) => cells.some((value) => value !== ""));
-}
-
-/** Bets of a CSV text; empty cells are left out, so that the service names what is missing. */
-function readBets(text) {
-  const [head, ...rows] = parseCsv(text);
-  if (!head || !rows.length) throw new Error("There are no bets: write a head line and a line for each bet.");
-  const names = head.map((name) => NAMES[name.toLowerCase()] || name.toLowerCase());
-  if (!names.includes("odds")) throw new Error("The head line has no column odds.");
-  const known = ["sport", "league", "market", "institution_name", "bet_type", "odds", "odds_format", "is_live", "clv_percentage"];
-  return rows.map((cells) => {
-    const bet = {};
-    names.forEach((name, i) => {
-      const value = cells[i];
-      if (!known.includes(name) || value === undefined || value === "") return;
-      if (name === "is_live") bet[name] = value.toLowerCase();
-      else bet[name] = value;
-    });
-    return bet;
-  });
-}
-
-function chances(prediction) {
-  const width = 100, model = width * prediction.win_probability, implied = width * prediction.implied_probability;
-  const words = `model ${percent(prediction.win_probability)}, implied ${percent(prediction.implied_probability)}`;
-  return make("svg", { class: "chances", viewBox: "0 0 145 34", role: "img", "aria-label": words },
-    make("title", {}, words),
-    make("rect", { class: "bar-model", x: 0, y: 3, width: model.toFixed(1), height: 11, rx: 2 }),
-    make("text", { x: (model + 4).toFixed(1), y: 13 }, percent(prediction.win_probability)),
-    make("rect", { class: "bar-implied", x: 0, y: 19, width: implied.toFixed(1), height: 11, rx: 2 }),
-    make("text", { x: (implied + 4).toFixed(1), y: 29 }, percent(prediction.implied_probability)));
-}
-
-function betWords(bet) {
-  return make("td", {}, make("strong", {}, [bet.sport, bet.league].filter(Boolean).join(" · ") || "(no bet)"), make("br"),
-    [bet.market, bet.institution_name, bet.bet_type].filter(Boolean).join(", "));
-}
-
-function gradedRow(bet, prediction) {
-  const why = make("ul", { class: "why" },
-    ...prediction.warnings.map((words) => make("li", { class: "warning" }, words)),
-    ...(prediction.reasons || []).map((words) => make("li", {}, words)));
-  return make("tr", {},
-    make("td", {}, make("span", { class: `grade grade-${prediction.bet_grade}` }, prediction.bet_grade)),
-    betWords(bet),
-    make("td", { class: "number" }, String(bet.odds)),
-    make("td", {}, chances(prediction)),
-    make("td", { class: "number" }, `${signed(prediction.expected_roi)} %`),
-    make("td", { class: "number" }, `${prediction.recommended_stake_pct.toFixed(2)} %`),
-    make("td", { class: "number" }, percent(prediction.confidence, 0)),
-    make("td", {}, why));
-}
-
-function failedRow(bet, error) {
-  return make("tr", {},
-    make("td", {}, make("span", { class: "error" }, "error")),
-    betWords(bet),
-    make("td", { class: "number" }, String(bet.odds ?? "")),
-    make("td", { colspan: "5", class: "error" }, error.message));
-}
-
-async function grade(event) {
-  event.preventDefault();
-  const message = byId("message");
-  message.textContent = "";
+/** The head line has changed: guess again, and show what becomes of each column. */
+function readHead() {
+  byId("message").textContent = "";
   try {
-    const bets = readBets(byId("bets").value);
-    const rows = [];
-    let good = 0;
-    for (let start = 0; start < bets.length; start += LIMIT) {
-      const headers = { "Content-Type": "application/json" };
-      if (byId("key").value) headers["X-API-Key"] = byId("key").value;
-      const part = bets.slice(start, start + LIMIT);
-      const answer = await call("/api/v1/batch-predict?explain=true&dry_run=true", {
-        method: "POST", headers, body: JSON.stringify({ bets: part }),
-      });
-      good += answer.summary.successful;
-      const made = new Array(part.length);
-      for (const item of answer.predictions) made[item.index] = gradedRow(item.bet, item.prediction);
-      for (const item of answer.errors) made[item.index] = failedRow(item.bet, item.error);
-      rows.push(...made);
-    }
-    byId("rows").replaceChildren(...rows);
-    byId("summary").textContent = `${good} of ${bets.length} ${bets.length === 1 ? "bet" : "bets"} graded.`;
-    byId("results").hidden = false;
-    byId("results-title").focus();
+    const read = parseTable(byId("bets").value);
+    if (!table || read.names.join() !== table.names.join()) mapping = guess(read.names);
+    table = read;
   } catch (error) {
-    message.textContent = error.message;
+    table = null;
+    byId("message").textContent = error.message;
   }
+  showMapping();
+}
+
+function showMapping() {
+  byId("mapping").hidden = !table;
+  if (!table) return;
+  byId("columns").replaceChildren(...table.names.map((name, i) => {
+    const select = make("select", {}, ...["", ...Object.keys(FIELDS)].map((field) => make("option", { value: field }, field || "(not used)")));
+    select.value = mapping[i];
+    select.addEventListener("change", () => {
+      mapping = mapping.map((field, at) => (at === i ? select.value : field === select.value ? "" : field));
+      showMapping();
+    });
+    const example = table.rows.find((cells) => cells[i])?.[i] ?? "";
+    return make("label", { class: mapping[i] ? null : "unused" }, `${name}${example ? ` (${example.slice(0, 24)})` : ""}`, select);
+  }));
+  const missing = NEEDED.filter((field) => !mapping.includes(field));
+  byId("constants").replaceChildren(...missing.filter((field) => field !== "odds").map((field) =>
+    make("label", {}, `${field} of all bets`, make("input", { id: `constant-${field}`, autocomplete: "off", value: byId(`constant-${field}`)?.value ?? "" }))));
+  const unused = table.names.filter((_, i) => !mapping[i]);
+  const prices = table.rows.map((cells) => cells[mapping.indexOf("odds")] ?? "");
+  byId("mapping-words").textContent = [
+    `${table.rows.length} ${table.rows.length === 1 ? "bet" : "bets"}, ${table.names.length} columns.`,
+    unused.length ? `Not used: ${unused.join(", ")}.` : "All columns are used.",
+    mapping.includes("odds") ? `Odds look ${formatOf(prices)}.` : "No column is known as odds: choose one.",
+    missing.length ? `No column for ${missing.join(", ")}.` : "",
+  ].join(" ");
+}
+
+async function run(form, bets) {
+  const buttons = document.querySelectorAll("button[type=submit]");
+  show(null);
+  byId("message").textContent = byId("market-message").textContent = "";
+  for (const button of buttons) button.disabled = true;
+  form.setAttribute("aria-busy", "true");
+  try {
+    const made = bets();
+    show(await grade(made, byId("key").value, (done, all) => { byId("progress").textContent = `Grading … ${done} of ${all}`; }));
+  } catch (error) {
+    byId(form.id === "form" ? "message" : "market-message").textContent = error.message;
+  } finally {
+    byId("progress").textContent = "";
+    form.removeAttribute("aria-busy");
+    for (const button of buttons) button.disabled = false;
+  }
+}
+
+function betsOfTable() {
+  if (!table) readHead();
+  if (!table) throw new Error(byId("message").textContent);
+  if (!mapping.includes("odds")) throw new Error("No column is known as odds: choose one above.");
+  const constants = Object.fromEntries(NEEDED.map((field) => [field, byId(`constant-${field}`)?.value.trim()]).filter(([, text]) => text));
+  return toBets(table, mapping, constants, byId("format").value);
+}
+
+async function load(file) {
+  if (file.size > 20_000_000) {
+    byId("message").textContent = `${file.name} is larger than 20 MB: split it.`;
+    return;
+  }
+  byId("bets").value = await file.text();
+  table = null;
+  readHead();
 }
 
 async function showState() {
   const entry = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
   try {
     const health = await call("/health");
-    byId("state").replaceChildren(
-      entry("State", health.status),
-      entry("Model set", health.model_timestamp || "none"),
-      entry("History", health.history || "none"),
-      entry("Version", health.version),
-      entry("Deployment", health.deployment));
-    const notice = byId("notice");
+    byId("state").replaceChildren(entry("State", health.status), entry("Model set", health.model_timestamp || "none"), entry("History", health.history || "none"),
+      entry("Version", health.version), entry("Deployment", health.deployment));
     const words = [];
     if (health.starter_models) words.push("These are the starter models, trained on simulated bets: do not stake money on them.");
     if (health.reload_error) words.push(`The last new model set was refused: ${health.reload_error}`);
-    notice.textContent = words.join(" ");
-    notice.hidden = !words.length;
+    byId("notice").textContent = words.join(" ");
+    byId("notice").hidden = !words.length;
   } catch (error) {
     byId("state").replaceChildren(entry("State", error.message));
   }
 }
 
 byId("bets").value = EXAMPLE;
-byId("form").addEventListener("submit", grade);
-byId("file").addEventListener("change", async (event) => {
-  const [file] = event.target.files;
-  if (file) byId("bets").value = await file.text();
-  event.target.value = "";
+prepare();
+prepareMarket();
+readHead();
+byId("bets").addEventListener("input", readHead);
+byId("form").addEventListener("submit", (event) => { event.preventDefault(); run(event.target, betsOfTable); });
+byId("market-form").addEventListener("submit", (event) => { event.preventDefault(); run(event.target, marketBets); });
+byId("file").addEventListener("change", async ({ target }) => {
+  if (target.files[0]) await load(target.files[0]);
+  target.value = "";
 });
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => {
+    event.preventDefault();
+    document.body.classList.toggle("dropping", name === "dragover");
+    if (event.dataTransfer?.files[0] && name === "drop") load(event.dataTransfer.files[0]);
+  });
+}
+document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
 byId("bets").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("form").requestSubmit();
 });
