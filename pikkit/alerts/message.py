@@ -60,6 +60,7 @@ def payload_of(
     return {
         "type": "high_grade_bet",
         "grade": prediction["bet_grade"],
+        "play_to": play_to(prediction, bet["odds"]),
         "bet": clean({name: value for name, value in bet.items() if name not in _LEFT_OUT}),
         "prediction": clean({name: value for name, value in prediction.items() if name not in _OF_REQUEST}),
         **clean(dict(about)),
@@ -186,7 +187,7 @@ def _pick(bet: Mapping[str, Any]) -> str:
 
 
 def _kind(bet: Mapping[str, Any]) -> str:
-    kinds = [bet["market"], bet.get("league") or bet["sport"]]
+    kinds = [*([bet["market"]] if bet.get("selection") else []), bet.get("league") or bet["sport"]]
     if bet.get("bet_type") not in (None, "straight"):
         kinds.append(bet["bet_type"])
     return " · ".join(shown(kind, _LONGEST_NAME) for kind in kinds)

@@ -1,4 +1,4 @@
-"""The n8n workflow with the user's values: as a file, or created, updated and activated by n8n's public API."""
+"""The n8n workflow with the user's values: as a file, or created, updated and published by n8n's public API."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = ["WORKFLOW", "SetupError", "fill_workflow", "push_workflow"]
 WORKFLOW = Path(__file__).parents[2] / "monitoring/n8n/pikkit-high-grade-bet.json"
 _TIMEOUT_S = 20.0
 _SENT = ("name", "nodes", "connections", "settings")
+_UNKNOWN = frozenset({404, 405})
 
 
 class SetupError(Exception):
@@ -31,7 +32,8 @@ def fill_workflow(settings: Settings) -> dict[str, Any]:
     values = {
         "__N8N_WEBHOOK_SECRET__": _secret(settings, "n8n_webhook_secret"),
         "__TELEGRAM_CHAT_ID__": settings.telegram_chat_id,
-        "__SUPABASE_URL__": str(settings.supabase_url).rstrip("/") if settings.supabase_url else None,
+        "__SUPABASE_URL__": _address(settings.supabase_url) if settings.supabase_url else None,
+        "__SUPABASE_SCHEMA__": settings.supabase_schema,
     }
     missing = [name.strip("_") for name, value in values.items() if not value]
     if missing:
@@ -47,84 +49,159 @@ def fill_workflow(settings: Settings) -> dict[str, Any]:
 
 
 def push_workflow(settings: Settings, workflow: Mapping[str, Any], transport: httpx.BaseTransport | None = None) -> str:
-    """Create the workflow in n8n with its credentials, or update the one of the same name; activate it.
+    """Create the workflow in n8n with its credentials, or update the one of the same name; publish it.
 
-    A second call changes nothing but what changed: the credentials of an existing workflow are kept as they are.
+    Works with n8n 1.x and 2.x. Tokens and keys that were rotated are renewed in n8n, too.
+
+    Returns:
+        What was done, in a sentence.
 
     Raises:
-        SetupError: a setting is missing, or n8n refused.
+        SetupError: a setting is missing, n8n refused, or what answers is no n8n.
     """
     key = _secret(settings, "n8n_api_key")
     if settings.n8n_base_url is None or key is None:
         raise SetupError("N8N_BASE_URL and N8N_API_KEY must be set: or write a file with --out and import it")
     base = f"{str(settings.n8n_base_url).rstrip('/')}/api/v1"
-    with httpx.Client(base_url=base, headers={"X-N8N-API-KEY": key}, timeout=_TIMEOUT_S, transport=transport) as client:
-        existing = next(
-            (one for one in _all_workflows(client) if one["name"] == workflow["name"]),
-            None,
-        )
-        credentials = _credentials_of(existing) if existing else _make_credentials(client, settings)
+    with httpx.Client(base_url=base, headers={"X-N8N-API-KEY": key}, timeout=_TIMEOUT_S, transport=transport) as http:
+        n8n = _N8n(http)
+        existing = _existing(n8n, workflow["name"])
+        credentials, outdated, told = _credentials(n8n, settings, existing)
         body = {name: workflow[name] for name in _SENT}
         body["nodes"] = [_with_credentials(node, credentials) for node in workflow["nodes"]]
         if existing:
             identifier = str(existing["id"])
-            _call(client, "PUT", f"/workflows/{identifier}", body)
+            n8n.call("PUT", f"/workflows/{identifier}", body)
         else:
-            identifier = str(_call(client, "POST", "/workflows", body)["id"])
-        _call(client, "POST", f"/workflows/{identifier}/activate")
-    return f"workflow {workflow['name']!r} ({identifier}) is {'updated' if existing else 'created'} and active"
+            identifier = str(n8n.call("POST", "/workflows", body)["id"])
+        if n8n.call("POST", f"/workflows/{identifier}/publish", {}, missing_ok=True) is None:  # n8n 1.x
+            n8n.call("POST", f"/workflows/{identifier}/activate")
+        for credential in outdated:
+            n8n.call("DELETE", f"/credentials/{credential}", missing_ok=True)
+    done = "updated" if existing else "created"
+    return f"workflow {workflow['name']!r} ({identifier}) is {done} and active; credentials: {told}"
 
 
-def _all_workflows(client: httpx.Client) -> list[dict[str, Any]]:
+class _N8n:
+    """n8n's public API."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, missing_ok: bool = False) -> Any:
+        """The answer's JSON; None where n8n does not know the path and that is all right.
+
+        Raises:
+            SetupError: it refused, or is no n8n.
+        """
+        try:
+            answer = self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise SetupError(f"n8n did not answer ({type(error).__name__}): check N8N_BASE_URL") from None
+        if missing_ok and answer.status_code in _UNKNOWN:
+            return None
+        if answer.is_redirect or "html" in answer.headers.get("content-type", "") or answer.text.lstrip()[:1] == "<":
+            raise SetupError(
+                f"N8N_BASE_URL answers {method} with {answer.status_code} and a web page, as of a login: "
+                "give n8n's own address, and let /api/v1 pass whatever stands before it"
+            )
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise SetupError("n8n does not know N8N_API_KEY: make one in n8n (Settings > n8n API)")
+        if answer.status_code in _UNKNOWN:
+            raise SetupError(
+                f"n8n has no {method} {path.partition('?')[0]}: it must be n8n 1.x or 2.x with its public API turned on"
+            )
+        if not answer.is_success:
+            raise SetupError(
+                f"n8n refused {method} {path.partition('?')[0]} with {answer.status_code}: {_words(answer)}"
+            )
+        try:
+            return answer.json() if answer.content else {}
+        except ValueError:
+            raise SetupError(f"what answers at N8N_BASE_URL is no n8n: {answer.text[:100]!r}") from None
+
+
+def _words(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["message"])[:500]
+    except (ValueError, LookupError, TypeError):
+        return answer.text[:300]
+
+
+def _existing(n8n: _N8n, name: str) -> dict[str, Any] | None:
+    """The workflow of that name, if there is one.
+
+    Raises:
+        SetupError: there is, but archived.
+    """
     found: list[dict[str, Any]] = []
     cursor = ""
     while True:
-        page = _call(client, "GET", f"/workflows?limit=100{f'&cursor={cursor}' if cursor else ''}")
-        found += page["data"]
+        page = n8n.call("GET", f"/workflows?limit=100{f'&cursor={cursor}' if cursor else ''}")
+        if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+            raise SetupError("what answers at N8N_BASE_URL is no n8n: /api/v1/workflows lists no workflows")
+        found += [one for one in page["data"] if one["name"] == name]
         cursor = page.get("nextCursor") or ""
         if not cursor:
-            return found
+            break
+    living = [one for one in found if not one.get("isArchived")]
+    if found and not living:
+        raise SetupError(
+            f"workflow {name!r} ({found[0]['id']}) is archived: unarchive or delete it in n8n, then repeat"
+        )
+    return living[0] if living else None
 
 
-def _make_credentials(client: httpx.Client, settings: Settings) -> dict[str, dict[str, str]]:
+def _credentials(
+    n8n: _N8n, settings: Settings, existing: Mapping[str, Any] | None
+) -> tuple[dict[str, dict[str, str]], list[str], str]:
+    """Credentials by kind, ids that are no longer needed, and what was done."""
     token, key = _secret(settings, "telegram_bot_token"), _secret(settings, "supabase_service_key")
-    if token is None or key is None:
-        raise SetupError("TELEGRAM_BOT_TOKEN and SUPABASE_SERVICE_KEY must be set: n8n gets them as credentials")
     wanted = {
-        "telegramApi": (
-            "Pikkit Telegram",
-            {"accessToken": token, "baseUrl": str(settings.telegram_api_url).rstrip("/")},
-        ),
-        "supabaseApi": ("Pikkit Supabase", {"host": str(settings.supabase_url).rstrip("/"), "serviceRole": key}),
+        "telegramApi": ("Pikkit Telegram", {"accessToken": token, "baseUrl": _address(settings.telegram_api_url)}),
+        "supabaseApi": ("Pikkit Supabase", {"host": _address(settings.supabase_url), "serviceRole": key}),
     }
-    made = {}
+    held = _credentials_of(existing) if existing else {}
+    missing = {"telegramApi": not token, "supabaseApi": not key}
+    if any(missing[kind] and kind not in held for kind in wanted):
+        raise SetupError("TELEGRAM_BOT_TOKEN and SUPABASE_SERVICE_KEY must be set: n8n gets them as credentials")
+    made: dict[str, dict[str, str]] = {}
+    outdated, told = [], []
     for kind, (name, data) in wanted.items():
-        answer = _call(client, "POST", "/credentials", {"name": name, "type": kind, "data": data})
-        made[kind] = {"id": str(answer["id"]), "name": name}
-    return made
+        if missing[kind]:
+            made[kind] = held[kind]
+            told.append(f"{name} kept as it is, as its secret is not set here")
+            continue
+        body = {"name": name, "type": kind, "data": data}
+        if kind in held:
+            if n8n.call("PATCH", f"/credentials/{held[kind]['id']}", body, missing_ok=True) is not None:
+                made[kind] = held[kind]
+                told.append(f"{name} updated")
+                continue
+            outdated.append(held[kind]["id"])  # n8n 1.x can't update one, or it is gone
+        made[kind] = {"id": str(n8n.call("POST", "/credentials", body)["id"]), "name": name}
+        told.append(f"{name} {'replaced' if kind in held else 'created'}")
+    return made, outdated, ", ".join(told)
 
 
 def _credentials_of(workflow: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    return {kind: value for node in workflow["nodes"] for kind, value in node.get("credentials", {}).items()}
+    """Those that its nodes use; a node may have none."""
+    return {
+        kind: value
+        for node in workflow["nodes"]
+        for kind, value in (node.get("credentials") or {}).items()
+        if value and value.get("id")
+    }
 
 
 def _with_credentials(node: Mapping[str, Any], credentials: Mapping[str, dict[str, str]]) -> dict[str, Any]:
     if "credentials" not in node:
         return dict(node)
-    return {**node, "credentials": {kind: credentials.get(kind, own) for kind, own in node["credentials"].items()}}
+    return {**node, "credentials": {kind: credentials[kind] for kind in node["credentials"]}}
 
 
-def _call(client: httpx.Client, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    try:
-        answer = client.request(method, path, json=body)
-    except httpx.HTTPError as error:
-        raise SetupError(f"n8n did not answer ({type(error).__name__}): check N8N_BASE_URL") from None
-    if not answer.is_success:
-        raise SetupError(
-            f"n8n refused {method} {path.partition('?')[0]} with {answer.status_code}: {answer.text[:300]}"
-        )
-    content: dict[str, Any] = answer.json()
-    return content
+def _address(url: object) -> str:
+    return str(url).rstrip("/")
 
 
 def _secret(settings: Settings, name: str) -> str | None:

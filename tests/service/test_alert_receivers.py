@@ -7,16 +7,13 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-import httpx
 import pytest
 
 from pikkit.alerts.message import Alert
-from pikkit.alerts.n8n_setup import SetupError, fill_workflow, push_workflow
 from pikkit.alerts.receivers.n8n import SIGNATURE_HEADER, N8nWebhook
 from pikkit.alerts.receivers.port import Later, Refused
 from pikkit.alerts.receivers.supabase import SupabaseTable
 from pikkit.alerts.receivers.telegram import Telegram
-from pikkit.settings import Settings
 from tests.support.alerts import an_alert
 from tests.support.ports import free_port
 from tests.support.receiver import Answer, Call, StandIn, dripping
@@ -165,7 +162,7 @@ def test_n8n_gets_the_whole_payload_signed() -> None:
     assert call.headers[SIGNATURE_HEADER.lower()] == expected
     assert set(call.json) == {
         "type", "alert_id", "grade", "bet", "prediction", "environment", "deployment", "model_version", "timestamp",
-        "seen_at", "identity", "step", "message",
+        "seen_at", "identity", "step", "message", "play_to",
     }  # fmt: skip
     assert call.json["type"] == "high_grade_bet"
     assert call.json["bet"]["market"] == "A & B <1.5 🏀"
@@ -251,76 +248,3 @@ def test_supabase_refusals_are_parked_with_postgrests_words(status: int, body: d
 def test_a_database_that_is_away_or_full_is_tried_again(code: str) -> None:
     with StandIn(answer(503, {"code": code, "message": "later"})) as stand_in, pytest.raises(Later):
         into_supabase(stand_in.url, an_alert())
-
-
-SETTINGS: dict[str, Any] = {
-    "n8n_webhook_secret": 'with "quotes"',
-    "telegram_chat_id": "-100200",
-    "telegram_bot_token": TOKEN,
-    "supabase_url": "https://project.example",
-    "supabase_service_key": ROLE,
-    "n8n_base_url": "https://n8n.example",
-    "n8n_api_key": "key-of-n8n",
-}
-
-
-def test_the_workflow_is_filled_with_the_users_values() -> None:
-    workflow = fill_workflow(Settings(_env_file=None, **SETTINGS))
-    text = json.dumps(workflow)
-    assert "__" not in text.replace("__rl", "")
-    [crypto] = [node for node in workflow["nodes"] if node["type"].endswith(".crypto")]
-    assert crypto["parameters"]["secret"] == 'with "quotes"'
-    assert TOKEN not in text
-    assert ROLE not in text
-    names = {node["name"] for node in workflow["nodes"]}
-    for source, outputs in workflow["connections"].items():
-        assert source in names
-        assert all(link["node"] in names for output in outputs["main"] for link in output)
-
-
-def test_without_values_it_says_which() -> None:
-    with pytest.raises(SetupError, match="N8N_WEBHOOK_SECRET, TELEGRAM_CHAT_ID, SUPABASE_URL"):
-        fill_workflow(Settings(_env_file=None))
-
-
-def test_setting_up_n8n_twice_makes_one_active_workflow_and_one_pair_of_credentials() -> None:
-    workflows: dict[str, dict[str, Any]] = {}
-    credentials: list[dict[str, Any]] = []
-
-    def n8n(request: httpx.Request) -> httpx.Response:
-        assert request.headers["x-n8n-api-key"] == "key-of-n8n"
-        path, body = request.url.path.removeprefix("/api/v1"), json.loads(request.content or b"null")
-        match request.method, path.strip("/").split("/"):
-            case "GET", ["workflows"]:
-                return httpx.Response(200, json={"data": list(workflows.values()), "nextCursor": None})
-            case "POST", ["credentials"]:
-                credentials.append(body)
-                return httpx.Response(200, json={"id": f"c{len(credentials)}", "name": body["name"]})
-            case "POST", ["workflows"]:
-                workflows["w1"] = {**body, "id": "w1", "active": False}
-                return httpx.Response(200, json=workflows["w1"])
-            case "PUT", ["workflows", identifier]:
-                workflows[identifier] = {**workflows[identifier], **body}
-                return httpx.Response(200, json=workflows[identifier])
-            case "POST", ["workflows", identifier, "activate"]:
-                workflows[identifier]["active"] = True
-                return httpx.Response(200, json=workflows[identifier])
-        return httpx.Response(405, json={"message": "unexpected"})
-
-    settings = Settings(_env_file=None, **SETTINGS)
-    transport = httpx.MockTransport(n8n)
-    assert "created" in push_workflow(settings, fill_workflow(settings), transport)
-    assert "updated" in push_workflow(settings, fill_workflow(settings), transport)
-    [made] = workflows.values()
-    assert made["active"]
-    assert [one["type"] for one in credentials] == ["telegramApi", "supabaseApi"]
-    used = {json.dumps(node["credentials"]) for node in made["nodes"] if "credentials" in node}
-    assert all('"c1"' in one or '"c2"' in one for one in used)
-
-
-def test_what_n8n_refuses_is_said_without_the_key() -> None:
-    settings = Settings(_env_file=None, **SETTINGS)
-    transport = httpx.MockTransport(lambda _request: httpx.Response(401, json={"message": "unauthorized"}))
-    with pytest.raises(SetupError, match="401") as caught:
-        push_workflow(settings, fill_workflow(settings), transport)
-    assert "key-of-n8n" not in str(caught.value)

@@ -1,56 +1,103 @@
 """The workflow in a real n8n, with stand-ins for Telegram and Supabase."""
 
 import json
+import os
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from pikkit.alerts.admission import Admission, Limits
+from pikkit.alerts.clock import SystemClock
+from pikkit.alerts.delivery import Courier, Patience
 from pikkit.alerts.message import Alert
-from pikkit.alerts.n8n_setup import fill_workflow
+from pikkit.alerts.n8n_setup import SetupError, fill_workflow, push_workflow
+from pikkit.alerts.outbox import Outbox
 from pikkit.alerts.receivers.n8n import N8nWebhook
 from pikkit.alerts.receivers.port import Later, Refused
 from pikkit.settings import Settings
-from tests.support.alerts import an_alert
-from tests.support.n8n import N8n, n8n_binary
+from tests.support.alerts import an_alert, sighting
+from tests.support.n8n import N8n, n8n_command
 from tests.support.receiver import Answer, Call, StandIn
 
 pytestmark = [pytest.mark.system, pytest.mark.n8n]
 
 SECRET = 'shared "secret" of both'
+PATH = "pikkit-high-grade-bet"
 
 
 class Backends:
-    """Telegram and a PostgREST that keeps rows by alert_id."""
+    """Telegram, and a PostgREST that keeps rows by alert_id."""
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Any]] = {}
-        self.telegram_status = 200
+        self.telegram_says: tuple[int, dict[str, Any]] | None = None
+        self.supabase_says: tuple[int, dict[str, Any]] | None = None
+        self.takes_s = 0.0
+        self._lock = threading.Lock()
         self.telegram = StandIn(self._telegram)
         self.supabase = StandIn(self._supabase)
 
+    def reset(self) -> None:
+        self.rows.clear()
+        self.telegram.calls.clear()
+        self.supabase.calls.clear()
+        self.telegram_says = self.supabase_says = None
+        self.takes_s = 0.0
+
+    @property
+    def shown(self) -> Counter[str]:
+        return Counter(call.json["text"] for call in self.telegram.calls)
+
     def _telegram(self, _call: Call) -> Answer:
-        if self.telegram_status == 200:
-            return 200, {}, json.dumps({"ok": True, "result": {"message_id": 7, "text": "…"}}).encode()
-        told = {"ok": False, "error_code": self.telegram_status, "description": "told why"}
-        return self.telegram_status, {}, json.dumps(told).encode()
+        time.sleep(self.takes_s)
+        status, body = self.telegram_says or (200, {"ok": True, "result": {"message_id": 7, "text": "…"}})
+        return status, {}, json.dumps(body).encode()
 
     def _supabase(self, call: Call) -> Answer:
-        if call.method == "POST":
-            row = self.rows.setdefault(call.json["alert_id"], {"notified_at": None})
+        if self.supabase_says:
+            status, body = self.supabase_says
+            return status, {"retry-after": "33"}, json.dumps(body).encode()
+        with self._lock:
+            if call.method == "POST":
+                fresh = call.json["alert_id"] not in self.rows
+                row = self.rows.setdefault(call.json["alert_id"], {"notified_at": None, **call.json})
+                return 201, {}, json.dumps([row] if fresh else []).encode()
+            query = httpx.QueryParams(call.path.partition("?")[2])
+            row = self.rows.get(query["alert_id"].removeprefix("eq."), {})
+            if call.method == "GET":
+                return 200, {}, json.dumps([{"notified_at": row["notified_at"]}] if row else []).encode()
+            now = query.get("or", "").rpartition("lt.")[2].rstrip(")")
+            held = bool(now) and row["lease_until"] >= now
+            if not row or held or (row["notified_at"] and "notified_at" in query):
+                return 200, {}, b"[]"
             row.update(call.json)
-            return 201, {}, json.dumps([row]).encode()
-        identifier = call.path.split("alert_id=eq.")[1]
-        self.rows[identifier].update(call.json)
-        return 204, {}, b""
+            return 200, {}, json.dumps([row]).encode()
+
+
+def settings(backends: Backends, **more: Any) -> Settings:
+    return Settings(
+        _env_file=None,
+        n8n_webhook_secret=SECRET,
+        telegram_chat_id="-100200",
+        telegram_bot_token="123:abc",
+        telegram_api_url=backends.telegram.url,
+        supabase_url=backends.supabase.url,
+        supabase_service_key="sb_secret_x",
+        **more,
+    )
 
 
 @pytest.fixture(scope="module")
 def backends() -> Iterator[Backends]:
-    n8n_binary()  # before anything is started
+    n8n_command()  # before anything is started
     made = Backends()
     with made.telegram, made.supabase:
         yield made
@@ -58,104 +105,126 @@ def backends() -> Iterator[Backends]:
 
 @pytest.fixture(scope="module")
 def n8n(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8n]:
-    settings = Settings(
-        _env_file=None,
-        n8n_webhook_secret=SECRET,
-        telegram_chat_id="-100200",
-        supabase_url=backends.supabase.url,
-    )
-    folder: Path = tmp_path_factory.mktemp("n8n")
-    credentials = [
-        {
-            "id": "pikkitTelegram01",
-            "name": "Pikkit Telegram",
-            "type": "telegramApi",
-            "data": {"accessToken": "123:abc", "baseUrl": backends.telegram.url},
-        },
-        {
-            "id": "pikkitSupabase01",
-            "name": "Pikkit Supabase",
-            "type": "supabaseApi",
-            "data": {"host": backends.supabase.url, "serviceRole": "sb_secret_x"},
-        },
-    ]
-    running = N8n(folder, fill_workflow(settings), credentials)
+    """Set up by our own command, as a user does."""
+    running = N8n(tmp_path_factory.mktemp("n8n"))
     try:
-        _wait_for_webhook(running)
+        running.start()
+        running.key = running.api_key()
+        mine = settings(backends, n8n_base_url=running.url, n8n_api_key=running.key)
+        said = push_workflow(mine, fill_workflow(mine))
+        assert "is created and active; credentials: Pikkit Telegram created, Pikkit Supabase created" in said
+        running.wait_for_webhook(PATH)
         yield running
     finally:
         running.stop()
 
 
-def _wait_for_webhook(n8n: N8n) -> None:
-    """Webhooks come a few seconds after /healthz; an unsigned call is refused without a trace."""
-    for _ in range(120):
-        status = httpx.post(f"{n8n.url}/webhook/pikkit-high-grade-bet", json={}, timeout=10).status_code
-        if status == 401:
-            return
-        time.sleep(0.5)
-    raise AssertionError(f"the webhook did not come up (last status {status}):\n{n8n.tail()}")
-
-
 @pytest.fixture(autouse=True)
-def clean(request: pytest.FixtureRequest) -> None:
-    made: Backends = request.getfixturevalue("backends")
-    request.getfixturevalue("n8n")
-    made.rows.clear()
-    made.telegram.calls.clear()
-    made.supabase.calls.clear()
-    made.telegram_status = 200
+def clean(backends: Backends, n8n: N8n) -> None:
+    assert n8n.url
+    backends.reset()
 
 
-def alert(grade: Any = "A", market: str = "A & B <1.5 🏀") -> Alert:
-    return an_alert(grade, market=market)
+def alert(grade: Any = "A", market: str = "A & B <1.5 🏀", **bet: Any) -> Alert:
+    return an_alert(grade, market=market, **bet)
 
 
 def send(n8n: N8n, sent: Alert, secret: str | None = SECRET) -> None:
-    receiver = N8nWebhook(f"{n8n.url}/webhook/pikkit-high-grade-bet", secret)
-    try:
+    with closing(N8nWebhook(f"{n8n.url}/webhook/{PATH}", secret)) as receiver:
         receiver.send(sent)
-    finally:
-        receiver.close()
 
 
 @pytest.mark.parametrize("grade", ["A", "B"])
-def test_an_alert_is_shown_once_with_its_grades_own_message_and_stored(
+def test_an_alert_is_shown_as_telegram_gets_it_directly_and_stored_with_all_of_it(
     n8n: N8n, backends: Backends, grade: str
 ) -> None:
-    sent = alert(grade)
+    sent = alert(grade, institution_name="😀" * 199, url="https://a.example/x")
     send(n8n, sent)
     [message] = backends.telegram.calls
     assert message.path == "/bot123:abc/sendMessage"
-    assert f"Grade {grade} bet" in message.json["text"]
-    assert "A &amp; B &lt;1.5 🏀" in message.json["text"]
+    assert message.json["text"] == sent.payload["message"]
     assert message.json["chat_id"] == "-100200"
     assert message.json["parse_mode"] == "HTML"
     [row] = backends.rows.values()
-    assert row["alert_id"] == sent.alert_id
-    assert row["bet"]["market"] == "A & B <1.5 🏀"
+    told = {name: row[name] for name in ("alert_id", "grade", "event", "selection", "line", "odds", "url", "play_to")}
+    bet = sent.payload["bet"]
+    assert told == {
+        "alert_id": sent.alert_id,
+        "grade": grade,
+        **{name: bet[name] for name in ("event", "selection", "line", "odds", "url")},
+        "play_to": sent.payload["play_to"],
+    }
+    assert row["message"] == sent.payload["message"]
+    assert row["bet"]["institution_name"] == "😀" * 199
     assert row["notified_at"]
-    assert [call.method for call in backends.supabase.calls] == ["POST", "PATCH"]
 
 
 def test_the_same_alert_again_is_not_shown_again(n8n: N8n, backends: Backends) -> None:
     for _ in range(3):
         send(n8n, alert())
     assert len(backends.telegram.calls) == 1
-    assert len(backends.rows) == 1
 
 
-def test_a_failing_telegram_is_answered_so_that_it_is_sent_again_and_then_shown_once(
-    n8n: N8n, backends: Backends
+def test_the_same_alert_five_times_in_parallel_is_shown_once(n8n: N8n, backends: Backends) -> None:
+    backends.takes_s = 0.5
+
+    def once(_number: int) -> str:
+        try:
+            send(n8n, alert())
+        except Later as reason:
+            return reason.reason[:3]
+        return "200"
+
+    with ThreadPoolExecutor(5) as pool:
+        answers = Counter(pool.map(once, range(5)))
+    assert len(backends.telegram.calls) == 1
+    assert answers["200"] >= 1
+    assert set(answers) <= {"200", "425"}
+
+
+@pytest.mark.parametrize(
+    ("status", "description", "outcome", "wait"),
+    [
+        (403, "Forbidden: bot was blocked by the user", Refused, None),
+        (400, "Bad Request: chat not found", Refused, None),
+        (401, "Unauthorized", Refused, None),
+        (429, "Too Many Requests: retry after 17", Later, 17),
+        (500, "Internal Server Error", Later, None),
+    ],
+)
+def test_telegrams_true_cause_comes_back_and_it_can_be_sent_again(
+    n8n: N8n, backends: Backends, status: int, description: str, outcome: type[Exception], wait: float | None
 ) -> None:
-    backends.telegram_status = 500
-    with pytest.raises(Later):
+    backends.telegram_says = (status, {"ok": False, "error_code": status, "description": description})
+    with pytest.raises(outcome) as caught:
         send(n8n, alert())
-    backends.telegram_status = 200
+    if wait:
+        assert isinstance(caught.value, Later)
+        assert caught.value.after_s == wait
+        assert caught.value.everybody
+    backends.telegram_says = None
     backends.telegram.calls.clear()
-    send(n8n, alert())
+    for _ in range(50):  # the claim is given back right after the answer
+        try:
+            send(n8n, alert())
+            break
+        except Later:
+            time.sleep(0.1)
     send(n8n, alert())
     assert len(backends.telegram.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "said"),
+    [(404, Refused, "422"), (401, Refused, "422"), (429, Later, "429"), (503, Later, "502")],
+)
+def test_supabases_true_cause_comes_back(
+    n8n: N8n, backends: Backends, status: int, outcome: type[Exception], said: str
+) -> None:
+    backends.supabase_says = (status, {"code": "PGRST205", "message": "told why"})
+    with pytest.raises(outcome, match=f"{said}.*told why"):
+        send(n8n, alert())
+    assert not backends.telegram.calls
 
 
 @pytest.mark.parametrize("secret", [None, "another secret"])
@@ -166,7 +235,62 @@ def test_a_missing_or_wrong_signature_is_refused(n8n: N8n, backends: Backends, s
     assert not backends.supabase.calls
 
 
-def test_another_grade_is_refused(n8n: N8n, backends: Backends) -> None:
+def test_another_grade_is_refused_and_not_stored(n8n: N8n, backends: Backends) -> None:
     with pytest.raises(Refused, match="422"):
         send(n8n, alert("C"))
-    assert not backends.telegram.calls
+    assert not backends.supabase.calls
+
+
+def test_set_up_again_it_renews_what_was_rotated_and_says_what_is_archived(n8n: N8n, backends: Backends) -> None:
+    rotated = settings(backends, n8n_base_url=n8n.url, n8n_api_key=n8n.key).model_copy(
+        update={"telegram_bot_token": Settings(_env_file=None, telegram_bot_token="456:new").telegram_bot_token}
+    )
+    said = push_workflow(rotated, fill_workflow(rotated))
+    assert "is updated and active; credentials: Pikkit Telegram updated, Pikkit Supabase updated" in said
+    n8n.wait_for_webhook(PATH)
+    send(n8n, alert())
+    assert backends.telegram.calls[0].path == "/bot456:new/sendMessage"
+    other = {**fill_workflow(rotated), "name": "To be archived"}
+    other["nodes"] = [
+        {**node, "webhookId": "other", "parameters": {**node["parameters"], "path": "other"}}
+        if "webhookId" in node
+        else node
+        for node in other["nodes"]
+    ]
+    identifier = push_workflow(rotated, other).partition("(")[2].partition(")")[0]
+    httpx.post(
+        f"{n8n.url}/api/v1/workflows/{identifier}/archive", headers={"X-N8N-API-KEY": n8n.key}
+    ).raise_for_status()
+    with pytest.raises(SetupError, match="archived"):
+        push_workflow(rotated, other)
+
+
+def test_a_restart_under_load_loses_nothing_and_doubles_nothing(n8n: N8n, backends: Backends, tmp_path: Path) -> None:
+    """The receiver is restarted in the midst; what was under way is sent again, by the same key."""
+    clock = SystemClock()
+    outbox = Outbox(tmp_path, clock)
+    count = int(os.environ.get("PIKKIT_ALERTS", "60"))  # the acceptance run has 300
+    courier = Courier(outbox, N8nWebhook(f"{n8n.url}/webhook/{PATH}", SECRET), None, clock, patience=Patience(1e6, 1e6))
+    admission = Admission(outbox, Limits(per_hour=0))
+    admission.admit([sighting(clock, event=f"game {i}", starts_at=None) for i in range(count)])
+
+    def restart() -> None:
+        time.sleep(1)
+        n8n.stop()
+        n8n.start()
+
+    restarted = threading.Thread(target=restart)
+    restarted.start()
+    end = time.monotonic() + 240
+    try:
+        while outbox.figures().depth and time.monotonic() < end:
+            if not courier.run_once():
+                time.sleep(0.05)
+        restarted.join()
+    finally:
+        courier.close()
+    assert outbox.figures().depth == 0
+    assert outbox.figures().parked == 0
+    shown = Counter(text.partition("game ")[2].partition("<")[0] for text in backends.shown.elements())
+    assert len(shown) == count
+    assert set(shown.values()) == {1}

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from postgrest.exceptions import APIError
 
-from pikkit.alerts.message import Alert, play_to
+from pikkit.alerts.message import Alert
 from pikkit.alerts.receivers.deadline import client
 from pikkit.alerts.receivers.port import Claim, Held, Later, later_or_refused, network_failure, refuse_pages
 from pikkit.supabase_client import project
@@ -128,7 +128,6 @@ class SupabaseTable:
 def row_of(alert: Alert) -> dict[str, Any]:
     """The alert as a row: what one looks for in columns of its own, the rest as JSON."""
     payload, bet = alert.payload, alert.payload["bet"]
-    end = play_to(payload["prediction"], bet["odds"]) if bet else None
     return {
         "alert_id": alert.alert_id,
         "kind": payload["type"],
@@ -136,7 +135,7 @@ def row_of(alert: Alert) -> dict[str, Any]:
         "step": payload.get("step", 0),
         "grade": payload["grade"],
         **{name: bet.get(name) for name in _OF_BET},
-        "play_to": end,
+        "play_to": payload.get("play_to"),
         "bet": bet,
         "prediction": payload["prediction"],
         "message": payload["message"],
