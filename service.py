@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import bentoml
-from bentoml.models import BentoModel
 
 from pikkit.bento import apis, options
 from pikkit.bento.image import container_image
 from pikkit.bento.lazy import LazyApplication
+from pikkit.bento.lineage import ServedModels
 from pikkit.bento.run_folder import prepare_runtime_dir
+from pikkit.bento.server import bound_connections, close_control_endpoint
 from pikkit.bets.bet import Bet
 from pikkit.bets.prediction import BatchAnswer, Prediction
-from pikkit.models.conversion import STORE_NAME
 from pikkit.settings import Settings
 from pikkit.telemetry.logs import configure
 from pikkit.web.mounted import mounted
@@ -28,6 +28,8 @@ NAME = "pikkit_ml_api"
 SETTINGS = Settings.load()
 configure(SETTINGS)
 RUNTIME_DIR = prepare_runtime_dir(SETTINGS.data_dir, SETTINGS.deployment)
+close_control_endpoint()
+bound_connections()
 
 
 def _build() -> Application:
@@ -59,7 +61,7 @@ class Fronted(bentoml.Service):
 class PikkitMlApi:
     """Grades sports bets."""
 
-    models = BentoModel(f"{STORE_NAME}:latest")  # for BentoML's records; what serves follows MODEL_DIR and imports
+    models = ServedModels(SETTINGS.model_dir)
 
     def __init__(self) -> None:
         APPLICATION.get().load()

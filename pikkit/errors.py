@@ -11,7 +11,8 @@ PikkitError
 │   ├── TooSlow             408 request_timeout      the body did not arrive in time
 │   ├── ModelsRefused       409 models_refused       what lies in MODEL_DIR can't be served
 │   ├── BodyTooLarge        413 body_too_large
-│   └── UnsupportedMedia    415 unsupported_media_type
+│   ├── UnsupportedMedia    415 unsupported_media_type
+│   └── HeadersTooLarge     431 headers_too_large
 ├── InternalError           500 internal_error       a fault of ours; the log has the cause
 ├── ServiceError            the caller may try again
 │   ├── Overloaded          503 overloaded
@@ -31,6 +32,7 @@ __all__ = [
     "BodyTooLarge",
     "ErrorBody",
     "Forbidden",
+    "HeadersTooLarge",
     "InternalError",
     "InvalidBet",
     "InvalidRequest",
@@ -156,6 +158,13 @@ class UnsupportedMedia(RequestError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class HeadersTooLarge(RequestError):
+    """The headers exceed the limit."""
+
+    status = 431
+    code = "headers_too_large"
 
 
 class InternalError(PikkitError):

@@ -26,6 +26,14 @@ def _store() -> Path:
     return folder
 
 
+def stocked(folder: Path) -> Path:
+    """A store of its own in `folder`, with the models of the checkout."""
+    store = folder / "bentoml"
+    if not store.exists():
+        shutil.copytree(_store(), store)
+    return store
+
+
 class Server(Process):
     """A running service; `url` is its address, `ready_after` the seconds until /ready answered 200.
 
@@ -36,8 +44,8 @@ class Server(Process):
         self.port = int(settings.pop("PORT", 0)) if "PORT" in settings else free_port()  # type: ignore[arg-type]
         self.url = f"http://127.0.0.1:{self.port}"
         store = folder / "bentoml"
-        if not settings.keys() & {"MODEL_DIR", "BENTOML_HOME"} and not store.exists():
-            shutil.copytree(_store(), store)
+        if not settings.keys() & {"MODEL_DIR", "BENTOML_HOME"}:
+            stocked(folder)
         env = {
             "PORT": str(self.port),
             "MODEL_DIR": str(root() / "models"),

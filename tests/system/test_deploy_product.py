@@ -18,6 +18,7 @@ from tests.support.model_files import write_set
 from tests.support.need import root
 from tests.support.ports import free_block, free_port
 from tests.support.processes import Process
+from tests.support.raw_http import WRITTEN, exchanged, request
 from tests.support.server import Server
 from tests.support.simulated import write_bets
 
@@ -60,10 +61,17 @@ def test_the_deployed_product_keeps_its_contract_under_verify(stack: Stack) -> N
     stack.run("verify", "--version", "9.9.9", "--requests", "0", code=8)
 
 
-def test_what_is_for_operators_is_closed_from_outside(stack: Stack) -> None:
-    for path in ("/metrics", "/api/v1/reload-models"):
-        method = "POST" if "reload" in path else "GET"
-        assert httpx.request(method, stack.url + path).status_code in (403, 404)
+def test_through_nginx_no_way_to_write_a_path_opens_what_is_for_operators_or_leads_anywhere_else(stack: Stack) -> None:
+    paths = [("GET", "/metrics"), ("POST", "/api/v1/reload-models"), ("GET", "/api/v1/model-info")]
+    exact = ("{0}", "{0}?", "http://evil.example{0}")
+    asked = [(method, form.format(path)) for method, path in paths for form in (*exact, *WRITTEN)]
+    answers = exchanged(stack.port, [request(method, path) for method, path in asked])
+    for (method, path), (status, answer) in zip(asked, answers, strict=True):
+        assert status in ((200, 400, 404) if "model-info" in path else (400, 403, 404)), (method, path, answer)
+        assert (status == 200) == (path in [form.format("/api/v1/model-info") for form in exact])
+        assert b'{"error":{"code"' in answer or status == 200, (path, answer)
+        assert b"location:" not in answer.lower()
+        assert b"evil.example" not in answer
 
 
 def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients_nor_by_the_extension(

@@ -1,0 +1,232 @@
+"""What a user of BentoML counts on, with BentoML's own clients and commands."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.need import root
+from tests.support.ports import free_port
+from tests.support.processes import Process
+from tests.support.server import Server, stocked
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
+NOBODY = 65534
+OF_THE_USER = """
+import bentoml
+from service import PikkitMlApi
+
+class Auth:
+    def __init__(self, app): self.app = app
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http" and (b"x-mine", b"yes") not in scope["headers"]:
+            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"members only"})
+        else:
+            await self.app(scope, receive, send)
+
+PikkitMlApi.add_asgi_middleware(Auth)
+"""
+CLIENTS = """
+import asyncio, json, sys
+import bentoml
+
+url, bet = json.loads(sys.argv[1])
+told = {}
+with bentoml.SyncHTTPClient(url) as client:
+    told["sync"] = client.predict({**bet, "dry_run": True})
+    told["many"] = client.batch_predict(bets=[bet, {"sport": "x"}], dry_run=True)
+    try:
+        client.predict({**bet, "odds": 7})
+    except bentoml.exceptions.BentoMLException as error:
+        told["refused"] = repr(error)
+
+async def scenario():
+    async with bentoml.AsyncHTTPClient(url) as client:
+        told["async"] = await client.predict(bet)
+
+asyncio.run(scenario())
+print(json.dumps(told))
+"""
+DEPENDENT = """
+import bentoml
+from service import PikkitMlApi
+
+@bentoml.service
+class Best:
+    pikkit = bentoml.depends(PikkitMlApi)
+
+    @bentoml.api
+    async def best(self, bets: list[dict]) -> dict:
+        one = await self.pikkit.to_async.predict(bets[0])
+        many = await self.pikkit.to_async.batch_predict(bets=bets)
+        return {"one": one, "many": many}
+"""
+
+
+def serve(folder: Path, target: str, *options: str, **environment: str) -> Process:
+    """`bentoml serve` as a user types it, in the checkout, with a module of the user's own on the path."""
+    settings = {
+        "BENTOML_HOME": str(stocked(folder)),
+        "DATA_DIR": str(folder / "data"),
+        "ALERTS_ENABLED": "false",
+        "PYTHONPATH": str(folder),
+        **environment,
+    }
+    command = [sys.executable, "-m", "bentoml", "serve", target, *options]
+    return Process(command, log=folder / "serve.log", env=settings, cwd=root())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("bentoml"), ACCESS_LOG=1) as running:
+        yield running
+
+
+def without_time(prediction: dict[str, Any]) -> dict[str, Any]:
+    return {**prediction, "timestamp": ""}
+
+
+def test_both_clients_find_the_apis_by_name_and_get_what_http_gets(server: Server) -> None:
+    expected = without_time(httpx.post(f"{server.url}/api/v1/predict", json=BET).json())
+    asked = json.dumps([server.url, BET])
+    done = subprocess.run([sys.executable, "-c", CLIENTS, asked], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert without_time(told["sync"]) == without_time(told["async"]) == expected
+    assert without_time(told["many"]["predictions"][0]["prediction"]) == expected
+    assert told["many"]["errors"][0]["error"]["field"] == "league"
+    assert "InvalidArgument" in told["refused"]
+    assert "not a price" in told["refused"]
+
+
+def test_the_schemas_name_both_apis_and_every_route(server: Server) -> None:
+    schema = httpx.get(f"{server.url}/schema.json").json()
+    assert {route["name"]: route["route"] for route in schema["routes"]} == {
+        "predict": "/api/v1/predict",
+        "batch_predict": "/api/v1/batch-predict",
+    }
+    assert {"/health", "/ml-predict", "/batch-predict", "/metrics"} <= schema["paths"].keys()
+    described = httpx.get(f"{server.url}/docs.json").json()
+    assert {"/api/v1/predict", "/api/v1/batch-predict"} <= described["paths"].keys()
+
+
+def test_no_other_user_of_the_machine_can_command_the_workers(server: Server) -> None:
+    parent = psutil.Process(server.pid)
+    processes = [parent, *parent.children(recursive=True)]
+    listening = {connection.laddr.port for process in processes for connection in process.net_connections("tcp")
+                 if connection.status == psutil.CONN_LISTEN}  # fmt: skip
+    assert listening == {server.port}
+    sockets = {
+        Path(str(connection.laddr)) for connection in parent.net_connections("unix") if "/" in str(connection.laddr)
+    }
+    commands = [path for path in sockets if path.name == "commands"]
+    assert commands, sockets
+    for path in sockets:
+        assert path.parent.stat().st_mode & 0o077 == 0, path
+    if os.geteuid() == 0:
+        there = subprocess.run(["/bin/sh", "-c", f"test -e {commands[0]}"], user=NOBODY, group=NOBODY, check=False)
+        assert there.returncode != 0
+    with socket.socket(socket.AF_UNIX) as own:
+        own.connect(str(commands[0]))
+
+
+@pytest.mark.parametrize("batching", ["merge", "bentoml"])
+def test_a_middleware_of_the_user_stands_before_every_route_and_answers_are_the_same(
+    server: Server, tmp_path: Path, batching: str
+) -> None:
+    (tmp_path / "mine.py").write_text(OF_THE_USER)
+    port = free_port()
+    options = "services.pikkit_ml_api.metrics.enabled=true services.pikkit_ml_api.traffic.max_concurrency=64"
+    environment = {"BATCHING": batching, "BENTOML_CONFIG_OPTIONS": options, "PORT": str(port), "BIND_HOST": "127.0.0.1"}
+    bets = {"bets": [BET, {**BET, "odds": 7}, "no bet"], "explain": True}
+    with serve(tmp_path, "mine:PikkitMlApi", "--development", **environment) as process:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"x-mine": "yes"}, timeout=30) as mine:
+            process.wait_until_http(f"http://127.0.0.1:{port}/schema.json?", headers={"x-mine": "yes"})
+            for path in ("/api/v1/predict", "/api/v1/batch-predict", "/batch-predict"):
+                refused = httpx.post(f"http://127.0.0.1:{port}{path}", json=BET)
+                error = refused.json()["error"]
+                assert (refused.status_code, error["code"], error["message"]) == (403, "forbidden", "members only")
+            for method, path, body in [
+                ("POST", "/api/v1/predict?explain=true&utm=1", {**BET, "stake": 5}),
+                ("POST", "/api/v1/predict", {**BET, "odds": 7}),
+                ("POST", "/api/v1/predict?dryrun=true", BET),
+                ("POST", "/api/v1/batch-predict", bets),
+                ("POST", "/api/v1/batch-predict", {"bets": []}),
+                ("POST", "/batch-predict", {"bets": [BET, {}]}),
+                ("GET", "/api/v1/predict?sport=x", None),
+                ("GET", "/nowhere", None),
+            ]:
+                straight = httpx.request(method, server.url + path, json=body, timeout=30)
+                layered = mine.request(method, path, json=body)
+                assert layered.status_code == straight.status_code, (path, layered.text)
+                assert _still(layered.json()) == _still(straight.json())
+            metrics = mine.get("/metrics").text
+            assert "pikkit_predictions_total" in metrics
+            assert "bentoml_service_request_total" in metrics
+            assert ("bentoml_service_adaptive_batch_size" in metrics) == (batching == "bentoml")
+        assert "Traceback" not in process.log.read_text()
+
+
+def _still(answer: Any) -> Any:
+    """An answer without what differs at every request."""
+    if isinstance(answer, dict):
+        return {k: _still(v) for k, v in answer.items() if k not in ("timestamp", "request_id")}
+    return [_still(item) for item in answer] if isinstance(answer, list) else answer
+
+
+def test_another_service_depends_on_it(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "dependent.py").write_text(DEPENDENT)
+    port = free_port()
+    with serve(tmp_path, "dependent:Best", "--host", "127.0.0.1", "--port", str(port)) as process:
+        process.wait_until_http(f"http://127.0.0.1:{port}/readyz")
+        answer = httpx.post(f"http://127.0.0.1:{port}/best", json={"bets": [BET, {"sport": "x"}]}, timeout=30)
+        assert answer.status_code == 200, process.tail()
+        expected = httpx.post(f"{server.url}/api/v1/batch-predict", json={"bets": [BET, {"sport": "x"}]}).json()
+        assert _still(answer.json()["many"]) == _still(expected)
+        assert _still(answer.json()["one"]) == _still(expected["predictions"][0]["prediction"])
+
+
+def test_served_by_folder_with_reload_it_listens_where_the_settings_say_and_restarts(tmp_path: Path) -> None:
+    port = free_port()
+    with serve(tmp_path, ".", "--reload", PORT=str(port), BIND_HOST="127.0.0.1") as process:
+        process.wait_until_http(f"http://127.0.0.1:{port}/ready")
+        assert f"http://127.0.0.1:{port}" in process.log.read_text()
+
+
+def test_an_option_of_bentoml_that_would_have_no_effect_is_refused_by_name(tmp_path: Path) -> None:
+    options = "services.pikkit_ml_api.http.cors.enabled=true"
+    with serve(tmp_path, "service:PikkitMlApi", BENTOML_CONFIG_OPTIONS=options) as process:
+        assert process.popen.wait(60) != 0
+        told = process.log.read_text()
+    assert "services.pikkit_ml_api.http.cors.enabled has no effect on this service: set CORS_ORIGINS" in told
+
+
+def test_a_built_bento_carries_the_models_of_model_dir_even_from_an_empty_store(tmp_path: Path) -> None:
+    environment = {**os.environ, "BENTOML_HOME": str(tmp_path / "bentoml"), "MODEL_DIR": str(root() / "models")}
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "bentoml", *arguments],
+            cwd=root(), env=environment, capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("build", "--version", "test", "--output", "tag", ".")
+    [service] = json.loads(run("get", "pikkit_ml_api:test", "--output", "json"))["services"]
+    assert [model["tag"] for model in service["models"]] == ["pikkit_bet_models:20260101_000000"]
+    assert list((tmp_path / "bentoml/models/pikkit_bet_models").iterdir())
