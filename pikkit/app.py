@@ -13,10 +13,12 @@ from starlette.types import ASGIApp
 
 from pikkit.alerts import AlertSink, build_sink, why_none
 from pikkit.bets.bet import Bet, OddsLimits
+from pikkit.bets.names import group_key
 from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.bets.reading import read_bet
 from pikkit.errors import InvalidBet, PikkitError
 from pikkit.grading.decision import Rules
+from pikkit.grading.evidence import MarketRules
 from pikkit.grading.grader import BatchJob, Grader, Observer, Options
 from pikkit.grading.predictor import Models, Predictor
 from pikkit.models.activation import home
@@ -55,7 +57,15 @@ def predictor_of(settings: Settings) -> Predictor:
         kelly_multiplier=settings.kelly_multiplier,
         max_stake_pct=settings.max_stake_pct,
     )
-    return Predictor(rules, neutral_count=settings.neutral_history_count, ttl_s=settings.prediction_ttl)
+    weights = {group_key("institution_name", book): weight for book, weight in settings.reference_weights.items()}
+    market_rules = MarketRules(
+        method=settings.margin_method,
+        other_weight=weights.pop("*", 0.0),
+        weights=weights,
+        max_age_s=settings.reference_max_age,
+        max_age_live_s=settings.reference_max_age_live,
+    )
+    return Predictor(rules, market_rules, neutral_count=settings.neutral_history_count, ttl_s=settings.prediction_ttl)
 
 
 class Application:

@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -28,6 +29,7 @@ _PLACEHOLDERS = (
 )
 _RENAMED = {"MODEL_PATH": "MODEL_DIR"}
 _MIN_SECRET_LENGTH = 16
+_LARGEST_WEIGHT = 1000.0
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-]+(:\d{1,5})?|chrome-extension://[a-p]{32}")
 
 
@@ -80,6 +82,16 @@ class Settings(BaseSettings):
     grade_c_confidence: float = Field(0.3, ge=0, le=1, description="Confidence above which a bet can be a C")
     grade_d_roi: float = Field(-2.0, description="Expected ROI in percent above which a bet is a D")
 
+    margin_method: Literal["power", "multiplicative", "shin"] = Field(
+        "power", description="How the margin is taken out of market prices"
+    )
+    reference_weights: Annotated[Mapping[str, float], NoDecode] = Field(
+        {"pinnacle": 1.0, "circa": 1.0, "*": 0.1},
+        description="Whom to believe among reference books: pinnacle=1,circa=1,*=0.1 (* is each other one)",
+    )
+    reference_max_age: float = Field(600.0, gt=0, description="Seconds that a reference price may be old")
+    reference_max_age_live: float = Field(30.0, gt=0, description="The same once the event runs")
+
     alerts_enabled: bool = Field(True, description="false turns the outbox and its delivery off")
     alert_window: float = Field(
         86_400.0, ge=0, description="Seconds after which a bet without a start is forgotten, and raises an alert again"
@@ -126,6 +138,28 @@ class Settings(BaseSettings):
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("reference_weights", mode="before")
+    @classmethod
+    def _read_weights(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        weights: dict[str, float] = {}
+        for part in value.split(","):
+            name, _, weight = part.partition("=")
+            try:
+                weights[name.strip()] = float(weight)
+            except ValueError:
+                raise ValueError(f"{part!r} is no weight: write book=number, as in pinnacle=1,circa=1,*=0.1") from None
+        return weights
+
+    @field_validator("reference_weights")
+    @classmethod
+    def _weights_are_positive(cls, value: Mapping[str, float]) -> Mapping[str, float]:
+        for name, weight in value.items():
+            if not name or not 0 <= weight <= _LARGEST_WEIGHT:
+                raise ValueError(f"{name}={weight:g} is no weight: write book=number from 0 to {_LARGEST_WEIGHT:g}")
         return value
 
     @field_validator("cors_origins")

@@ -35,19 +35,19 @@ export interface BatchSummary {
   average_win_probability: number | null;
 }
 
-/** One bet as it stands on the odds page. `odds` is American once validated, whatever the format sent. */
+/** One bet as it stands on the odds page. */
 export interface Bet {
   /** Sport */
   sport: string;
   /** League or tour */
-  league: string;
+  league?: string;
   /** Market */
   market: string;
   /** Sportsbook */
   institution_name: string;
   /** straight, parlay, … */
   bet_type?: string;
-  /** How `odds` is written */
+  /** How every price of the bet is written */
   odds_format?: "american" | "decimal" | "fractional";
   /** Price; American unless odds_format says otherwise: -110, 150, '+150', 'EVEN' */
   odds: number | string;
@@ -55,10 +55,36 @@ export interface Bet {
   is_live?: boolean | "true" | "false";
   /** Closing line value in percent; null while unknown */
   clv_percentage?: number | null;
-  /** Echoed in the answer */
-  client_ref?: string | number | null;
   /** When the bet is placed (ISO 8601; UTC without an offset); default: now */
   placed_at?: string | null;
+  /** The game or match */
+  event?: string | null;
+  /** What is bet on */
+  selection?: string | null;
+  /** Handicap or total of the selection */
+  line?: number | null;
+  /** When the event starts (ISO 8601; UTC without an offset) */
+  starts_at?: string | null;
+  /** Where the bet can be placed (https) */
+  url?: string | null;
+  /** All sides of this market at this sportsbook, the bet's own among them */
+  market_prices?: Price[] | null;
+  /** All sides of the same market at other sportsbooks */
+  reference_prices?: BookPrices[] | null;
+  /** Echoed in the answer */
+  client_ref?: string | number | null;
+  /** The bets that a parlay is made of */
+  legs?: Leg[] | null;
+}
+
+/** The sides of the bet's market at another sportsbook. */
+export interface BookPrices {
+  /** Sportsbook */
+  book: string;
+  /** All sides; a book with one side only is left out with a warning */
+  prices: Price[];
+  /** When the prices were seen (ISO 8601; UTC without an offset) */
+  at?: string | null;
 }
 
 export interface Error {
@@ -88,6 +114,44 @@ export interface Health {
   version: string;
   deployment: string;
   uptime_seconds: number;
+}
+
+/** What can be bet on by itself, or as a leg of a parlay. Prices are American once validated. */
+export interface Leg {
+  /** Sport */
+  sport: string;
+  /** League or tour; absent or empty where there is none */
+  league?: string;
+  /** Market */
+  market: string;
+  /** Sportsbook */
+  institution_name: string;
+  /** straight, parlay, … */
+  bet_type?: string;
+  /** How every price of the bet is written */
+  odds_format?: "american" | "decimal" | "fractional";
+  /** Price; American unless odds_format says otherwise: -110, 150, '+150', 'EVEN' */
+  odds: number | string;
+  /** Placed while the event is running */
+  is_live?: boolean | "true" | "false";
+  /** Closing line value in percent; null while unknown */
+  clv_percentage?: number | null;
+  /** When the bet is placed (ISO 8601; UTC without an offset); default: now */
+  placed_at?: string | null;
+  /** The game or match */
+  event?: string | null;
+  /** What is bet on */
+  selection?: string | null;
+  /** Handicap or total of the selection */
+  line?: number | null;
+  /** When the event starts (ISO 8601; UTC without an offset) */
+  starts_at?: string | null;
+  /** Where the bet can be placed (https) */
+  url?: string | null;
+  /** All sides of this market at this sportsbook, the bet's own among them */
+  market_prices?: Price[] | null;
+  /** All sides of the same market at other sportsbooks */
+  reference_prices?: BookPrices[] | null;
 }
 
 export interface LegacyBatchAnswer {
@@ -135,9 +199,29 @@ export interface Prediction {
   warnings: string[];
   /** Seconds for which the answer may be reused */
   ttl_s: number;
+  /** What the win model alone says */
+  model_probability: number;
+  /** The market's chance without margin; null without other prices */
+  fair_probability: number | null;
+  /** reference: other sportsbooks' prices; market: all sides at the bet's own */
+  fair_method: "reference" | "market" | null;
+  /** What the market's implied probabilities add up to, beyond 1 */
+  overround: number | null;
+  /** Age in seconds of the oldest reference price that counts */
+  reference_age_s: number | null;
   client_ref?: string | number;
   /** With explain=true: strongest contributions */
   reasons?: string[];
+}
+
+/** One side of a market and what it pays; American once its bet is validated. */
+export interface Price {
+  /** The side */
+  selection: string;
+  /** Price in the bet's odds_format */
+  odds: number | string;
+  /** Handicap or total of this side */
+  line?: number | null;
 }
 
 /** What a look at MODEL_DIR came to. */

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
     StrictInt,
     StringConstraints,
-    ValidationInfo,
 )
 
-from pikkit.bets.odds import parse_american, parse_decimal, parse_fractional
+from pikkit.bets.prices import (
+    MAX_TEXT,
+    Line,
+    MarketPrices,
+    Moment,
+    OddsFormat,
+    ReferencePrices,
+    Text,
+    plain_number,
+    price_of,
+)
 from pikkit.bets.shown import shown
 
-__all__ = ["CATEGORICAL", "MAX_CLV_PCT", "MAX_TEXT", "WHITE_SPACE", "Bet", "OddsFormat", "OddsLimits"]
+__all__ = [
+    "CATEGORICAL",
+    "MAX_CLV_PCT",
+    "MAX_LEGS",
+    "MAX_URL",
+    "MIN_LEGS",
+    "Bet",
+    "Leg",
+    "OddsLimits",
+    "given",
+]
 
 CATEGORICAL = ("sport", "league", "market", "institution_name", "bet_type")
-MAX_TEXT = 200
 MAX_CLV_PCT = 1000.0
-_FIRST_YEAR, _LAST_YEAR = 1971, 2100
-
-OddsFormat = Literal["american", "decimal", "fractional"]
+MAX_URL = 2000
+MIN_LEGS, MAX_LEGS = 2, 25
+_URL = re.compile(r"https://[^\s\x00-\x1f]+", re.IGNORECASE)
 
 _TRUTHS = {"true": True, "false": False}
-_PARSERS = {"american": parse_american, "decimal": parse_decimal, "fractional": parse_fractional}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +56,6 @@ class OddsLimits:
 
     smallest: float = 100.0
     largest: float = 100_000.0
-
-
-def _odds(value: object, info: ValidationInfo) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(  # noqa: TRY004 - pydantic reports ValueError as the field's own
-            f"{shown(value)} is not a price: send American odds such as -110 or +150"
-        )
-    return _PARSERS[info.data.get("odds_format", "american")](value)
 
 
 def _truth(value: object) -> bool:
@@ -59,10 +69,7 @@ def _truth(value: object) -> bool:
 def _clv(value: object) -> float | None:
     if value is None:
         return None
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
-    except (ValueError, OverflowError):
-        number = None
+    number = plain_number(value)
     if number is None or not abs(number) <= MAX_CLV_PCT:
         raise ValueError(
             f"{shown(value)} is not a closing line value: send percent between -{MAX_CLV_PCT:g} and "
@@ -71,38 +78,45 @@ def _clv(value: object) -> float | None:
     return number
 
 
-def _placed_at(value: object) -> datetime | None:
+def _url(value: object) -> str | None:
     if value is None:
         return None
-    try:
-        moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
-    except ValueError:
-        moment = None
-    if not isinstance(moment, datetime) or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise ValueError(
-            f"{shown(value)} is not a time: send ISO 8601 such as 2026-01-31T19:30:00Z, "
-            f"between {_FIRST_YEAR} and {_LAST_YEAR}"
-        )
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not isinstance(value, str) or not _URL.fullmatch(value.strip()) or len(value) > MAX_URL:
+        raise ValueError(f"{shown(value)} is not a link: send https://… of at most {MAX_URL:,} characters")
+    return value.strip()
 
 
-# What strip_whitespace strips, as the inside of a character class. (`\s` differs by language: U+0085, U+FEFF.)
-WHITE_SPACE = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
+def given(data: object) -> object:
+    """A bet without the optional fields that are null or blank: these are absent."""
+    if not isinstance(data, dict):
+        return data
+    return {
+        name: value
+        for name, value in data.items()
+        if name in _REQUIRED or not (value is None or (isinstance(value, str) and not value.strip()))
+    }
 
 
-class Bet(BaseModel):
-    """One bet as it stands on the odds page. `odds` is American once validated, whatever the format sent."""
+def _leg(data: object) -> object:
+    if isinstance(data, dict) and data.get("legs"):
+        raise ValueError("a leg has no legs of its own: send each as a leg")
+    return given(data)
+
+
+class Leg(BaseModel):
+    """What can be bet on by itself, or as a leg of a parlay. Prices are American once validated."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     sport: Text = Field(description="Sport", examples=["Basketball"])
-    league: Text = Field(description="League or tour", examples=["NBA"])
+    league: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT)] = Field(
+        "", description="League or tour; absent or empty where there is none", examples=["NBA"]
+    )
     market: Text = Field(description="Market", examples=["Moneyline"])
     institution_name: Text = Field(description="Sportsbook", examples=["DraftKings"])
     bet_type: Text = Field("straight", description="straight, parlay, …", examples=["straight"])
-    odds_format: OddsFormat = Field("american", description="How `odds` is written")
-    odds: Annotated[float, PlainValidator(_odds, json_schema_input_type=float | str)] = Field(
+    odds_format: OddsFormat = Field("american", description="How every price of the bet is written")
+    odds: Annotated[float, PlainValidator(price_of, json_schema_input_type=float | str)] = Field(
         description="Price; American unless odds_format says otherwise: -110, 150, '+150', 'EVEN'",
         examples=[-110],
     )
@@ -112,9 +126,34 @@ class Bet(BaseModel):
     clv_percentage: Annotated[float | None, PlainValidator(_clv, json_schema_input_type=float | None)] = Field(
         None, description="Closing line value in percent; null while unknown", examples=[None]
     )
+    placed_at: Moment = Field(
+        None, description="When the bet is placed (ISO 8601; UTC without an offset); default: now"
+    )
+    event: Text | None = Field(None, description="The game or match", examples=["MTL @ BOS"])
+    selection: Text | None = Field(None, description="What is bet on", examples=["MTL"])
+    line: Line = Field(None, description="Handicap or total of the selection", examples=[-1.5])
+    starts_at: Moment = Field(None, description="When the event starts (ISO 8601; UTC without an offset)")
+    url: Annotated[str | None, PlainValidator(_url, json_schema_input_type=str | None)] = Field(
+        None, description="Where the bet can be placed (https)"
+    )
+    market_prices: MarketPrices | None = Field(
+        None, description="All sides of this market at this sportsbook, the bet's own among them"
+    )
+    reference_prices: ReferencePrices | None = Field(
+        None, description="All sides of the same market at other sportsbooks"
+    )
+
+
+class Bet(Leg):
+    """One bet as it stands on the odds page."""
+
     client_ref: Annotated[str, StringConstraints(max_length=MAX_TEXT)] | StrictInt | None = Field(
         None, description="Echoed in the answer"
     )
-    placed_at: Annotated[datetime | None, PlainValidator(_placed_at, json_schema_input_type=str | None)] = Field(
-        None, description="When the bet is placed (ISO 8601; UTC without an offset); default: now"
-    )
+    legs: (
+        Annotated[tuple[Annotated[Leg, BeforeValidator(_leg)], ...], Field(min_length=MIN_LEGS, max_length=MAX_LEGS)]
+        | None
+    ) = Field(None, description="The bets that a parlay is made of")
+
+
+_REQUIRED = frozenset(name for name, field in Bet.model_fields.items() if field.is_required())

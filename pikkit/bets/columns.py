@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pikkit.bets.bet import CATEGORICAL, Bet
+from pikkit.bets.bet import CATEGORICAL, Leg
 from pikkit.bets.numbers import Bools, Floats, Picked, Truth, Value
 
 __all__ = ["BetColumns", "BetNumbers"]
@@ -25,18 +25,18 @@ class BetNumbers(NamedTuple):
     placed_at: Value  # seconds since the epoch, UTC
 
     @classmethod
-    def of_one(cls, bet: Bet, now: float) -> BetNumbers:
+    def of_one(cls, bet: Leg, now: float) -> BetNumbers:
         """Those of a bet; `now` (epoch seconds) stands in where placed_at is not given."""
         return cls(*_numbers([bet], now)[0])
 
     @classmethod
-    def of(cls, bets: Sequence[Bet], now: float) -> BetNumbers:
+    def of(cls, bets: Sequence[Leg], now: float) -> BetNumbers:
         """Those of bets, as `of_one` has them."""
         odds, is_live, clv, placed_at = np.array(_numbers(bets, now)).T
         return cls(odds, is_live, clv, placed_at)
 
 
-def _numbers(bets: Sequence[Bet], now: float) -> list[tuple[float, bool, float, float]]:
+def _numbers(bets: Sequence[Leg], now: float) -> list[tuple[float, bool, float, float]]:
     return [
         (
             bet.odds,

@@ -1,52 +1,105 @@
-"""Names of sports, leagues, markets, sportsbooks and bet types: one spelling, and the code a model set gives it."""
+"""Names of sports, leagues, markets, sportsbooks and bet types: one spelling, and the code a model set gives it.
+
+Callers, exports and model sets spell one thing in many ways. `fold` takes out what never matters; aliases.json tells
+which names mean the same: a family's first name, names that `yield` to it even where a set lists them too, and names
+that are `also` used. Aliases work both ways, towards whichever name of the family a model set or its history knows.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
-__all__ = ["ALIASES", "Encoder", "fold", "group_key"]
+__all__ = ["Encoder", "KnownNames", "fold", "group_key"]
 
+_NOT_GIVEN = frozenset({"none", "null", "undefined", "n/a", "nan"})
 # Entries with which an encoder itself stands for "no such value", the better one first.
 _UNKNOWN = ("unknown", "none")
 _REMEMBERED = 16_384  # spellings; callers can send any
 _REMEMBERED_PER_ENCODER = 4096
 
+_Family = tuple[str, ...]  # names that mean the same, bare, the first one's first
+
 
 @lru_cache(_REMEMBERED)
 def fold(value: str) -> str:
-    """The value without case, outer and repeated blanks: what two spellings of one name have in common."""
-    return " ".join(value.split()).casefold()
+    """What all spellings of one name have in common; empty where the value says that there is none.
+
+    Unicode's compatibility form (NFKC), no format characters (zero-width blanks and the like), no outer or repeated
+    blanks, no case.
+    """
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
+    text = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    text = " ".join(text.split())
+    return "" if text in _NOT_GIVEN else text
 
 
-def _read_aliases() -> Mapping[str, Mapping[str, str]]:
+@lru_cache(_REMEMBERED)
+def _bare(folded: str) -> str:
+    """Letters and digits only: `N.B.A.`, `Money-Line` and `Fan Duel` are seen through."""
+    return "".join(character for character in folded if character.isalnum()) or folded
+
+
+def _read() -> tuple[Mapping[str, Mapping[str, str]], Mapping[str, Mapping[str, _Family]]]:
+    """By column: where a name leads in any case (folded to folded), and the family of each bare name."""
     raw = json.loads(Path(__file__).with_name("aliases.json").read_text(encoding="utf-8"))
-    return MappingProxyType({column: {fold(name): to for name, to in names.items()} for column, names in raw.items()})
+    leads: dict[str, Mapping[str, str]] = {}
+    related: dict[str, Mapping[str, _Family]] = {}
+    for column, names in raw.items():
+        to: dict[str, str] = {}
+        family_of: dict[str, _Family] = {}
+        for first, others in names.items():
+            yields = [fold(name) for name in others.get("yields", ())]
+            to |= dict.fromkeys(yields, fold(first))
+            family = tuple(dict.fromkeys(_bare(fold(name)) for name in (first, *others.get("also", ()), *yields)))
+            family_of |= dict.fromkeys(family, family)
+        leads[column], related[column] = MappingProxyType(to), MappingProxyType(family_of)
+    return MappingProxyType(leads), MappingProxyType(related)
 
 
-ALIASES = _read_aliases()
+_LEADS, _FAMILIES = _read()
 
 
 @lru_cache(_REMEMBERED)
 def group_key(column: str, value: str) -> str:
-    """The value as past results are grouped by it: aliases resolved, folded."""
+    """The value as past results are grouped by it: folded, a yielding name as the one that it yields to."""
     folded = fold(value)
-    alias = ALIASES[column].get(folded)
-    return folded if alias is None else fold(alias)
+    return _LEADS[column].get(folded, folded)
+
+
+class KnownNames:
+    """The group keys of one column that somebody knows, and the way to them from other names of the same."""
+
+    def __init__(self, column: str, keys: Iterable[str]) -> None:
+        self._column = column
+        self._keys = frozenset(keys)
+        self._bare: dict[str, str] = {}
+        for key in sorted(self._keys):
+            self._bare.setdefault(_bare(key), key)
+
+    def key(self, value: str) -> str:
+        """The group key that is known: the value's own, else one that means the same; else its own."""
+        key = group_key(self._column, value)
+        if key in self._keys:
+            return key
+        own = _bare(key)
+        same = (own, *_FAMILIES[self._column].get(own, ()))
+        return next((self._bare[name] for name in same if name in self._bare), key)
 
 
 class Encoder:
     """Codes of one column in one model set: the position in its list of classes."""
 
-    def __init__(self, classes: Sequence[str], aliases: Mapping[str, str]) -> None:
+    def __init__(self, classes: Sequence[str], column: str) -> None:
         """Make one.
 
         Args:
             classes: as the metadata lists them; position = code.
-            aliases: folded other names to a class's name. One whose target is not a class is ignored.
+            column: of CATEGORICAL.
 
         Classes that differ only by case keep a code each for their exact spelling; any other goes to the first.
         """
@@ -56,8 +109,10 @@ class Encoder:
         for code, name in enumerate(self.classes):
             if self._codes.setdefault(fold(name), code) != code:
                 self._exact.setdefault(name, code)
-        self._codes |= {other: self._codes[fold(name)] for other, name in aliases.items() if fold(name) in self._codes}
-        unknown = next((self._codes[name] for name in _UNKNOWN if name in self._codes), None)
+        self._codes |= {name: self._codes[to] for name, to in _LEADS[column].items() if to in self._codes}
+        self._known = KnownNames(column, self._codes)
+        plain = [name.strip().casefold() for name in self.classes]
+        unknown = next((plain.index(name) for name in _UNKNOWN if name in plain), None)
         self._unknown = float("nan") if unknown is None else float(unknown)
         self.find = lru_cache(_REMEMBERED_PER_ENCODER)(self._find)
 
@@ -69,11 +124,11 @@ class Encoder:
         """The value's code; the class for unknown values where there is one, else NaN (missing)."""
         if value in self._exact:
             return self._exact[value]
-        return self._codes.get(fold(value), self._unknown)
+        return self._codes.get(self._key(value), self._unknown)
 
     def knows(self, value: str) -> bool:
         """Whether the value has a code of its own."""
-        return fold(value) in self._codes
+        return self._key(value) in self._codes
 
     def canonical(self, value: str) -> str:
         """The class's own spelling.
@@ -81,4 +136,8 @@ class Encoder:
         Raises:
             KeyError: the value is not known.
         """
-        return self.classes[self._exact.get(value, self._codes[fold(value)])]
+        return self.classes[self._exact.get(value, self._codes[self._key(value)])]
+
+    def _key(self, value: str) -> str:
+        folded = fold(value)
+        return folded if folded in self._codes else self._known.key(value)

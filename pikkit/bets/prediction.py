@@ -34,6 +34,18 @@ class Prediction(TypedDict):
     sample_size: Annotated[int, Field(ge=0, description="Settled bets behind the features")]
     warnings: list[str]
     ttl_s: Annotated[int, Field(description="Seconds for which the answer may be reused")]
+    model_probability: Annotated[float, Field(ge=0, le=1, description="What the win model alone says")]
+    fair_probability: Annotated[
+        float | None, Field(ge=0, le=1, description="The market's chance without margin; null without other prices")
+    ]
+    fair_method: Annotated[
+        Literal["reference", "market"] | None,
+        Field(description="reference: other sportsbooks' prices; market: all sides at the bet's own"),
+    ]
+    overround: Annotated[float | None, Field(description="What the market's implied probabilities add up to, beyond 1")]
+    reference_age_s: Annotated[
+        float | None, Field(ge=0, description="Age in seconds of the oldest reference price that counts")
+    ]
     client_ref: NotRequired[str | int]
     reasons: NotRequired[Annotated[list[str], Field(description="With explain=true: strongest contributions")]]
 

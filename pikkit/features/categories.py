@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from pikkit.bets.bet import CATEGORICAL, Bet
+from pikkit.bets.bet import CATEGORICAL, Leg
 from pikkit.bets.numbers import Bools, Floats, Truth, Value
 from pikkit.features.spec import FeatureSpec
 from pikkit.history.groups import GROUPS, HistoryColumns, Past
@@ -47,11 +47,11 @@ class Categories:
         self._table = _Table()
         self._one = lru_cache(_REMEMBERED)(self._of_names)
 
-    def one(self, bet: Bet) -> Known:
+    def one(self, bet: Leg) -> Known:
         """What is known of a bet, in plain numbers."""
         return self._one((bet.sport, bet.league, bet.market, bet.institution_name, bet.bet_type))
 
-    def many(self, bets: Sequence[Bet]) -> Known:
+    def many(self, bets: Sequence[Leg]) -> Known:
         """What is known of n bets, in arrays."""
         names = [(bet.sport, bet.league, bet.market, bet.institution_name, bet.bet_type) for bet in bets]
         codes, unknown, past = self._of(names)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from pikkit.bets.columns import BetNumbers
-from pikkit.bets.numbers import Truth, Value, or_zero
+from pikkit.bets.numbers import Floats, Picked, Truth, Value, or_zero
 from pikkit.bets.odds import implied_probability
-from pikkit.history.groups import Past
+from pikkit.history.groups import Past, Record
 
 __all__ = ["Facts"]
 
@@ -45,4 +47,30 @@ class Facts(NamedTuple):
             has_clv=clv == clv,  # noqa: PLR0124 - NaN differs from itself
             placed_at=numbers.placed_at,
             assumed_count=neutral_count if past.empty else 0,
+        )
+
+    def at_other_prices(self, index: Picked, odds: Floats) -> Facts:
+        """The facts of some of n bets, were their prices others.
+
+        Args:
+            index: which bets, shape (m,).
+            odds: American, shape (m,).
+        """
+
+        def at(column: Value) -> Floats:
+            return np.asarray(column)[index]
+
+        past = self.past
+        return self._replace(
+            codes={name: at(codes) for name, codes in self.codes.items()},
+            past=past._replace(
+                records={group: Record(*map(at, record)) for group, record in past.records.items()},
+                recent_count=at(past.recent_count),
+                recent_wins=at(past.recent_wins),
+            ),
+            implied=implied_probability(odds),
+            is_live=np.asarray(self.is_live)[index],
+            clv=at(self.clv),
+            has_clv=np.asarray(self.has_clv)[index],
+            placed_at=at(self.placed_at),
         )

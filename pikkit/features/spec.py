@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pikkit.bets.bet import CATEGORICAL
-from pikkit.bets.names import ALIASES, Encoder
+from pikkit.bets.names import Encoder
 from pikkit.errors import ModelError
 from pikkit.features.table import FEATURES, Feature
 
@@ -51,5 +51,5 @@ class FeatureSpec:
                 raise ModelError(f"the encoder of {column} is not a list of names: position = code")
         return cls(
             tuple(FEATURES[name] for name in names),
-            {column: Encoder(encoders[column], ALIASES[column]) for column in CATEGORICAL if encoders.get(column)},
+            {column: Encoder(encoders[column], column) for column in CATEGORICAL if encoders.get(column)},
         )

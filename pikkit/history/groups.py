@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -116,10 +116,10 @@ def group_values(settled: SettledBets) -> Floats:
     return np.column_stack([ones, settled.won, implied_probability(settled.bets.odds), settled.roi_pct])
 
 
-def group_keys(bets: BetColumns) -> Iterator[list[str]]:
-    """For each group the key of each bet."""
+def group_keys(bets: BetColumns, key_of: Callable[[str, str], str] = group_key) -> Iterator[list[str]]:
+    """For each group the key of each bet; `key_of`: column and name to what the column's results are grouped by."""
     folded = {
-        column: [group_key(column, value) for value in values]
+        column: [key_of(column, value) for value in values]
         for column, values in bets.categorical()
         if column != "bet_type"
     }

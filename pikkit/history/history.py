@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, FiniteFloat
 
 from pikkit.bets.columns import BetColumns
-from pikkit.bets.names import group_key
+from pikkit.bets.names import KnownNames, group_key
 from pikkit.bets.numbers import Picked
 from pikkit.errors import ModelError
 from pikkit.history.earlier import as_of
@@ -41,7 +41,7 @@ _FORMAT = 1
 class History:
     """Immutable sums per group."""
 
-    __slots__ = ("_index", "_recent", "_sums", "first_bet_at", "last_bet_at", "size")
+    __slots__ = ("_index", "_known", "_recent", "_sums", "first_bet_at", "last_bet_at", "size")
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class History:
                 lately += [(0.0, 0.0)] * (len(rows) - len(lately) - len(group))
                 lately += [(len(recent.get(key, "")), recent.get(key, "").count("1")) for key in group]
         lately += [(0.0, 0.0)] * (len(rows) - len(lately))
+        self._known = {column: KnownNames(column, names) for column, names in self._names().items()}
         self._sums = np.array(rows, dtype=np.float64)
         self._recent = np.array(lately, dtype=np.float64)
         self._sums.flags.writeable = self._recent.flags.writeable = False
@@ -97,10 +98,9 @@ class History:
 
     def lookup(self, bets: BetColumns) -> HistoryColumns:
         """The past of each bet, which is placed after everything in this history."""
-        index = np.array(
-            [[known.get(key, 0) for key in keys] for known, keys in zip(self._index, group_keys(bets), strict=True)],
-            dtype=np.intp,
-        ).reshape(len(GROUPS), len(bets))
+        by_group = zip(self._index, group_keys(bets, self._key), strict=True)
+        rows = [[known.get(key, 0) for key in keys] for known, keys in by_group]
+        index = np.array(rows, dtype=np.intp).reshape(len(GROUPS), len(bets))
         return self.columns(index.T)
 
     def columns(self, rows: Picked) -> HistoryColumns:
@@ -114,17 +114,27 @@ class History:
 
     def rows_of(self, sport: str, league: str, market: str, institution_name: str) -> tuple[int, ...]:
         """The row of each group of a single bet."""
-        sport = group_key("sport", sport)
-        league = group_key("league", league)
-        market = group_key("market", market)
+        sport, league, market = self._key("sport", sport), self._key("league", league), self._key("market", market)
         by_sport, by_market, by_league, by_both, by_institution = self._index
         return (
             by_sport.get(sport, 0),
             by_market.get(f"{sport}{SEPARATOR}{market}", 0),
             by_league.get(f"{sport}{SEPARATOR}{league}", 0),
             by_both.get(f"{sport}{SEPARATOR}{league}{SEPARATOR}{market}", 0),
-            by_institution.get(group_key("institution_name", institution_name), 0),
+            by_institution.get(self._key("institution_name", institution_name), 0),
         )
+
+    def _names(self) -> dict[str, set[str]]:
+        """The names by which results are grouped, by column."""
+        names: dict[str, set[str]] = {column: set() for columns in GROUPS.values() for column in columns}
+        for columns, known in zip(GROUPS.values(), self._index, strict=True):
+            for key in known:
+                for column, name in zip(columns, key.split(SEPARATOR), strict=True):
+                    names[column].add(name)
+        return names
+
+    def _key(self, column: str, name: str) -> str:
+        return self._known[column].key(name)
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON values; `from_json` gives the same history back."""
@@ -172,15 +182,22 @@ class History:
                 sums = [value for value in row if not isinstance(value, str)]
                 if (len(keys), len(sums)) != (len(columns), len(Record._fields)) or not 0 <= sums[WINS] <= sums[COUNT]:
                     raise ValueError(f"{name} {row!r:.80}")
-                group[SEPARATOR.join(keys)] = sums
+                key = _refolded(columns, keys)
+                group[key] = [a + b for a, b in zip(sums, group.get(key, [0.0] * len(sums)), strict=True)]
             groups.append(group)
-        recent = {SEPARATOR.join(keys): outcomes for *keys, outcomes in written.recent}
-        for outcomes in recent.values():
+        recent: dict[str, str] = {}
+        for *keys, outcomes in written.recent:
             if len(outcomes) > RECENT or set(outcomes) - {"0", "1"}:
                 raise ValueError(f"recent {outcomes!r:.40}")
+            recent[_refolded(GROUPS["sport_market"], keys)] = outcomes
         return cls(
             groups, recent, size=written.size, first_bet_at=written.first_bet_at, last_bet_at=written.last_bet_at
         )
+
+
+def _refolded(columns: Sequence[str], keys: Sequence[str]) -> str:
+    """The key of a group as today's names have it; the file may be older than they."""
+    return SEPARATOR.join(group_key(column, key) for column, key in zip(columns, keys, strict=True))
 
 
 class _Written(BaseModel):

@@ -15,6 +15,7 @@ from pikkit.bets.numbers import Numbers, sigmoid
 from pikkit.bets.odds import expected_roi_pct
 from pikkit.errors import ModelError
 from pikkit.features.spec import FeatureSpec
+from pikkit.grading.opinion import Opinion
 from pikkit.grading.reasons import Contributions
 from pikkit.history.history import History
 from pikkit.models.engines import Engine, OnnxTrees, SklearnModel, XgboostTrees, load_booster
@@ -51,6 +52,7 @@ class ModelSet:
         self.spec = FeatureSpec.from_metadata(metadata)
         self._win = win
         self._roi = roi
+        self.opinion = Opinion.from_metadata(metadata)
         prior = metadata.get("prior")
         self._prior = (float(prior["intercept"]), float(prior["slope"])) if prior else None
         self._implied = self.spec.names.index("implied_prob") if prior else -1

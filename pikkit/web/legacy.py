@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pikkit.bets.bet import WHITE_SPACE, OddsFormat
+from pikkit.bets.prices import WHITE_SPACE, OddsFormat
 
 __all__ = ["ABSENT", "FIELDS", "legacy_bet"]
 

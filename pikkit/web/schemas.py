@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from pikkit.bets.bet import WHITE_SPACE
+from pikkit.bets.prices import WHITE_SPACE
 
 __all__ = ["BET_RULES", "QUERY_RULES", "HealthBody", "ModelInfoBody", "ReloadBody"]
 

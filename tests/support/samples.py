@@ -84,6 +84,11 @@ def a_prediction(grade: Grade = "C", **changes: Any) -> Prediction:
         "sample_size": 300,
         "warnings": [],
         "ttl_s": 60,
+        "model_probability": 0.55,
+        "fair_probability": None,
+        "fair_method": None,
+        "overround": None,
+        "reference_age_s": None,
         **changes,
     }
     return prediction  # type: ignore[no-any-return]

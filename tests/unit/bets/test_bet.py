@@ -31,7 +31,7 @@ def test_outer_blanks_are_not_part_of_a_name() -> None:
         ("odds", None), ("odds", True), ("odds", []), ("odds", 100_001),
         pytest.param("odds", 10**5000, id="odds-huge"),
         ("sport", ""), ("sport", "   "), ("sport", "x" * 201), ("sport", 7), ("sport", None),
-        ("league", ""), ("market", {}), ("institution_name", []), ("bet_type", ""),
+        ("league", 7), ("market", {}), ("institution_name", []), ("bet_type", 7),
         ("odds_format", "roman"), ("is_live", "perhaps"), ("clv_percentage", "high"),
         ("clv_percentage", float("nan")), ("clv_percentage", 1e6), ("client_ref", "x" * 201), ("client_ref", 1.5),
         ("placed_at", "yesterday"), ("placed_at", 7), ("placed_at", "0001-01-01"),
@@ -46,7 +46,7 @@ def test_a_bad_value_is_refused_by_field_with_a_remedy(field: str, value: object
     assert len(caught.value.message) < 300
 
 
-@pytest.mark.parametrize("field", sorted(GOOD))
+@pytest.mark.parametrize("field", sorted(GOOD.keys() - {"league"}))
 def test_a_missing_field_is_named(field: str) -> None:
     with pytest.raises(InvalidBet, match="missing") as caught:
         read_bet({name: value for name, value in GOOD.items() if name != field})

@@ -1,16 +1,27 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pikkit.bets.odds import kelly_fraction
 from pikkit.bets.prediction import GRADES
-from pikkit.grading.decision import Rules, decide
+from pikkit.grading.decision import Decision, Rules, decide
 
 RULES = Rules()
+ROIS = st.floats(-100, 1000)
+SHARES = st.floats(0, 1)
+RULE_SETS = st.builds(
+    Rules,
+    **{f"{letter}_roi": st.floats(-50, 50) for letter in "abcd"},
+    **{f"{letter}_confidence": SHARES for letter in "abc"},
+    kelly_multiplier=st.floats(0.01, 1),
+    max_stake_pct=st.floats(0.01, 100),
+)
 
 
-def graded(roi: float, trust: float, kelly: float, rules: Rules = RULES) -> tuple[str, bool]:
-    decision = decide(roi, trust, kelly, rules)
+def letter_of(decision: Decision) -> str:
     assert isinstance(decision.grade, int)
-    return GRADES[decision.grade], bool(decision.disagree)
+    return GRADES[decision.grade]
 
 
 @pytest.mark.parametrize(
@@ -24,25 +35,24 @@ def graded(roi: float, trust: float, kelly: float, rules: Rules = RULES) -> tupl
         (3.1, 0.50, 0.01, "C"),
         (0.1, 0.31, 0.01, "C"),
         (0.1, 0.30, 0.01, "D"),
-        (0.0, 0.9, 0.0, "D"),
+        (0.0, 0.9, 0.01, "D"),
+        (9.0, 0.9, 0.0, "D"),
         (-1.9, 0.9, 0.0, "D"),
         (-2.0, 0.9, 0.0, "F"),
     ],
 )
 def test_thresholds_must_be_exceeded(roi: float, trust: float, kelly: float, letter: str) -> None:
-    assert graded(roi, trust, kelly) == (letter, False)
-
-
-@pytest.mark.parametrize(("roi", "kelly"), [(9.0, 0.0), (-1.0, 0.1)])
-def test_where_the_models_disagree_the_grade_is_at_most_c(roi: float, kelly: float) -> None:
-    letter, disagree = graded(roi, 0.9, kelly)
-    assert disagree
-    assert letter in ("C", "D")
+    assert letter_of(decide(roi, trust, kelly, RULES)) == letter
 
 
 def test_thresholds_are_settings() -> None:
-    assert graded(1.0, 0.2, 0.01, Rules(a_roi=0.5, a_confidence=0.1)) == ("A", False)
-    assert graded(-1.0, 1.0, 0.0, Rules(d_roi=100.0)) == ("F", False)
+    assert letter_of(decide(1.0, 0.2, 0.01, Rules(a_roi=0.5, a_confidence=0.1))) == "A"
+    assert letter_of(decide(-1.0, 1.0, 0.0, Rules(d_roi=100.0))) == "F"
+
+
+def test_a_limited_bet_is_a_d_at_the_most_without_a_stake() -> None:
+    assert decide(50.0, 1.0, 0.5, RULES, limited=True) == Decision(GRADES.index("D"), 0.0, False)
+    assert letter_of(decide(-50.0, 1.0, 0.0, RULES, limited=True)) == "F"
 
 
 @pytest.mark.parametrize(
@@ -59,9 +69,20 @@ def test_the_stake_is_a_share_of_kelly_and_capped(rules: Rules, kelly: float, st
     assert decide(9.0, 1.0, kelly, rules).stake_pct == pytest.approx(stake)
 
 
-@pytest.mark.parametrize("roi", [-30.0, -2.0, -0.5, 0.0, 0.5, 3.0, 4.0, 5.0, 6.0])
-@pytest.mark.parametrize("trust", [0.0, 0.3, 0.31, 0.5, 0.51, 0.7, 0.71, 1.0])
-@pytest.mark.parametrize("kelly", [0.0, 0.01])
-def test_the_decision_on_one_bet_is_that_on_an_array(roi: float, trust: float, kelly: float) -> None:
-    many = decide(np.array([roi]), np.array([trust]), np.array([kelly]), RULES)
-    assert [np.asarray(column).item() for column in many] == list(decide(roi, trust, kelly, RULES))
+@given(ROIS, SHARES, SHARES, st.floats(-100_000, -100.001) | st.floats(100, 100_000), st.booleans(), RULE_SETS)
+def test_grade_stake_and_profitable_never_contradict_each_other(
+    roi: float, trust: float, probability: float, odds: float, limited: bool, rules: Rules
+) -> None:
+    decision = decide(roi, trust, kelly_fraction(probability, odds), rules, limited=limited)
+    good = letter_of(decision) in "ABC"
+    assert good == decision.profitable == (decision.stake_pct > 0)
+    assert not good or (roi > 0 and not limited)
+    assert 0 <= decision.stake_pct <= rules.max_stake_pct + 1e-6
+
+
+@given(ROIS, SHARES, SHARES, st.booleans(), RULE_SETS)
+def test_the_decision_on_one_bet_is_that_on_an_array(
+    roi: float, trust: float, kelly: float, limited: bool, rules: Rules
+) -> None:
+    many = decide(np.array([roi]), np.array([trust]), np.array([kelly]), rules, limited=np.array([limited]))
+    assert [np.asarray(column).item() for column in many] == list(decide(roi, trust, kelly, rules, limited=limited))

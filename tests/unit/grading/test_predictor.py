@@ -20,6 +20,7 @@ from pikkit.features.rows import build_rows, matrix_of, sample_size
 from pikkit.features.spec import FeatureSpec
 from pikkit.features.table import FEATURES
 from pikkit.grading.decision import Rules
+from pikkit.grading.opinion import Opinion
 from pikkit.grading.predictor import Predictor
 from pikkit.history.history import History
 from tests.support.settled import columns_of, settled
@@ -75,6 +76,7 @@ class Models:
     """A model set of made-up functions, different for each row."""
 
     version = "20260101_000000"
+    opinion = Opinion()
 
     def __init__(self, history: History, spec: FeatureSpec, *, roi: str) -> None:
         self.history = history
@@ -126,6 +128,7 @@ def test_a_bet_gets_the_same_answer_alone_and_among_others(bet: Bet, other: Bet,
 def test_a_model_that_answers_with_no_number_is_refused(answers: tuple[float, float], count: int) -> None:
     broken: Any = SimpleNamespace(
         version="x",
+        opinion=Opinion(),
         history=HISTORY,
         spec=FULL,
         win_probability=lambda matrix: np.full(len(matrix), answers[0]),

@@ -1,0 +1,140 @@
+"""Prices of a market's sides, at the bet's own sportsbook and at others, and the rules of their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, ValidationInfo
+
+from pikkit.bets.odds import parse_american, parse_decimal, parse_fractional
+from pikkit.bets.shown import shown
+
+__all__ = [
+    "MAX_BOOKS",
+    "MAX_LINE",
+    "MAX_PRICES",
+    "MAX_TEXT",
+    "MIN_SIDES",
+    "WHITE_SPACE",
+    "BookPrices",
+    "Line",
+    "MarketPrices",
+    "Moment",
+    "OddsFormat",
+    "Price",
+    "ReferencePrices",
+    "Text",
+    "plain_number",
+    "price_of",
+]
+
+MAX_TEXT = 200
+MAX_LINE = 10_000.0
+MIN_SIDES, MAX_PRICES = 2, 40
+MAX_BOOKS = 40
+_FIRST_YEAR, _LAST_YEAR = 1971, 2100
+
+OddsFormat = Literal["american", "decimal", "fractional"]
+_PARSERS = {"american": parse_american, "decimal": parse_decimal, "fractional": parse_fractional}
+
+# What strip_whitespace strips, as the inside of a character class. (`\\s` differs by language: U+0085, U+FEFF.)
+WHITE_SPACE = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
+
+
+def price_of(value: object, info: ValidationInfo) -> float:
+    """American odds from a price in the format of its bet.
+
+    Raises:
+        ValueError: it is no such price.
+    """
+    return _american(value, info.data.get("odds_format", "american"))
+
+
+def _american(value: object, odds_format: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(  # noqa: TRY004 - pydantic reports ValueError as the field's own
+            f"{shown(value)} is not a price: send American odds such as -110 or +150"
+        )
+    return _PARSERS[odds_format](value)
+
+
+def plain_number(value: object) -> float | None:
+    """A number, also as text; None where it is none."""
+    try:
+        return float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _line(value: object) -> float | None:
+    if value is None or value == "":
+        return None
+    number = plain_number(value.replace("\u2212", "-") if isinstance(value, str) else value)
+    if number is None or not abs(number) <= MAX_LINE:
+        raise ValueError(f"{shown(value)} is not a line: send a number such as -1.5 or 220.5, or leave it out")
+    return number + 0.0  # -0 is 0
+
+
+def _moment(value: object) -> datetime | None:
+    if value is None or value == "":
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
+    except ValueError:
+        moment = None
+    if not isinstance(moment, datetime) or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(
+            f"{shown(value)} is not a time: send ISO 8601 such as 2026-01-31T19:30:00Z, "
+            f"between {_FIRST_YEAR} and {_LAST_YEAR}"
+        )
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Line = Annotated[float | None, PlainValidator(_line, json_schema_input_type=float | None)]
+Moment = Annotated[datetime | None, PlainValidator(_moment, json_schema_input_type=str | None)]
+
+
+class Price(BaseModel):
+    """One side of a market and what it pays; American once its bet is validated."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    selection: Text = Field(description="The side", examples=["MTL"])
+    odds: Annotated[float, PlainValidator(lambda value: value, json_schema_input_type=float | str)] = Field(
+        description="Price in the bet's odds_format", examples=[120]
+    )
+    line: Line = Field(None, description="Handicap or total of this side", examples=[1.5])
+
+
+def _converted(prices: Sequence[Price], odds_format: str) -> tuple[Price, ...]:
+    return tuple(price.model_copy(update={"odds": _american(price.odds, odds_format)}) for price in prices)
+
+
+def _of_market(prices: tuple[Price, ...], info: ValidationInfo) -> tuple[Price, ...]:
+    return _converted(prices, info.data.get("odds_format", "american"))
+
+
+class BookPrices(BaseModel):
+    """The sides of the bet's market at another sportsbook."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    book: Text = Field(description="Sportsbook", examples=["Pinnacle"])
+    prices: Annotated[tuple[Price, ...], Field(min_length=1, max_length=MAX_PRICES)] = Field(
+        description="All sides; a book with one side only is left out with a warning"
+    )
+    at: Moment = Field(None, description="When the prices were seen (ISO 8601; UTC without an offset)")
+
+
+def _of_books(books: tuple[BookPrices, ...], info: ValidationInfo) -> tuple[BookPrices, ...]:
+    odds_format = info.data.get("odds_format", "american")
+    return tuple(book.model_copy(update={"prices": _converted(book.prices, odds_format)}) for book in books)
+
+
+MarketPrices = Annotated[
+    tuple[Price, ...], Field(min_length=MIN_SIDES, max_length=MAX_PRICES), AfterValidator(_of_market)
+]
+ReferencePrices = Annotated[tuple[BookPrices, ...], Field(max_length=MAX_BOOKS), AfterValidator(_of_books)]

@@ -1,0 +1,202 @@
+"""From the models' answers, and what other prices say, to all figures of an answer: of one bet or of n bets alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from pikkit.bets.numbers import Floats, Numbers, Truth, Value, all_finite, larger, rounded, smaller, whole
+from pikkit.bets.odds import expected_roi_pct, kelly_fraction
+from pikkit.errors import ModelError
+from pikkit.features.facts import Facts
+from pikkit.features.rows import Matrix, matrix_of, sample_size
+from pikkit.features.spec import FeatureSpec
+from pikkit.grading.confidence import UNKNOWN_COST, confidence
+from pikkit.grading.decision import Rules, decide
+from pikkit.grading.evidence import Evidence
+from pikkit.grading.opinion import Opinion
+from pikkit.grading.reasons import Contributions
+from pikkit.grading.sides import scaled_to_one
+from pikkit.history.history import History
+
+__all__ = ["Figures", "Models", "figures"]
+
+_STEP = 1e-6  # of rounded chances
+
+
+class Models(Protocol):
+    """The port to a model set: what a prediction needs of it."""
+
+    @property
+    def version(self) -> str:
+        """Timestamp of the set, as its metadata tells."""
+        ...
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """Which features the set wants, in which order."""
+        ...
+
+    @property
+    def history(self) -> History:
+        """Past results that travel with the set."""
+        ...
+
+    @property
+    def opinion(self) -> Opinion:
+        """How much its win model counts beside the market."""
+        ...
+
+    def win_probability(self, matrix: Matrix) -> Floats:
+        """Probability to win (fraction) for each row."""
+        ...
+
+    def roi(self, matrix: Matrix, probability: Numbers, odds: Numbers) -> Numbers:
+        """Expected ROI (percent) for each row, given its win probability and American odds; one row: also as floats."""
+        ...
+
+    def contributions(self, matrix: Matrix) -> Contributions:
+        """What each feature added to each model's output."""
+        ...
+
+
+class Figures(NamedTuple):
+    """Of one bet in plain numbers, or of n bets in arrays."""
+
+    win_probability: Value
+    expected_roi: Value  # percent
+    kelly_fraction: Value
+    recommended_stake_pct: Value
+    confidence: Value
+    implied_probability: Value
+    edge: Value
+    model_probability: Value
+    price_roi: Value  # percent: what follows from win_probability and the price
+    grade: Value  # index into GRADES
+    profitable: Truth
+    sample_size: Value
+    outside: Truth  # a price of which the set has seen too few
+
+
+def figures(
+    models: Models,
+    facts: Facts,
+    odds: Value,
+    unknown: Mapping[str, Truth],
+    rules: Rules,
+    *,
+    limited: Truth,
+    market: Evidence | None = None,
+) -> tuple[Figures, Matrix]:
+    """The figures, and the feature rows that they come from.
+
+    Args:
+        models: the set to grade with.
+        facts: what is known of the bets.
+        odds: American.
+        unknown: which of CATEGORICAL the set does not know.
+        rules: thresholds.
+        limited: bets that are a D at the most.
+        market: what other prices say of n bets.
+
+    Raises:
+        ModelError: the models answered with something that is not a number.
+    """
+    matrix = matrix_of(facts, models.spec)
+    chances = _sound(models.win_probability(matrix), models)
+    chance: Value = chances.item() if isinstance(odds, float) else chances
+    [model] = rounded(smaller(larger(chance, 0.0), 1.0))
+    implied, opinion = facts.implied, models.opinion
+    sample = sample_size(facts)
+    trust = confidence(sample, unknown)
+    outside = opinion.is_outside(implied)
+    if market is None:
+        probability = _held(model, implied, outside, opinion)
+        roi = _sound(models.roi(matrix, probability, odds), models)
+        price_roi = expected_roi_pct(probability, odds)
+    else:
+        known = ~np.isnan(market.fair)
+        floor = np.where(known, market.fair, implied)
+        probability = _held(_with_market(models, facts, np.asarray(model), market), floor, outside, opinion)
+        price_roi = expected_roi_pct(probability, odds)
+        roi = np.where(known, price_roi, _sound(models.roi(matrix, probability, odds), models))
+        trust = _trust(np.asarray(trust), np.asarray(sample), market, opinion)
+    roi, price_roi, kelly, trust, shown, edge = rounded(
+        roi, price_roi, kelly_fraction(probability, odds), trust, implied, probability - implied
+    )
+    decision = decide(smaller(roi, price_roi), trust, kelly, rules, limited=limited | outside)
+    found = Figures(
+        probability,
+        roi,
+        kelly,
+        decision.stake_pct,
+        trust,
+        shown,
+        edge,
+        model,
+        price_roi,
+        decision.grade,
+        decision.profitable,
+        whole(sample),
+        outside,
+    )
+    return found, matrix
+
+
+def _held(probability: Value, floor: Value, outside: Truth, opinion: Opinion) -> Value:
+    """A set of ours claims no edge where its data had none: there the chance is at most the market's.
+
+    The bound is rounded down, so that rounding makes no edge either.
+    """
+    if not opinion.trained_here:
+        return probability
+    bound = smaller(probability, floor // _STEP * _STEP)
+    if not opinion.knows_edges:
+        return bound
+    return probability - (probability - bound) * outside
+
+
+def _with_market(models: Models, facts: Facts, model: Floats, market: Evidence) -> Floats:
+    """Chances with what other prices say."""
+    known = ~np.isnan(market.fair)
+    implied = np.asarray(facts.implied)
+    combined = models.opinion.combined(model, implied, market.fair, reference=market.reference)
+    probability = np.where(known, combined, model)
+    probability = np.where(np.isnan(market.joint), probability, market.joint)
+    if models.opinion.weight_market is None and not models.opinion.trained_here:
+        probability = _with_other_sides(models, facts, probability, market)
+    [whole_market] = rounded(scaled_to_one(probability, market.together))
+    return np.asarray(whole_market)
+
+
+def _with_other_sides(models: Models, facts: Facts, probability: Floats, market: Evidence) -> Floats:
+    """The model's chances of the other sides that a bet came with, beside its own: together at most 1."""
+    asked = [(i, odds) for i, sides in market.sides.items() if not market.reference[i] for odds in sides]
+    if not asked:
+        return probability
+    index = np.array([i for i, _ in asked])
+    others = facts.at_other_prices(index, np.array([odds for _, odds in asked]))
+    chances = np.clip(models.win_probability(matrix_of(others, models.spec)), 0.0, 1.0)
+    total = probability + np.bincount(index, chances, minlength=len(probability))
+    mine = np.isin(np.arange(len(probability)), index)
+    return np.where(mine & (total > 1), probability / total, probability)
+
+
+def _trust(trust: Floats, sample: Floats, market: Evidence, opinion: Opinion) -> Floats:
+    """Confidence from references where there are some; unknown names cost as much as the model counts."""
+    weight = min(opinion.weight_reference or 0.0, 1.0)
+    kept = trust / confidence(sample, _ALL_KNOWN)
+    by_reference = market.trust * (1 - weight * (1 - kept))
+    return np.where(np.isnan(market.trust), trust, by_reference)
+
+
+_ALL_KNOWN: Mapping[str, Truth] = dict.fromkeys(UNKNOWN_COST, False)
+
+
+def _sound(answers: Numbers, models: Models) -> Numbers:
+    """What a model answered, unless it is no number."""
+    if not all_finite(answers):
+        raise ModelError(f"model set {models.version} predicts values that are no numbers: import a sound set")
+    return answers

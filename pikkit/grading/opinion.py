@@ -1,0 +1,98 @@
+"""How much a model set's opinion counts beside the market's, and where it knows nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pikkit.bets.numbers import Bools, Floats, Truth, Value, logit, sigmoid
+from pikkit.errors import ModelError
+
+__all__ = ["Opinion"]
+
+_EDGE = 1e-6  # chances are held off 0 and 1 by so much
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What past bets showed about a set's win model.
+
+    logit(p) = logit(fair) + weight * (logit(model) - intercept - slope * logit(implied)): what the model says beyond
+    how it usually lies to the raw price, in the measure in which that has proved true. `weight_market`: beside all
+    sides of the bet's own market, `weight_reference`: beside other sportsbooks. None: nobody has looked; then a
+    reference is believed, and the model beside the own market alone.
+
+    `lowest`, `highest`: implied probabilities (fractions) between which there were enough settled bets. `knows_edges`:
+    False for a set that was trained here and found nothing beyond the price.
+    """
+
+    intercept: float = 0.0
+    slope: float = 1.0
+    weight_market: float | None = None
+    weight_reference: float | None = None
+    lowest: float = 0.0
+    highest: float = 1.0
+    trained_here: bool = False
+    knows_edges: bool = True
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, object]) -> Opinion:
+        """What the metadata of a set says (`market`, `price_range`, `prior`, `rounds`).
+
+        Raises:
+            ModelError: `market` or `price_range` are of another form.
+        """
+        market = metadata.get("market")
+        price_range = metadata.get("price_range", [0.0, 1.0])
+        trained_here = isinstance(metadata.get("prior"), dict)
+        try:
+            fitted = {} if market is None else {name: float(market[name]) for name in _FITTED}  # type: ignore[index]
+            lowest, highest = (float(bound) for bound in price_range)  # type: ignore[attr-defined]
+        except (TypeError, ValueError, KeyError) as cause:
+            raise ModelError(
+                f"metadata has a `market` or `price_range` that can't be read ({cause!r}): `market` holds numbers "
+                f"{', '.join(_FITTED)}; `price_range` two probabilities"
+            ) from cause
+        if not all(map(math.isfinite, (*fitted.values(), lowest, highest))):
+            raise ModelError("metadata has a `market` or `price_range` with values that are no finite numbers")
+        return cls(
+            **fitted,
+            lowest=lowest,
+            highest=highest,
+            trained_here=trained_here,
+            knows_edges=not (trained_here and metadata.get("rounds") == 0),
+        )
+
+    def to_metadata(self) -> dict[str, object]:
+        """`market` and `price_range` as `from_metadata` reads them."""
+        fitted = {name: getattr(self, name) for name in _FITTED}
+        return {"market": fitted, "price_range": [self.lowest, self.highest]}
+
+    def is_outside(self, implied: Value) -> Truth:
+        """Whether the price is one of which the set has seen too few."""
+        return (implied < self.lowest) | (implied > self.highest)
+
+    def combined(self, model: Floats, implied: Floats, fair: Floats, *, reference: Bools) -> Floats:
+        """Chance to win (fraction) of n bets with a fair probability.
+
+        Args:
+            model: the model's own (fraction).
+            implied: of the raw price (fraction).
+            fair: the market's without margin (fraction).
+            reference: whether `fair` is other sportsbooks'.
+        """
+        if self.weight_market is None or self.weight_reference is None:
+            return np.where(reference, fair, model)
+        beyond = _safe_logit(model) - self.intercept - self.slope * _safe_logit(implied)
+        weight = np.where(reference, self.weight_reference, self.weight_market)
+        return np.where(weight == 0, fair, sigmoid(_safe_logit(fair) + weight * beyond))
+
+
+_FITTED = ("intercept", "slope", "weight_market", "weight_reference")
+
+
+def _safe_logit(p: Floats) -> Floats:
+    return logit(np.clip(p, _EDGE, 1 - _EDGE))
