@@ -69,9 +69,8 @@ class Predictor:
         if len(bets) <= _ONE_BY_ONE and not company:
             answers = _joined([self._answer_to_one(models, bet, now) for bet in bets])
         else:
-            parlays = {
-                i: bet for i, bet in enumerate(bets) if bet.legs or has_legs(bet.bet_type, bet.market, bet.sport)
-            }
+            named = (has_legs(bet.bet_type, bet.market, bet.sport) for bet in bets)
+            parlays = {i: bet for i, (bet, legs) in enumerate(zip(bets, named, strict=True)) if legs or bet.legs}
             answers = self._answers_to_many(models, bets, now, company=company, parlays=parlays)
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         version, no_history = models.version, models.history.size == 0
