@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help environment serve dev test test-group coverage unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship client-types validate test-n8n \
-  unit-on bench-gates secrets release release-files push-image tag-image announce ci
+  unit-on bench-gates mutants-rules secrets release release-files push-image tag-image announce ci
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -142,6 +142,9 @@ validate: $(STAMP) ## judge the models in MODEL_DIR by BETS=FILE, against AGAINS
 test-n8n: $(STAMP) ## the workflow's test in a real n8n (installs it outside the checkout: 1.8 GB)
 	@tests/support/install_n8n.sh
 	@$(BIN)/python -m pytest -q -m n8n
+
+mutants-rules: $(STAMP) ## change each alert and recording rule in each place: does a case notice? (needs promtool)
+	@$(BIN)/python -m monitoring.prometheus.mutants
 
 types: $(STAMP) ## mypy --strict
 	@$(BIN)/mypy

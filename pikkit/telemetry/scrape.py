@@ -49,14 +49,15 @@ class OutboxState(Protocol):
 
 Pick = Callable[[Sequence[float]], float]
 
+_TRAINED = "trained"
 _OF_WORKERS: tuple[tuple[str, str, str, Pick], ...] = (
     ("pikkit_start_time_seconds", "When the youngest worker started", "started", max),
     ("pikkit_worker_start_seconds", "What the slowest worker took from its start until it served", "start_s", max),
     ("pikkit_model_load_timestamp", "When a model set was last taken into service", "loaded", max),
     ("pikkit_model_load_timestamp_seconds", "When a model set was last taken into service", "loaded", max),
     ("pikkit_model_load_seconds", "What the slowest worker took to load it", "load_s", max),
-    ("pikkit_model_trained_timestamp", "Old name of pikkit_model_trained_timestamp_seconds", "trained", min),
-    ("pikkit_model_trained_timestamp_seconds", "When the oldest set in service was trained", "trained", min),
+    ("pikkit_model_trained_timestamp", "Old name of pikkit_model_trained_timestamp_seconds", _TRAINED, min),
+    ("pikkit_model_trained_timestamp_seconds", "When the oldest set in service was trained", _TRAINED, min),
     ("pikkit_history_size", "Settled bets behind the history", "history", min),
     ("pikkit_model_reload_error", "1 while the files in MODEL_DIR can't be used", "reload_error", max),
     ("process_start_time_seconds", "When the oldest worker started", "started", min),
@@ -155,7 +156,8 @@ class Snapshot(Collector):
         yield memory
         for name, text, key, pick in _OF_WORKERS:
             found = [state[key] for state in self._states if state.get(key) is not None]
-            yield _gauge(name, text, pick(found) if found else 0)
+            if found or key != _TRAINED:  # a version that tells no time is not of 1970
+                yield _gauge(name, text, pick(found) if found else 0)
         if self._outbox is not None:
             yield _gauge("pikkit_alert_outbox_depth", "Alerts that wait", self._outbox.depth)
             yield _gauge(

@@ -56,7 +56,8 @@ def _config(folder: Path, rig: Rig) -> Path:
     discovery = jobs["pikkit"]["file_sd_configs"][0]
     discovery["files"] = [str(rig.run_dir / "targets/*.json")]
     discovery["refresh_interval"] = "1s"
-    jobs["pikkit-lb"]["static_configs"][0]["targets"] = [f"127.0.0.1:{rig.port + 9}"]
+    for name in ("pikkit-lb", "pikkit-traffic"):
+        jobs[name]["static_configs"][0]["targets"] = [f"127.0.0.1:{rig.port + 9}"]
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(config))
     return file

@@ -10,6 +10,7 @@ from monitoring.grafana.panels import ROWS
 from pikkit.settings import Settings
 from pikkit.telemetry.metrics import Metrics
 from tests.support.need import root
+from tests.support.samples import a_model_set
 
 BOARD: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
@@ -53,13 +54,19 @@ def test_every_metric_that_panels_and_rules_name_exists() -> None:
     flat = [rule for file in rules for group in file["groups"] for rule in group["rules"]]
     recorded = {rule["record"] for rule in flat if "record" in rule}
     used = " ".join([rule["expr"] for rule in flat] + [q.expr for row in ROWS.values() for p in row for q in p.queries])
-    exposed = set(re.findall(r"^# TYPE (\w+)", Metrics(Settings()).render().decode(), re.MULTILINE))
-    by_others = {  # of the drift monitor, the outbox and Nginx: there once these are
+    metrics = Metrics(Settings())
+    metrics.model_loaded(a_model_set())
+    exposed = set(re.findall(r"^# TYPE (\w+)", metrics.render().decode(), re.MULTILINE))
+    by_others = {  # of the drift monitor, the outbox, Nginx and the supervisor: there once these are
         *(
             "pikkit_drift_psi",
             "pikkit_drift_unknown_share",
             "pikkit_lb_canary_weight_percent",
             "pikkit_lb_production",
+            "pikkit_lb_requests_total",
+            "pikkit_probe_success",
+            "pikkit_probe_duration_seconds",
+            "pikkit_slot_answers",
         ),
         *("pikkit_alert_outbox_depth", "pikkit_alert_outbox_oldest_age_seconds", "pikkit_alert_outbox_parked"),
     }

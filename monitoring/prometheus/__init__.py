@@ -1,0 +1,1 @@
+"""Prometheus: rules, the cases that they are tested by, and their mutants."""
