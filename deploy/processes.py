@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import psutil
 
-__all__ = ["ProcessId", "end", "environment_of", "leader", "listeners", "marked", "port_owner"]
+__all__ = ["ProcessId", "end", "environment_of", "leader", "marked", "port_owner", "processes_named"]
 
 _PROC = Path("/proc")
 _BOOT_ID = _PROC / "sys/kernel/random/boot_id"
@@ -150,17 +150,13 @@ def end(mark: str, master: ProcessId | None, grace_s: float) -> bool:
     return not left
 
 
-def listeners(ports: frozenset[int]) -> list[psutil.Process]:
-    """The processes that listen on one of these ports, as far as the kernel tells."""
-    pids: set[int] = set()
-    with contextlib.suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] in ports:
-                pids.add(connection.pid or 0)
+def processes_named(name: str) -> list[psutil.Process]:
+    """The living processes of a program of that name."""
     found = []
-    for pid in sorted(pids - {0}):
+    for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            found.append(psutil.Process(pid))
+            if process.name() == name and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
     return found
 
 
@@ -168,11 +164,16 @@ def port_owner(port: int) -> str | None:
     """Who listens on `port` of this machine, in words; None when nobody does or it can't be told."""
     if _is_free(port):
         return None
-    for process in listeners(frozenset({port})):
-        with contextlib.suppress(psutil.Error):
-            return f"{process.name()} (pid {process.pid})"
-        return f"pid {process.pid}"
-    return "a process that can't be seen from here"
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
+                if connection.pid is None:
+                    return "another user's process"
+                with contextlib.suppress(psutil.Error):
+                    process = psutil.Process(connection.pid)
+                    return f"{process.name()} (pid {process.pid})"
+                return f"pid {connection.pid}"
+    return None
 
 
 def _is_free(port: int) -> bool:

@@ -41,7 +41,8 @@ class Database:
         if self._open is None and not self.path.exists():
             return []
         with self._guarded("read"):
-            return self._connection(create=False).execute(query, values).fetchall()
+            connection = self._connection(create=False)
+            return connection.execute(query, values).fetchall() if self._ready else []
         return []
 
     def write(self, *statements: tuple[str, Sequence[Any]]) -> bool:

@@ -14,7 +14,7 @@ import psutil
 from deploy.clock import Clock
 from deploy.errors import RouterError
 from deploy.files import Record
-from deploy.processes import ProcessId, listeners, port_owner
+from deploy.processes import ProcessId, port_owner, processes_named
 from deploy.proxy.binary import Nginx, find_nginx
 from deploy.settings import DeploySettings
 
@@ -132,8 +132,9 @@ class LocalNginx:
         recorded = self._record.read()
         if recorded and recorded.alive():
             return recorded
-        for process in self._listening():
-            if _title(process).startswith(f"nginx: master process {' '.join(self.binary.start(self._config))}"):
+        title = f"nginx: master process {' '.join(self.binary.start(self._config))}"
+        for process in processes_named("nginx"):
+            if _title(process).startswith(title):
                 return ProcessId.of(process.pid)
         return None
 
@@ -149,13 +150,10 @@ class LocalNginx:
     def _config(self) -> Path:
         return self._folder / "nginx.conf"
 
-    def _listening(self) -> list[psutil.Process]:
-        """Whatever listens where this Nginx would."""
-        return listeners(frozenset({self._settings.base_port, self._settings.admin_port}))
-
     def _end_orphans(self) -> bool:
         """Workers that outlived their master let go of the ports at once, and finish what they have in hand."""
-        orphans = [process for process in self._listening() if _is_orphan(process)]
+        ports = {self._settings.base_port, self._settings.admin_port}
+        orphans = [process for process in processes_named("nginx") if _is_orphan(process, ports)]
         for process in orphans:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGQUIT)
@@ -273,11 +271,15 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def _is_orphan(process: psutil.Process) -> bool:
+def _is_orphan(process: psutil.Process, ports: set[int]) -> bool:
+    """A worker that listens where this Nginx would, and whose parent is no master."""
     if not _title(process).startswith("nginx: worker process"):
         return False
     try:
+        listening = {one.laddr[1] for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
         parent = process.parent()
     except psutil.Error:
+        return False
+    if not listening & ports:
         return False
     return parent is None or not _title(parent).startswith("nginx: master process")

@@ -21,6 +21,7 @@ CONFIG: dict[str, Any] = json.loads(os.environ.get("STUB", "{}"))
 SLOT = os.environ.get("DEPLOYMENT", "local")
 VERSION = CONFIG.get("version", os.environ.get("APP_VERSION", "0"))
 MODELS = CONFIG.get("models", "a" * 64)
+KEYS = [key for key in os.environ.get("API_KEYS", "").split(",") if key]
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 WATCHED = None
 if CONFIG.get("real_metrics"):  # the service's own metrics in place of the few below
@@ -81,7 +82,7 @@ def metrics() -> bytes:
     return "\n".join([*(f"# TYPE {name} {kind}" for name, kind in types.items()), *lines, ""]).encode()
 
 
-async def answer(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:
+async def answer(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:  # noqa: PLR0911
     if path == "/ready":
         ready = CONFIG.get("ready", True) and time.time() - STARTED >= CONFIG.get("boot_delay", 0)
         return (200 if ready else 503), b'{"status":"ready"}'
@@ -89,6 +90,8 @@ async def answer(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, by
         loaded = CONFIG.get("models_loaded", True)
         health = {"status": "healthy", "models_loaded": loaded, "version": VERSION, "deployment": SLOT}
         return 200, json.dumps({**health, "model_timestamp": model_timestamp()}).encode()
+    if KEYS and path.startswith("/api/") and dict(scope["headers"]).get(b"x-api-key", b"").decode() not in KEYS:
+        return 401, b'{"error":{"code":"unauthorized","message":"no API key"}}'
     if path == "/api/v1/model-info":
         info = {"sha256": MODELS, "bundle_tag": "pikkit_bet_models:1", "metadata": {}, "feature_count": 26}
         return 200, json.dumps(info).encode()

@@ -76,7 +76,8 @@ def test_after_a_killed_deploy_rollback_goes_to_the_release_before_what_is_live(
     stack, tally = rig
     stack.do(operations.deploy, "1")
     stack.do(operations.deploy, "2")
-    warm = stack.status()["slots"][stack.status()["rollback_slot"]]["pid"]
+    slots = stack.status()["slots"].values()
+    warm = next(slot["pid"] for slot in slots if slot["role"] == "rollback target")
     stack.run("deploy", "--version", "3", code=KILLED, KILL_AFTER=phase)
     stack.do(operations.rollback)
     assert live(stack) == ("1" if phase in ("build", "start") else "2")
