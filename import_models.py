@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from pikkit.app import predictor_of
 from pikkit.errors import ModelError
 from pikkit.exports.command_line import DateFormat, Map, OddsFormat, Rejected, asked_for
 from pikkit.exports.layout import Asked
 from pikkit.exports.settled import read_settled
-from pikkit.history.history import History
+from pikkit.history.history import History, SettledBets
 from pikkit.models.activation import active, home
-from pikkit.models.importing import golden_bets, import_models
+from pikkit.models.importing import checked, golden_bets, import_models
 from pikkit.models.model_set import ModelSet
-from pikkit.models.store import Stored, find, newest
+from pikkit.models.remarks import Given, given
+from pikkit.models.store import find, newest
 from pikkit.models.user_files import HISTORY_FILE, last_change
 from pikkit.settings import Settings
 
@@ -48,6 +53,7 @@ def main(
     activate: Annotated[
         bool, typer.Option("--activate/--no-activate", help="Whether local servers serve it from now on")
     ] = True,
+    check: Annotated[bool, typer.Option("--check", help="Tell everything, and store nothing")] = False,
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="Import MODEL_DIR only if its files changed since the active import")
     ] = False,
@@ -62,32 +68,59 @@ def main(
     console = Console(stderr=as_json, soft_wrap=True)
     if history and bets:
         sys.exit("import failed: --history and --bets exclude each other: give one")
-    if if_changed and (source or history or bets or tag):
+    if if_changed and (source or history or bets or tag or check):
         sys.exit("import failed: --if-changed is about MODEL_DIR as it is: leave the other options out")
     try:
-        model_dir = Settings.load().model_dir
-        if if_changed:
-            served = _served_already(model_dir)
-            if served:
-                console.print(served)
+        settings = Settings.load()
+        model_dir = settings.model_dir
+        served = _served_already(model_dir) if if_changed else None
+        if served:
+            console.print(served)
+            return
+        asked = asked_for(mapped, odds_format, date_format)
+        made, settled = _past(history, bets, asked, rejected, console)
+        # A set that nobody asked for by name is not activated: MODEL_DIR's files count as they are.
+        beside = model_dir if activate and not if_changed and not check else None
+        with _imported(source or model_dir, made, tag, beside, check=check) as (stored, models):
+            gives = given(models, predictor_of(settings), settled, time.time())
+            if as_json:
+                print(json.dumps(_told(stored, models, gives)))  # noqa: T201 - the answer to a program
                 return
-            activate = False  # nobody asked for this one by name: MODEL_DIR's files count as they are
-        made = _read_history(history) if history else None
-        if bets:
-            made = _history_of(bets, asked_for(mapped, odds_format, date_format), rejected, console)
-        beside = model_dir if activate else None
-        stored, models = import_models(source or model_dir, history=made, tag=tag, activate_beside=beside)
+            console.print(_table(stored or f"{models.version}: checked, not stored", models, gives))
+            for remark in gives.remarks:
+                console.print(f"warning: {remark}")
+        if beside:
+            console.print(f"local servers serve it from now on, until the files in {model_dir.absolute()} change")
     except ModelError as error:
         sys.exit(f"import failed: {error.message}")
     except (ValidationError, ValueError) as error:
         sys.exit(f"settings: {error}")
-    if as_json:
-        told = {"tag": stored.tag, "version": models.version, "sha256": models.sha256, "golden": golden_bets(models)}
-        print(json.dumps(told))  # noqa: T201 - the answer to a program
+
+
+@contextmanager
+def _imported(
+    source: Path, history: History | None, tag: str | None, beside: Path | None, *, check: bool
+) -> Iterator[tuple[str | None, ModelSet]]:
+    """The set and its tag in the store; none where it is only checked."""
+    if check:
+        with checked(source, history=history) as models:
+            yield None, models
     else:
-        console.print(_table(stored, models))
-        if activate:
-            console.print(f"local servers serve it from now on, until the files in {model_dir.absolute()} change")
+        stored, models = import_models(source, history=history, tag=tag, activate_beside=beside)
+        yield stored.tag, models
+
+
+def _past(
+    history: Path | None, bets: Path | None, asked: Asked, rejected: Path | None, console: Console
+) -> tuple[History | None, SettledBets | None]:
+    if history:
+        return _read_history(history), None
+    if not bets:
+        return None, None
+    settled, report = read_settled(bets, asked, rejected=rejected)
+    for line in report.lines():
+        console.print(line)
+    return History.from_bets(settled), settled
 
 
 def _served_already(model_dir: Path) -> str | None:
@@ -109,26 +142,31 @@ def _read_history(path: Path) -> History:
         raise ModelError(f"{path} can't be read as a history ({cause}): make one with --bets") from cause
 
 
-def _history_of(path: Path, asked: Asked, rejected: Path | None, console: Console) -> History:
-    settled, report = read_settled(path, asked, rejected=rejected)
-    for line in report.lines():
-        console.print(line)
-    return History.from_bets(settled)
+def _told(tag: str | None, models: ModelSet, gives: Given) -> dict[str, Any]:
+    return {
+        "tag": tag,
+        "version": models.version,
+        "sha256": models.sha256,
+        "golden": golden_bets(models),
+        "grades": gives.grades,
+        "remarks": gives.remarks,
+    }
 
 
-def _table(stored: Stored, models: ModelSet) -> Table:
-    table = Table(title=stored.tag, show_header=False)
+def _table(title: str, models: ModelSet, gives: Given) -> Table:
+    table = Table(title=title, show_header=False)
     table.add_row("version", models.version + (" (starter models, simulated bets)" if models.starter else ""))
-    for name, title in (("win", "win probability"), ("roi", "ROI")):
+    for name, row in (("win", "win probability"), ("roi", "ROI")):
         engine = models.manifest["engines"][name]
         rounds = (
             f", {engine['rounds']} of {engine['rounds_pickled']} rounds"
             if engine.get("rounds") != engine.get("rounds_pickled")
             else ""
         )
-        table.add_row(title, f"{engine['model']}{rounds}, served by {engine['type']}")
+        table.add_row(row, f"{engine['model']}{rounds}, served by {engine['type']}")
     table.add_row("features", str(len(models.spec.names)))
     table.add_row("history", f"{models.history.size:,} settled bets" if models.history.size else "no betting history")
+    table.add_row("grades", f"{gives.in_words()} (of {gives.bets:,} {gives.kind} bets)")
     table.add_row("sha256", models.sha256[:16])
     table.add_row("store", f"{home()} (BENTOML_HOME)")
     return table

@@ -24,9 +24,8 @@ from pikkit.exports.command_line import DateFormat, Map, OddsFormat, Rejected, a
 from pikkit.exports.layout import Asked
 from pikkit.exports.settled import ReadReport, read_settled
 from pikkit.history.history import SettledBets
-from pikkit.models.conversion import convert
-from pikkit.models.model_set import ModelSet, load_set
-from pikkit.models.user_files import take_copy
+from pikkit.models.importing import checked
+from pikkit.models.model_set import ModelSet
 from pikkit.settings import Settings
 from pikkit.telemetry.prediction_log import read_predictions
 from training.evaluate import Judged, Verdict, gates, judge, newest, slices
@@ -90,7 +89,7 @@ def validate_command(
     rejected: Rejected = None,
 ) -> None:
     """Judge a model set on settled bets; exits with 1 if a gate fails."""
-    with _loaded(models) as candidate:
+    with checked(models) as candidate:
         asked = asked_for(mapped, odds_format, date_format)
         settled = _simulated(candidate) if simulated else _read(bets, asked, supabase=supabase, rejected=rejected)
         judged_bets, past, which = newest(candidate, settled, share)
@@ -98,7 +97,7 @@ def validate_command(
         judged = judge(candidate, judged_bets, past)
         production = None
         if against:
-            with _loaded(against) as other:
+            with checked(against) as other:
                 production = judge(other, judged_bets, past)
         verdict = gates(judged, production)
         _show(candidate, judged, verdict, which, report, production)
@@ -124,7 +123,7 @@ def score_command(
     file = ScoredFile(source, asked_for(mapped, odds_format, date_format, placed=True))
     for line in file.evidence:
         console.print(line, soft_wrap=True)
-    with _loaded(models or settings.model_dir) as loaded, _bar("scoring", file.rows) as advance:
+    with checked(models or settings.model_dir) as loaded, _bar("scoring", file.rows) as advance:
         graded, failed = file.score(target, loaded, predictor_of(settings), now=time.time(), progress=advance)
     console.print(f"{graded:,} bets graded, {failed:,} with an error, in {target}")
 
@@ -187,7 +186,7 @@ def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path
     paths = write_version(trained, out)
     with tempfile.TemporaryDirectory() as work:
         promote(paths, Path(work))
-        with _loaded(Path(work)) as models:
+        with checked(Path(work)) as models:
             judged_bets, past, which = newest(models, settled, 0.2)
             judged = judge(models, judged_bets, past)
             verdict = gates(judged)
@@ -226,15 +225,6 @@ def _simulated(models: ModelSet) -> SettledBets:
 def _print(report: ReadReport) -> None:
     for line in report.lines():
         console.print(line, soft_wrap=True)
-
-
-@contextmanager
-def _loaded(folder: Path) -> Iterator[ModelSet]:
-    with tempfile.TemporaryDirectory(prefix="pikkit-set-") as name:
-        work = Path(name)
-        (work / "copy").mkdir()
-        convert(take_copy(folder, work / "copy"), work / "set")
-        yield load_set(work / "set")
 
 
 @contextmanager

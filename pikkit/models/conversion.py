@@ -100,14 +100,16 @@ def main(copy: Path, into: Path, source_sha256: str) -> None:
 def _write(copy: Path, into: Path, source_sha256: str) -> None:
     from pikkit.features.spec import FeatureSpec  # noqa: PLC0415
     from pikkit.history.history import History  # noqa: PLC0415
+    from pikkit.models.metadata import check_contract, read_json, read_metadata  # noqa: PLC0415
     from pikkit.models.model_set import FORMAT, MANIFEST, file_sha256, load_engine, load_set  # noqa: PLC0415 - after the limits
 
-    metadata = _metadata(copy / METADATA_FILE)
+    metadata = read_metadata(copy / METADATA_FILE)
     spec = FeatureSpec.from_metadata(metadata)
     version = metadata["timestamp"]
-    history = History.from_json(_json(copy / HISTORY_FILE)) if (copy / HISTORY_FILE).is_file() else History.empty()
-    _check_contract(metadata, spec.names)
+    history = History.from_json(read_json(copy / HISTORY_FILE)) if (copy / HISTORY_FILE).is_file() else History.empty()
+    check_contract(metadata, spec.names)
     models = {"win": _model(copy / WIN_FILE, spec.names), "roi": _model(copy / ROI_FILE, spec.names)}
+    _check_missing(models, spec)
     into.mkdir()
     engines = {name: _save(model, into, name) for name, model in models.items()}
     (into / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
@@ -143,49 +145,30 @@ def _write(copy: Path, into: Path, source_sha256: str) -> None:
     raise ModelError("the models predict otherwise after the import: report this set")
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as cause:
-        raise ModelError(f"{path.name} is not JSON ({str(cause)[:120]}): write it again") from cause
+def _check_missing(models: Mapping[str, Any], spec: Any) -> None:
+    """Ask each model about a bet whose names it never saw, where their codes are missing values.
 
-
-def _finite(value: Any) -> Any:
-    """The same with null for NaN and Infinity, which some trainers write and which are no JSON."""
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _metadata(path: Path) -> dict[str, Any]:
-    metadata = _finite(_json(path))
-    if not isinstance(metadata, dict):
-        raise ModelError(f"{path.name} is not an object with timestamp, features and encoders: write it again")
-    version = metadata.get("timestamp")
-    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789._-")
-    if not isinstance(version, str) or not version or len(version) > 63:  # noqa: PLR2004 - a tag's limit
-        raise ModelError(f"{path.name} has no `timestamp`: name the version, such as 20251222_131123")
-    if set(version.lower()) - allowed or not version[0].isalnum() or not version[-1].isalnum():
-        raise ModelError(f"timestamp {version!r} can't be a tag: use letters, digits, '.', '_' and '-'")
-    return metadata
-
-
-def _check_contract(metadata: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    """Refuse what a set asks for beyond the plain models, if it is not known here."""
-    prior, roi = metadata.get("prior"), metadata.get("roi")
-    if prior:
-        numbers = [prior.get(name) for name in ("intercept", "slope")] if isinstance(prior, dict) else []
-        if not numbers or prior.get("type") != "market_logit" or not all(isinstance(n, int | float) for n in numbers):
+    Raises:
+        ModelError: it takes none.
+    """
+    unknown = [column for column, encoder in spec.encoders.items() if math.isnan(encoder.code(_UNHEARD_OF))]
+    places = [spec.names.index(name) for name in (f"{column}_encoded" for column in unknown) if name in spec.names]
+    row = np.full((1, len(spec.names)), 0.5, dtype=np.float32)
+    row[:, places] = np.nan
+    for name, model in models.items() if places else ():
+        if hasattr(model, "get_booster"):
+            continue  # takes them
+        try:
+            (_original_win(model, row, None) if name == "win" else _original_roi(model, row))
+        except ValueError as cause:
             raise ModelError(
-                f"{METADATA_FILE} has prior {str(prior)[:120]}: known is "
-                '{"type": "market_logit", "intercept": number, "slope": number}'
-            )
-        if "implied_prob" not in names:
-            raise ModelError(f"{METADATA_FILE} has a market prior but no feature implied_prob, which the prior needs")
-    if isinstance(roi, dict) and "type" in roi and roi["type"] != "from_probability":
-        raise ModelError(f"{METADATA_FILE} has roi of type {roi['type']!r}: known is 'from_probability'")
+                f"the {name} model ({type(model).__name__}) takes no missing values, and the encoders of "
+                f"{', '.join(unknown)} have no class for a name they never saw: add 'Unknown' to their classes and "
+                "train with it, or put a SimpleImputer in front of the model"
+            ) from cause
+
+
+_UNHEARD_OF = "a name that nothing has"
 
 
 def _model(path: Path, names: tuple[str, ...]) -> Any:

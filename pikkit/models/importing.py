@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pikkit.models.model_set import ModelSet, load_set
 from pikkit.models.store import Stored
 from pikkit.models.user_files import digests, take_copy, with_history
 
-__all__ = ["golden_bets", "import_models"]
+__all__ = ["checked", "golden_bets", "import_models"]
 
 _ANSWERS = ("win_probability", "expected_roi", "implied_probability", "sample_size")
 _MOMENT = "2026-01-26T12:00:00Z"  # features may know the clock
@@ -61,6 +62,23 @@ def import_models(
             files = beside | {str(source.resolve()): taken.files}
             Activation(stored.tag, copy.sha256, at, str(source.resolve()), files).write()
         return stored, stored.load()
+
+
+@contextmanager
+def checked(source: Path, *, history: History | None = None) -> Iterator[ModelSet]:
+    """The set in `source`, checked and converted as for the store, for as long as it is looked at.
+
+    Raises:
+        ModelError: the set can't be served.
+    """
+    with tempfile.TemporaryDirectory(prefix="pikkit-check-") as name:
+        work = Path(name)
+        (work / "copy").mkdir()
+        copy = take_copy(source, work / "copy")
+        if history is not None:
+            copy = with_history(copy, history.to_json())
+        convert(copy, work / "set")
+        yield load_set(work / "set")
 
 
 def golden_bets(models: ModelSet) -> list[dict[str, Mapping[str, Any]]]:
