@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 # Byte code of packages is written once; without it every start of a process takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help environment serve dev test test-group coverage unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship client-types validate test-n8n \
+.PHONY: help environment serve dev test test-group coverage unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship storm client-types validate test-n8n \
   unit-on bench-gates mutants-rules secrets release release-files push-image tag-image announce ci
 
 help: ## show this list
@@ -109,6 +109,9 @@ announce: $(STAMP) ## tell Telegram what became of a run that never reached its 
 
 ci: ## stages 1 to 5 of the pipeline, on this machine
 	@.ci/laptop
+
+storm: $(STAMP) ## SECONDS (1200) of random deploys, canaries, rollbacks and kills under load; tells what failed
+	@STORM_SECONDS=$(or $(SECONDS),1200) $(BIN)/python -m pytest -q -s tests/system/test_deploy_storm.py
 
 ship: $(STAMP) ## the pipeline's last stage: ACTION on the host, verify, go back on failure (see deploy/pipeline/ship.sh)
 	@deploy/pipeline/ship.sh
