@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SERVING := $(VENV)/.serving
 PORT ?= 8000
 PYTHONS ?= 3.11 3.12 3.13
 JOBS ?= 3
@@ -19,19 +20,29 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# uv installs the locked environment in seconds; where it can't be had, plain pip does the same from the same file.
-$(STAMP): requirements/dev.txt
+# uv installs a locked environment in seconds; where it can't be had, plain pip does the same from the same file.
+define install
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	    -r <(sed -n '/^uv==/,/[^\\]$$/p' requirements/dev.txt) 2>/dev/null \
-	  && $(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt \
-	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	  && $(BIN)/uv pip $(2) --quiet --require-hashes --python $(BIN)/python $(3) $(1) \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 	@touch $@
+endef
+
+$(STAMP): requirements/dev.txt
+	$(call install,requirements/dev.txt,sync)
+
+# What serves is a third of it. The whole, once it is there, serves as well.
+$(SERVING): requirements/serve.txt
+	@$(if $(wildcard $(STAMP)),$(MAKE) --no-print-directory $(STAMP),true)
+	$(if $(wildcard $(STAMP)),@touch $@,$(call install,requirements/serve.txt,install,-r))
 
 environment: $(STAMP) ## .venv, from the lock file
 
-serve: $(STAMP) ## import the models and serve the API on :8000
+serve: $(SERVING) ## import the models and serve the API on :8000; needs a third of the environment
 	@$(BIN)/python import_models.py --if-changed
+	@($(BIN)/python -m pikkit.welcome &)
 	@$(BIN)/python -m pikkit.serve
 
 dev: $(STAMP) ## the same, restarted on every change of the code
