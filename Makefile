@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 # Byte code of packages is written once; without it every start of a process takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help environment serve dev test test-group coverage unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship storm client-types validate test-n8n \
+.PHONY: help mutants rehearse environment serve dev test test-group coverage unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship storm client-types validate test-n8n \
   unit-on bench-gates mutants-rules secrets release release-files push-image tag-image announce ci
 
 help: ## show this list
@@ -130,6 +130,9 @@ ship: $(STAMP) ## the pipeline's last stage: ACTION on the host, verify, go back
 format: $(STAMP) ## ruff: mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+mutants: $(STAMP) ## would the tests notice? SAMPLE=300 single changes (0: all, hours), in ROOMS=pikkit/bets,…
+	@$(BIN)/python .ci/mutants.py --sample "$${SAMPLE:-300}" --rooms "$(ROOMS)"
 
 bench: $(STAMP) ## the service beside other ways to serve, loaded by wrk, into benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.compare
