@@ -131,6 +131,9 @@ format: $(STAMP) ## ruff: mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+rehearse: ## the workflow by act (ACT=…) with copies of its actions (ACTIONS=…), without containers
+	@.ci/rehearse
+
 mutants: $(STAMP) ## would the tests notice? SAMPLE=300 single changes (0: all, hours), in ROOMS=pikkit/bets,…
 	@$(BIN)/python .ci/mutants.py --sample "$${SAMPLE:-300}" --rooms "$(ROOMS)"
 
