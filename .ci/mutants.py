@@ -5,7 +5,7 @@ for the same seed: all of them take hours. What is judged is what is committed, 
 
     python .ci/mutants.py [--rooms pikkit/bets,deploy/canary] [--sample 300] [--seed 1]
 
-`--sample 0` takes all. Exits with 1 where more than `--most` percent of a room's mutants survive (default 100: it tells).
+`--sample 0` takes all. Exits with 1 where more than `--most` percent of a room's mutants survive (default: 100).
 """
 
 import argparse
@@ -72,9 +72,7 @@ def _told(results: dict[str, int | None], most: float) -> bool:
 
 def _mutmut(clone: Path, *names: str) -> str:
     command = [ROOT / ".venv/bin/mutmut", "run", "--max-children", str(os.cpu_count() or 1), *names]
-    done = subprocess.run(
-        command, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.stdout
 
 
