@@ -7,6 +7,7 @@ The figures are written as Prometheus text into `metrics/balancer.prom`, which t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 from deploy.canary.traffic import BOUNDS, Counts
 from deploy.checks.gates import SMOKE_BET
@@ -18,6 +19,7 @@ __all__ = ["FILE", "Observation"]
 FILE = "nginx/metrics/balancer.prom"
 _PROBE_PERIOD_S = 15.0
 _WRITE_PERIOD_S = 5.0
+_CLASSES = ("2xx", "4xx", "5xx")
 _SILENT = 3  # looks in a row without an answer: hung
 
 
@@ -49,9 +51,10 @@ class Observation:
     def text(self) -> str:
         """In Prometheus' format."""
         lines = _metric("pikkit_lb_requests_total", "counter", "Requests by slot that answered, and class of status")
+        known = dict.fromkeys(product((*SLOTS, "nginx"), _CLASSES), 0)  # at 0, or the first fault would be no increase
         lines += [
             f'pikkit_lb_requests_total{{deployment="{slot}",status="{status}"}} {count}'
-            for (slot, status), count in sorted(self._counts.statuses().items())
+            for (slot, status), count in sorted({**known, **self._counts.statuses()}.items())
         ]
         name = "pikkit_lb_upstream_seconds"
         lines += _metric(name, "histogram", "Time that slots took to answer the load balancer, by slot")

@@ -98,7 +98,7 @@ class Metrics:
         self._answered = {
             (endpoint, status): self._requests.of(endpoint, str(status))
             for endpoint in endpoints
-            for status in (200, 400, 500, 503)
+            for status in (200, 400, 500, 503, 504)
         }
         self._predictions = series.counter("pikkit_predictions_total", "Bets graded", ["sport", "market", "grade"])
         for letter in GRADES:

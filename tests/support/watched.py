@@ -34,7 +34,7 @@ class Watched:
 
     def __init__(self, version: str, slot: str) -> None:
         random = np.random.default_rng(7)
-        self.metrics = Metrics(Settings(app_version=version, deployment=slot))
+        self.metrics = Metrics(Settings(app_version=version, deployment=slot), endpoints=("predict", "batch-predict"))
         self.models = a_model_set()
         self.models.baseline = Baseline.of(
             _FEATURES,

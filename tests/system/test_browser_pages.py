@@ -153,10 +153,51 @@ def test_the_reference_shows_every_operation(server: Server, page: Page) -> None
     assert "curl -X POST" in page.inner_text("#operations")
 
 
-def test_the_drift_page_shows_the_report(server: Server, page: Page) -> None:
+def test_the_drift_page_says_what_moved_and_shows_it_as_bars_to_who_has_a_key(server: Server, page: Page) -> None:
+    keys: list[str | None] = []
+    bins = {"edges": [0.4, 0.6], "trained": [0.3, 0.4, 0.3, 0], "live": [0.9, 0.05, 0.05, 0], "status": "drifted"}
+    quiet = {"edges": [0.5], "trained": [0.9, 0.1, 0], "live": [0.9, 0.1, 0], "status": "stable"}
+
+    def answer(route: Route) -> None:
+        keys.append(route.request.headers.get("x-api-key"))
+        shares = {"trained": 0.2, "live": 0.2}
+        route.fulfill(
+            json={
+                "status": "drifted",
+                "bets": 1234,
+                "bets_needed": 500,
+                "window_hours": 24,
+                "baseline_bets": 9999,
+                "psi": {"implied_prob": 1.2, "grade": 0.0, "is_live": 0.0},
+                "columns": {"implied_prob": bins, "is_live": quiet},
+                "grades": dict.fromkeys("ABCDF", shares),
+                "unknown": {"league": {"trained": 0.0, "live": 0.0}},
+            }
+        )
+
+    page.route("**/drift-report", answer)
+    page.set_viewport_size({"width": 390, "height": 900})
     page.goto(f"{server.url}/drift")
-    page.wait_for_selector("#features tr")
-    assert "too few bets" in page.inner_text("#status")
+    expect(page.locator("#status")).to_have_text(
+        "Bets have drifted from training: 1,234 different bets in the past 24 hours."
+    )
+    expect(page.locator("#moved li")).to_have_text(["implied prob, below 0.4: 90 % of live bets, 30 % in training"])
+    expect(page.locator("#cards article")).to_have_count(1)
+    widths = page.locator("#cards rect").evaluate_all("bars => bars.map(bar => bar.getAttribute('width'))")
+    assert [round(float(width)) for width in widths[:2]] == [33, 100]
+    expect(page.locator("#quiet-words")).to_have_text("3 distributions that did not move")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.fill("#key", "a key")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("1,234")
+    assert keys[0] is None
+    assert "a key" in keys
+
+
+def test_the_drift_page_of_a_quiet_service_says_that_bets_are_too_few(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/drift")
+    expect(page.locator("#status")).to_contain_text("Too few bets")
+    expect(page.locator("#quiet article").first).to_contain_text("too few bets")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1400, "light"), (390, "dark"), (1400, "dark")])
