@@ -31,6 +31,7 @@ from pikkit.telemetry.prediction_log import read_predictions
 from training.evaluate import Judged, Verdict, gates, judge, newest, slices
 from training.live import Live, join
 from training.measures import percent, scores
+from training.prices import PriceReport, moneyline_reports, soccer_reports
 from training.publish import promote, write_version
 from training.score import ScoredFile
 from training.simulate import simulate
@@ -106,6 +107,51 @@ def validate_command(
                 file.write(markdown_summary(candidate, judged, verdict, which=which, production=production))
     if not verdict.passed:
         raise typer.Exit(1)
+
+
+@app.command("validate-prices")
+def validate_prices_command(
+    soccer: Annotated[
+        Path | None, typer.Option(help="Three-way prices of matches: bet365_home …, pinnacle_home …", metavar="FILE")
+    ] = None,
+    moneylines: Annotated[
+        Path | None, typer.Option(help="Prices of both sides of games: open_home, close_home …", metavar="FILE")
+    ] = None,
+    models: Annotated[Path | None, typer.Option("--models", help="Default: MODEL_DIR", metavar="DIR")] = None,
+) -> None:
+    """Judge market evidence on real prices; exits with 1 where the raw price is better or grades are inverted."""
+    if soccer is None and moneylines is None:
+        raise ModelError("no prices: name a file by --soccer or --moneylines")
+    settings = Settings.load()
+    predictor, now = predictor_of(settings), time.time()
+    with _loaded(models or settings.model_dir) as loaded:
+        reports = list(soccer_reports(soccer, loaded, predictor, now=now)) if soccer else []
+        reports += moneyline_reports(moneylines, loaded, predictor, now=now) if moneylines else []
+    failed = [fault for report in reports for fault in _show_prices(report)]
+    if failed:
+        console.print(*failed, sep="\n")
+        raise typer.Exit(1)
+
+
+def _show_prices(report: PriceReport) -> Iterator[str]:
+    """Print what a report says; yield what is wrong with it."""
+    loss = report.against_price()
+    console.print(
+        f"\n{report.name}: {len(report.won):,} selections; log loss of the fair probability against the raw price "
+        f"{loss.mean:+.5f} [{loss.low:+.5f}, {loss.high:+.5f}]"
+    )
+    if loss.low > 0:
+        yield f"{report.name}: the fair probability is worse than the raw price"
+    table = Table("grade", "selections", "return % [95 %]", box=SIMPLE_HEAD)
+    for letter, count, mean in report.returns():
+        table.add_row(letter, f"{count:,}", percent(mean))
+    console.print(table)
+    if "reference" not in report.name:
+        return
+    ahead = report.better_than("ABCD", "F")
+    console.print(f"A to D above F: {percent(ahead)} points")
+    for pair in report.inverted():
+        yield f"{report.name}: grades {pair} are inverted"
 
 
 @app.command("score")

@@ -38,7 +38,6 @@ ANSWERS: Mapping[str, type[pl.DataType]] = {
 _TYPES: Any = dict(ANSWERS)
 _REQUIRED = ("sport", "market", "institution_name", "odds")
 _FIELDS = frozenset(Bet.model_fields)
-_NO_LEAGUE = "None"  # exports leave it empty where there is none: parlays, small tours
 
 
 class ScoredFile:
@@ -130,7 +129,7 @@ class ScoredFile:
         if len(cells) != len(self._layout.names):
             raise InvalidBet(f"a line of {len(cells)} cells under a header of {len(self._layout.names)}")
         others = {name: cells[place] for name, place in self._others.items() if cells[place]}
-        return {"league": _NO_LEAGUE, **others, **self._reader.as_bet(cells)}
+        return {**others, **self._reader.as_bet(cells)}
 
     def _write_lines(self, partial: Path, kind: str, graded: Iterator[tuple[list[str], dict[str, Any]]]) -> None:
         """As CSV; what was asked is repeated as it was written."""

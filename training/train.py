@@ -23,6 +23,7 @@ from pikkit.history.history import GROUPS, History, HistoryColumns, SettledBets,
 from pikkit.telemetry.drift import Baseline
 from training.fit import FOLDS, calibrate, choose, fit
 from training.leaks import leaking_features
+from training.opinion import fit_opinion, price_range
 
 __all__ = ["MODEL_FEATURES", "STEPS", "Split", "Trained", "split_by_time", "train"]
 
@@ -136,10 +137,13 @@ def train(
     roi_model = _roi_model(rows.matrix[first], expected_roi_pct(probability, settled.bets.odds)[first], seed)
     progress()
     test = slice(split.test, split.end)
+    opinion = fit_opinion(probability[second], implied[second], settled.won[second])
+    lowest, highest = price_range(implied[: split.test])
     baseline = _baseline(spec, rows, probability, settled.bets.odds, test)
     metadata |= {
         "prior": {"type": "market_logit", "intercept": fitted.prior.intercept, "slope": fitted.prior.slope},
         "roi": {"type": "from_probability"},
+        **replace(opinion, lowest=lowest, highest=highest).to_metadata(),
         "trained_on": split.calibration,
         "calibrated_on": split.test - split.calibration,
         "tested_on": split.end - split.test,

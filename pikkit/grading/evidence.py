@@ -54,7 +54,9 @@ class Evidence:
     trust: Floats  # confidence that references give
     joint: Floats  # a parlay's chance by its legs
     together: Sequence[Sequence[Sequence[int]]]  # markets of which several sides are among the bets
-    sides: Mapping[int, Sequence[float]]  # by bet: American prices of the other sides at its own sportsbook
+    sides: dict[
+        int, Sequence[tuple[float, float]]
+    ]  # by bet: price and fair chance of its other sides
     warnings: dict[int, list[str]]  # by bet
     words: dict[int, str]  # by bet: what it comes to, for a person
 
@@ -129,7 +131,7 @@ def evidence_of(bets: Sequence[Leg], rules: MarketRules, now: float) -> Evidence
         trust=trust,
         joint=joint,
         together=same_market(bets),
-        sides={market.bet: market.prices[1:] for market in markets if market.book is None},
+        sides={},
         warnings=warnings,
         words={},
     )
@@ -138,12 +140,14 @@ def evidence_of(bets: Sequence[Leg], rules: MarketRules, now: float) -> Evidence
     width = max(len(market.prices) for market in markets)
     implied = implied_probability(np.array([m.prices + [_NAN] * (width - len(m.prices)) for m in markets]))
     sums = np.nansum(implied, axis=1)
-    chances = without_margin(implied, rules.method)[:, 0]
+    chances = without_margin(implied, rules.method)
     by_bet: dict[int, list[_Read]] = {}
     columns = (chances.tolist(), implied[:, 0].tolist(), sums.tolist(), is_one_market(sums).tolist())
-    for market, chance, own, total, possible in zip(markets, *columns, strict=True):
+    for market, fair_sides, own, total, possible in zip(markets, *columns, strict=True):
         if possible:
-            by_bet.setdefault(market.bet, []).append(_Read(market, chance, total - 1, total - own))
+            by_bet.setdefault(market.bet, []).append(_Read(market, fair_sides[0], total - 1, total - own))
+            if market.book is None:
+                evidence.sides[market.bet] = list(zip(market.prices[1:], fair_sides[1:], strict=False))
         else:
             whose = "market_prices" if market.book is None else f"reference {market.book!r}"
             warnings.setdefault(market.bet, []).append(

@@ -165,7 +165,7 @@ def _with_market(models: Models, facts: Facts, model: Floats, market: Evidence) 
     combined = models.opinion.combined(model, implied, market.fair, reference=market.reference)
     probability = np.where(known, combined, model)
     probability = np.where(np.isnan(market.joint), probability, market.joint)
-    if models.opinion.weight_market is None and not models.opinion.trained_here:
+    if models.opinion.weight_market != 0:  # else it is the fair one, which adds up
         probability = _with_other_sides(models, facts, probability, market)
     [whole_market] = rounded(scaled_to_one(probability, market.together))
     return np.asarray(whole_market)
@@ -173,12 +173,14 @@ def _with_market(models: Models, facts: Facts, model: Floats, market: Evidence) 
 
 def _with_other_sides(models: Models, facts: Facts, probability: Floats, market: Evidence) -> Floats:
     """The model's chances of the other sides that a bet came with, beside its own: together at most 1."""
-    asked = [(i, odds) for i, sides in market.sides.items() if not market.reference[i] for odds in sides]
+    asked = [(i, *side) for i, sides in market.sides.items() if not market.reference[i] for side in sides]
     if not asked:
         return probability
-    index = np.array([i for i, _ in asked])
-    others = facts.at_other_prices(index, np.array([odds for _, odds in asked]))
-    chances = np.clip(models.win_probability(matrix_of(others, models.spec)), 0.0, 1.0)
+    index = np.array([i for i, _, _ in asked])
+    others = facts.at_other_prices(index, np.array([odds for _, odds, _ in asked]))
+    model = np.clip(models.win_probability(matrix_of(others, models.spec)), 0.0, 1.0)
+    fair = np.array([chance for _, _, chance in asked])
+    chances = models.opinion.combined(model, np.asarray(others.implied), fair, reference=np.zeros(len(fair), np.bool_))
     total = probability + np.bincount(index, chances, minlength=len(probability))
     mine = np.isin(np.arange(len(probability)), index)
     return np.where(mine & (total > 1), probability / total, probability)
