@@ -54,9 +54,7 @@ class Evidence:
     trust: Floats  # confidence that references give
     joint: Floats  # a parlay's chance by its legs
     together: Sequence[Sequence[Sequence[int]]]  # markets of which several sides are among the bets
-    sides: dict[
-        int, Sequence[tuple[float, float]]
-    ]  # by bet: price and fair chance of its other sides
+    sides: dict[int, Sequence[tuple[float, float]]]  # by bet: price and fair chance of its other sides
     warnings: dict[int, list[str]]  # by bet
     words: dict[int, str]  # by bet: what it comes to, for a person
 

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -77,3 +78,81 @@ def test_unknown_fields_are_named_shortened_and_few() -> None:
     assert names[0] == "stake"
     assert len(names) == 5
     assert all(len(name) <= 41 for name in names)
+
+
+MARKET = [{"selection": "MTL", "odds": 120, "line": -1.5}, {"selection": "BOS", "odds": "-140", "line": "\u22121.5"}]
+FULL: dict[str, Any] = {
+    **GOOD,
+    "event": " MTL @ BOS ",
+    "selection": "MTL",
+    "line": "\u22121.5",
+    "starts_at": "2026-01-31T19:30:00",
+    "url": "https://sportsbook.example/bet/1",
+    "market_prices": MARKET,
+    "reference_prices": [{"book": "Pinnacle", "prices": MARKET, "at": "2026-01-31T19:00:00Z"}],
+}
+
+
+def test_a_bet_says_which_it_is_and_what_the_market_says() -> None:
+    bet = read_bet(FULL)
+    assert (bet.event, bet.selection, bet.line) == ("MTL @ BOS", "MTL", -1.5)
+    assert bet.starts_at == datetime(2026, 1, 31, 19, 30, tzinfo=UTC)
+    assert bet.market_prices is not None
+    assert bet.reference_prices is not None
+    assert [(price.odds, price.line) for price in bet.market_prices] == [(120, -1.5), (-140, -1.5)]
+    assert bet.reference_prices[0].prices == bet.market_prices
+
+
+def test_every_price_is_in_the_format_of_the_bet() -> None:
+    prices = [{"selection": "MTL", "odds": "6/5"}, {"selection": "BOS", "odds": "5/7"}]
+    book = [{"book": "x", "prices": prices}]
+    bet = read_bet(
+        {**GOOD, "odds_format": "fractional", "odds": "6/5", "selection": "MTL", "market_prices": prices}
+        | {"reference_prices": book}
+    )
+    assert bet.market_prices is not None
+    assert bet.reference_prices is not None
+    assert [price.odds for price in bet.market_prices] == pytest.approx([120, -140])
+    assert bet.reference_prices[0].prices == bet.market_prices
+
+
+def test_optional_fields_that_are_null_or_blank_are_absent() -> None:
+    optional = FULL.keys() - GOOD.keys() | {"league", "bet_type", "odds_format", "is_live", "clv_percentage", "legs"}
+    for nothing in (None, "", "  "):
+        bare = read_bet({**GOOD, **dict.fromkeys(optional, nothing)})
+        assert bare.model_dump() == read_bet({**GOOD, "league": ""}).model_dump()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"event": 7}, "event", "text of 1"),
+        ({"line": "high"}, "line", "not a line"),
+        ({"line": True}, "line", "not a line"),
+        ({"starts_at": "soon"}, "starts_at", "not a time"),
+        ({"url": "http://x.example"}, "url", "not a link"),
+        ({"url": "https://" + "x" * 2000}, "url", "not a link"),
+        ({"market_prices": MARKET[:1]}, "market_prices", "2 to 40"),
+        ({"market_prices": "x"}, "market_prices", "2 to 40"),
+        ({"market_prices": MARKET * 21}, "market_prices", "2 to 40"),
+        ({"market_prices": [{"selection": "MTL"}, MARKET[1]]}, "market_prices[0].odds", "missing"),
+        ({"market_prices": [{"selection": "", "odds": 1}, MARKET[1]]}, "market_prices[0].selection", "text of 1"),
+        ({"market_prices": [{"selection": "MTL", "odds": 50}, MARKET[1]]}, "market_prices", "50 is not a price"),
+        ({"market_prices": [{"selection": "MTL", "odds": True}, MARKET[1]]}, "market_prices", "not a price"),
+        ({"selection": None}, "selection", "send selection"),
+        ({"selection": "NYR"}, "market_prices", "no price for 'NYR'"),
+        ({"line": 2.5}, "market_prices", "on the line +2.5"),
+        ({"reference_prices": [{"book": "x", "prices": MARKET, "at": 7}]}, "reference_prices[0].at", "not a time"),
+        ({"reference_prices": [{"prices": MARKET}]}, "reference_prices[0].book", "missing"),
+        ({"reference_prices": [{"book": "x", "prices": MARKET}] * 41}, "reference_prices", "up to 40"),
+        ({"legs": [GOOD]}, "legs", "2 to 25"),
+        ({"legs": [GOOD, {**GOOD, "odds": 5}]}, "legs[1].odds", "not a price"),
+        ({"legs": [GOOD, {**GOOD, "legs": [GOOD, GOOD]}]}, "legs[1]", "no legs of its own"),
+        ({"legs": [GOOD, {**GOOD, "market_prices": MARKET}]}, "selection", "legs[1].market_prices"),
+    ],
+)
+def test_what_the_market_says_is_refused_by_place_with_a_remedy(changes: dict[str, Any], field: str, said: str) -> None:
+    with pytest.raises(InvalidBet) as caught:
+        read_bet({**FULL, **changes})
+    assert caught.value.field == field
+    assert said in caught.value.message

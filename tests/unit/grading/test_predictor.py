@@ -13,6 +13,7 @@ from pikkit.bets.bet import Bet
 from pikkit.bets.columns import BetNumbers
 from pikkit.bets.numbers import Numbers
 from pikkit.bets.odds import expected_roi_pct
+from pikkit.bets.reading import read_bet
 from pikkit.errors import ModelError
 from pikkit.features.categories import Categories
 from pikkit.features.facts import Facts
@@ -137,3 +138,73 @@ def test_a_model_that_answers_with_no_number_is_refused(answers: tuple[float, fl
     bet = Bet(sport="Tennis", league="ATP", market="Spread", institution_name="DraftKings", odds=-110)
     with pytest.raises(ModelError, match="no numbers"):
         Predictor().predict(broken, [bet] * count, NOW)
+
+
+@pytest.mark.parametrize(
+    ("bet", "expected"),
+    [
+        (
+            {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "odds": -110},
+            (0.753545, -24.454937),
+        ),
+        (
+            {
+                "sport": " tennis",
+                "league": "ATP",
+                "market": "spread",
+                "institution_name": "Fanduel Sportsbook",
+                "odds": 145,
+                "bet_type": "single",
+                "is_live": True,
+            },
+            (0.739065, -22.286492),
+        ),
+        (
+            {
+                "sport": "Basketball",
+                "league": "nba",
+                "market": "Moneyline",
+                "institution_name": "FanDuel",
+                "odds": -250,
+                "clv_percentage": 2.5,
+            },
+            (0.251378, 28.805109),
+        ),
+        (
+            {
+                "sport": "Tennis",
+                "league": "ATP",
+                "market": "Moneyline",
+                "odds": 900,
+                "bet_type": "parlay",
+                "placed_at": "2026-01-26T12:00:00Z",
+            },
+            (0.75076, 13.607884),
+        ),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 9])
+def test_chance_and_return_of_names_that_the_set_knows_are_what_they_always_were(
+    bet: dict[str, Any], expected: tuple[float, float], count: int
+) -> None:
+    read = read_bet({"institution_name": "DraftKings", **bet})
+    found = Predictor().predict(Models(HISTORY, FULL, roi="own"), [read] * count, NOW)[-1]
+    assert (found["win_probability"], found["expected_roi"]) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_the_operators_stake_rules_hold_for_one_bet_and_for_many(count: int) -> None:
+    class Sure(Models):
+        def win_probability(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+            return np.full(len(matrix), 0.6)
+
+    models = Sure(HISTORY, FULL, roi="price")
+    bet = read_bet(
+        {"sport": "Tennis", "league": "ATP", "market": "Spread", "institution_name": "DraftKings", "odds": 100}
+    )
+    for rules, stake in (
+        (Rules(), 5.0),
+        (Rules(kelly_multiplier=0.1), 2.0),
+        (Rules(max_stake_pct=3.0), 3.0),
+    ):
+        assert Predictor(rules).predict(models, [bet] * count, NOW)[-1]["recommended_stake_pct"] == stake

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import shin
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pikkit.bets.market import MarginMethod, is_one_market, side_of, sides_on_line, without_margin
+from pikkit.bets.prices import Price
+
+METHODS: list[MarginMethod] = ["power", "multiplicative", "shin"]
+# Chances of 2 to 8 sides, and the margin that a bookmaker puts on them.
+MARKETS = st.tuples(st.lists(st.floats(0.02, 1), min_size=2, max_size=8), st.floats(1.0, 1.25)).map(
+    lambda drawn: np.minimum(np.array(drawn[0]) / sum(drawn[0]) * drawn[1], 0.99)
+)
+
+
+def prices(*sides: tuple[str, float | None]) -> list[Price]:
+    return [Price(selection=name, odds=-110, line=line) for name, line in sides]
+
+
+@given(MARKETS, st.sampled_from(METHODS))
+def test_chances_without_margin_add_up_to_1_and_keep_their_order(implied: np.ndarray, method: MarginMethod) -> None:
+    [fair] = without_margin(implied[None, :], method)
+    assert fair.sum() == pytest.approx(1)
+    assert ((fair > 0) & (fair < 1)).all()
+    order = np.argsort(implied, kind="stable")
+    assert (np.diff(fair[order]) >= -1e-12).all()
+
+
+@given(MARKETS.filter(lambda implied: implied.sum() >= 1.001))
+def test_shin_is_what_a_published_implementation_gives(implied: np.ndarray) -> None:
+    theirs = shin.calculate_implied_probabilities((1 / implied).tolist(), convergence_threshold=1e-14)
+    np.testing.assert_allclose(without_margin(implied[None, :], "shin")[0], theirs, atol=1e-6)
+
+
+@given(MARKETS.filter(lambda implied: implied.sum() >= 1.001))
+def test_power_and_shin_take_more_from_longshots_than_a_share(implied: np.ndarray) -> None:
+    [share], [power], [by_shin] = (without_margin(implied[None, :], m) for m in ("multiplicative", "power", "shin"))
+    longest = int(np.argmin(implied))
+    assert power[longest] <= share[longest] + 1e-9
+    assert by_shin[longest] <= share[longest] + 1e-9
+
+
+def test_power_is_one_exponent_for_all_sides() -> None:
+    implied = np.array([[0.6, 0.3, 0.2]])
+    exponents = np.log(without_margin(implied)) / np.log(implied)
+    np.testing.assert_allclose(exponents, exponents[0, 0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_markets_of_several_sizes_are_read_together_as_alone(method: MarginMethod) -> None:
+    two, three = np.array([0.55, 0.5]), np.array([0.5, 0.3, 0.25])
+    both = without_margin(np.array([[*two, np.nan], three]), method)
+    np.testing.assert_allclose(both[0, :2], without_margin(two[None, :], method)[0])
+    np.testing.assert_allclose(both[1], without_margin(three[None, :], method)[0])
+    assert np.isnan(both[0, 2])
+
+
+def test_what_can_be_one_market_adds_up_to_097_to_16() -> None:
+    assert is_one_market(np.array([0.96, 0.97, 1.05, 1.6, 1.61])).tolist() == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("selection", "line", "sides", "found"),
+    [
+        ("MTL", None, [("BOS", None), ("MTL", None)], 1),
+        (" mtl\u200b", None, [("BOS", None), ("MTL", None)], 1),
+        ("MTL", -1.5, [("BOS", 1.5), ("MTL", -1.5)], 1),
+        ("MTL", -1.5, [("BOS", 1.5), ("MTL", None)], 1),
+        ("MTL", None, [("BOS", 1.5), ("MTL", -1.5)], 1),
+        ("MTL", -1.5, [("BOS", 1.5), ("MTL", 1.5)], None),
+        ("NYR", None, [("BOS", None), ("MTL", None)], None),
+    ],
+)
+def test_a_side_is_found_by_selection_and_line(
+    selection: str, line: float | None, sides: list[tuple[str, float | None]], found: int | None
+) -> None:
+    assert side_of(selection, line, prices(*sides)) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "sides", "together"),
+    [
+        (None, [("H", None), ("D", None), ("A", None)], [0, 1, 2]),
+        (-3.5, [("H", -3.5), ("A", 3.5)], [0, 1]),
+        (-3.5, [("H", -3.5), ("A", 4.0)], [0]),
+        (9.5, [("Over", 9.5), ("Under", 9.5), ("Over", 10.0), ("Under", 10.0)], [0, 1]),
+        (-1.5, [("H", -1.5), ("A", -1.5), ("A", 1.5), ("H", 1.5)], [0, 2]),
+    ],
+)
+def test_sides_of_one_market_have_lines_that_fit(
+    line: float | None, sides: list[tuple[str, float | None]], together: list[int]
+) -> None:
+    assert sides_on_line(0, line, prices(*sides)) == together

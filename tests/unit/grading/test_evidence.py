@@ -1,0 +1,132 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pikkit.bets.bet import Bet
+from pikkit.bets.reading import read_bet
+from pikkit.grading.evidence import Evidence, MarketRules, evidence_of
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+BET: dict[str, Any] = {
+    "sport": "Ice Hockey",
+    "league": "NHL",
+    "market": "Moneyline",
+    "institution_name": "DraftKings",
+    "odds": 120,
+    "selection": "MTL",
+}
+
+
+def two(mine: float, other: float, line: float | None = None, *, total: bool = False) -> list[dict[str, Any]]:
+    against = line if line is None or total else -line
+    return [{"selection": "BOS", "odds": other, "line": against}, {"selection": "MTL", "odds": mine, "line": line}]
+
+
+def book(name: str = "Pinnacle", mine: float = 110, other: float = -120, **more: Any) -> dict[str, Any]:
+    return {"book": name, "prices": two(mine, other), **more}
+
+
+def seen(age_s: float) -> str:
+    return (NOON - timedelta(seconds=age_s)).isoformat()
+
+
+def evidence(rules: MarketRules | None = None, **changes: Any) -> Evidence:
+    bet: Bet = read_bet({**BET, **changes})
+    return evidence_of([bet], rules or MarketRules(), NOON.timestamp())
+
+
+def test_without_other_prices_there_is_none() -> None:
+    found = evidence()
+    assert np.isnan(found.fair[0])
+    assert not found.warnings
+
+
+def test_the_own_market_gives_a_fair_chance_its_margin_and_that_there_is_no_second_price() -> None:
+    found = evidence(market_prices=two(120, -140))
+    assert found.overround[0] == pytest.approx(100 / 220 + 140 / 240 - 1)
+    assert 0.43 < found.fair[0] < 100 / 220
+    assert (bool(found.reference[0]), np.isnan(found.trust[0])) == (False, True)
+    assert "no second price" in found.warnings[0][0]
+    assert found.words[0].startswith("DraftKings's own prices without margin give 4")
+
+
+def test_a_reference_counts_for_more_than_the_own_market() -> None:
+    found = evidence(market_prices=two(120, -140), reference_prices=[book(mine=-150, other=140)])
+    assert found.reference[0]
+    assert found.fair[0] > 0.55
+    assert found.overround[0] == pytest.approx(100 / 220 + 140 / 240 - 1)  # the own market's
+    assert found.words[0].startswith("Pinnacle's prices without margin give 5")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"reference_prices": [book("Draft Kings")]}, "own sportsbook"),
+        ({"reference_prices": [book(at=seen(601))]}, "601 s old, more than 600 s"),
+        ({"reference_prices": [book(at=seen(31))], "is_live": True}, "31 s old, more than 30 s"),
+        ({"reference_prices": [{"book": "X", "prices": two(110, -120)[1:]}]}, "one side only"),
+        ({"reference_prices": [{"book": "X", "prices": two(110, -120)[:1]}]}, "no price for 'MTL'"),
+        (
+            {"reference_prices": [{"book": "X", "prices": two(110, -120, -4)}], "line": -3.5},
+            "another line (-4,",
+        ),
+        ({"reference_prices": [book(mine=300, other=200)]}, "add up to 58.3 %"),
+        ({"reference_prices": [book(mine=-100_000, other=-100_000)]}, "can't be all sides"),
+        ({"market_prices": two(300, 200)}, "market_prices is left out"),
+        ({"market_prices": two(130, -140)}, "market_prices has 130 for 'MTL', the bet 120: odds holds"),
+        ({"reference_prices": [book()], "selection": None}, "names no selection"),
+        (
+            {"market_prices": [*two(120, 200), {"selection": "Draw", "odds": 300}], "reference_prices": [book()]},
+            "its sides are not those of market_prices",
+        ),
+    ],
+)
+def test_what_can_not_be_compared_is_left_out_and_said(changes: dict[str, Any], said: str) -> None:
+    found = evidence(**changes)
+    assert any(said in words for words in found.warnings[0]), found.warnings
+    assert not found.reference[0]
+
+
+def test_a_book_without_a_weight_is_left_out() -> None:
+    found = evidence(MarketRules(other_weight=0.0), reference_prices=[book("Nobody")])
+    assert "weight is 0" in found.warnings[0][0]
+
+
+@pytest.mark.parametrize("age_s", [0.0, 599.0])
+def test_a_fresh_price_is_taken_with_its_age(age_s: float) -> None:
+    assert evidence(reference_prices=[book(at=seen(age_s))]).age_s[0] == age_s
+    assert evidence(reference_prices=[book(at=seen(age_s))], placed_at=seen(-1)).age_s[0] == age_s + 1
+
+
+def test_soft_books_together_weigh_at_most_as_much_as_the_sharp_one() -> None:
+    sharp, soft = book("Pinnacle", -120, 110), [book(f"Soft {i}", 110, -120) for i in range(30)]
+    only_sharp, only_soft = evidence(reference_prices=[sharp]), evidence(reference_prices=soft[:1])
+    both = evidence(reference_prices=[sharp, *soft])
+    assert both.fair[0] == pytest.approx((only_sharp.fair[0] + only_soft.fair[0]) / 2)
+
+
+def test_trust_rises_with_weight_and_number_and_falls_with_age() -> None:
+    def trust(*books: dict[str, Any]) -> float:
+        return float(evidence(reference_prices=list(books)).trust[0])
+
+    assert 0.5 < trust(book("Soft")) < trust(book("Soft"), book("Other")) < trust(book(at=seen(0)))
+    assert trust(book(at=seen(600))) < trust(book(at=seen(300))) < trust(book(at=seen(0))) < 1
+    assert trust(book(at=seen(600))) > 0.7  # a sharp book alone can make an A
+    assert 0.5 < trust(book("Soft")) < 0.7  # a single soft one makes a B at the most
+    assert trust(book(at=seen(0))) == pytest.approx(0.5 + 0.5 * 1 / 1.5)
+    assert trust(book()) == pytest.approx(0.5 + 0.5 * 0.75 / 1.25)
+
+
+def test_a_line_that_can_push_is_said() -> None:
+    whole = evidence(line=-3, market_prices=two(120, -140, -3))
+    half = evidence(line=-3.5, market_prices=two(120, -140, -3.5))
+    assert any("can push" in words for words in whole.warnings[0])
+    assert not any("can push" in words for words in half.warnings[0])
+
+
+def test_prices_that_can_not_lose_together_are_said_to_be_stale() -> None:
+    found = evidence(reference_prices=[book(mine=-140, other=130)])
+    assert any("probably stale" in words for words in found.warnings[0])
+    assert not evidence(reference_prices=[book()]).warnings[0]

@@ -1,0 +1,235 @@
+"""Answers to bets that come with a market: which chance, which return, which grade, and what is said."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pikkit.bets.bet import Bet
+from pikkit.bets.numbers import Numbers
+from pikkit.bets.odds import expected_roi_pct
+from pikkit.bets.prediction import Prediction
+from pikkit.bets.reading import read_bet
+from pikkit.features.spec import FeatureSpec
+from pikkit.grading.opinion import Opinion
+from pikkit.grading.predictor import Predictor
+from pikkit.grading.reasons import Contributions
+from pikkit.history.history import History
+
+NOW = 1_769_428_800.0
+CLASSES = {
+    "sport": ["Ice Hockey", "Parlay"],
+    "league": ["", "NHL"],
+    "market": ["Moneyline", "Spread", "Total", "Parlay"],
+    "institution_name": ["DraftKings"],
+    "bet_type": ["straight", "parlay"],
+}
+BET: dict[str, Any] = {
+    "sport": "Ice Hockey",
+    "league": "NHL",
+    "market": "Moneyline",
+    "institution_name": "DraftKings",
+    "event": "MTL @ BOS",
+    "odds": -110,
+}
+
+
+class Models:
+    """A set whose win model gives each bet the same chance, or the price's own plus something."""
+
+    version = "20260101_000000"
+    history = History.empty()
+    spec = FeatureSpec.from_metadata({"features": ["implied_prob"], "encoders": CLASSES})
+
+    def __init__(self, chance: float | None = None, *, beyond: float = 0.0, opinion: Opinion = Opinion()) -> None:  # noqa: B008
+        self._chance = chance
+        self._beyond = beyond
+        self.opinion = opinion
+
+    def win_probability(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        own = matrix[:, 0].astype(np.float64) + self._beyond
+        return np.clip(own if self._chance is None else np.full(len(matrix), self._chance), 0.0, 1.0)
+
+    def roi(self, matrix: npt.NDArray[np.float32], probability: Numbers, odds: Numbers) -> Numbers:
+        del matrix
+        return expected_roi_pct(probability, odds)
+
+    def contributions(self, matrix: npt.NDArray[np.float32]) -> Contributions:
+        del matrix
+        return Contributions(None, None)
+
+
+def sides(*prices: tuple[str, float], line: float | None = None) -> list[dict[str, Any]]:
+    return [{"selection": name, "odds": odds, "line": line} for name, odds in prices]
+
+
+def pinnacle(mtl: float, bos: float) -> list[dict[str, Any]]:
+    return [{"book": "Pinnacle", "prices": sides(("MTL", mtl), ("BOS", bos))}]
+
+
+def graded(*bets: dict[str, Any], models: Models | None = None, explain: bool = False) -> list[Prediction]:
+    read: list[Bet] = [read_bet({**BET, **bet}) for bet in bets]
+    return Predictor().predict(models or Models(), read, NOW, explain=explain)
+
+
+def test_a_reference_alone_makes_an_a_with_confidence_and_a_stake() -> None:
+    [found] = graded({"odds": 120, "selection": "MTL", "reference_prices": pinnacle(-130, 118)})
+    assert (found["bet_grade"], found["profitable"], found["fair_method"]) == ("A", True, "reference")
+    assert found["confidence"] > 0.7
+    assert found["recommended_stake_pct"] > 0
+    assert found["fair_probability"] == found["win_probability"]
+    assert found["win_probability"] > 0.53
+    assert found["model_probability"] == found["implied_probability"]
+    assert found["expected_roi"] == pytest.approx(100 * (found["win_probability"] * 2.2 - 1), abs=1e-6)
+    assert not any("no betting history" in words for words in found["warnings"])
+
+
+def test_the_market_is_named_first_among_the_reasons() -> None:
+    [found] = graded({"odds": 110, "selection": "MTL", "reference_prices": pinnacle(-110, -110)}, explain=True)
+    assert found["reasons"][0] == "Pinnacle's prices without margin give 50.0 %, this price asks for 47.6 %"
+
+
+def test_the_own_market_alone_leaves_the_models_chance_and_shows_the_fair_one() -> None:
+    market = sides(("MTL", -110), ("BOS", -110))
+    [found] = graded({"selection": "MTL", "market_prices": market}, models=Models(0.45))
+    assert (found["win_probability"], found["fair_probability"], found["fair_method"]) == (0.45, 0.5, "market")
+    assert found["overround"] == pytest.approx(0.047619)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_sides_of_a_market_do_not_both_have_value(together: bool) -> None:
+    names, market = ("MTL", "BOS"), sides(("MTL", -110), ("BOS", -110))
+    models = Models(0.56)
+    if together:
+        found = graded(*({"selection": name} for name in names), models=models)
+    else:
+        found = [graded({"selection": name, "market_prices": market}, models=models)[0] for name in names]
+    assert sum(prediction["win_probability"] for prediction in found) <= 1 + 1e-6
+    assert [prediction["profitable"] for prediction in found] == [False, False]
+    assert [prediction["model_probability"] for prediction in found] == [0.56, 0.56]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"selection": "MTL", "line": -1.5}, {"selection": "BOS", "line": 1.5}, True),
+        ({"selection": "MTL", "line": -1.5}, {"selection": "BOS", "line": 2.5}, False),
+        ({"selection": "Over", "line": 5.5}, {"selection": "under", "line": 5.5}, True),
+        ({"selection": "MTL"}, {"selection": "MTL"}, False),
+        ({"selection": "MTL"}, {"selection": "BOS", "event": "MTL @ NYR"}, False),
+        ({"selection": "MTL"}, {"selection": "BOS", "is_live": True}, False),
+        ({"selection": "MTL", "market": "ML"}, {"selection": "BOS", "market": "Money Line"}, True),
+        ({"selection": "MTL"}, {"selection": None}, False),
+    ],
+)
+def test_which_bets_of_a_batch_are_sides_of_one_market(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
+    first, second = graded(one, other, models=Models(0.6))
+    assert (first["win_probability"], second["win_probability"]) == ((0.5, 0.5) if same else (0.6, 0.6))
+
+
+def test_alternates_of_a_spread_are_markets_of_their_own() -> None:
+    lines = [("MTL", -1.5), ("BOS", 1.5), ("MTL", 1.5), ("BOS", -1.5)]
+    found = graded(*({"selection": name, "line": line} for name, line in lines), models=Models(0.6))
+    assert [prediction["win_probability"] for prediction in found] == [0.5] * 4
+
+
+def test_a_set_without_trees_claims_no_edge_at_any_price() -> None:
+    models = Models(beyond=0.05, opinion=Opinion(trained_here=True, knows_edges=False))
+    for odds in (-110, -1000, -9900, -100_000, 150, 100_000):
+        for others in (0, 5):  # alone, and by columns
+            found = graded(*[{"odds": odds}] * (others + 1), models=models)[-1]
+            assert found["bet_grade"] in "DF"
+            assert found["edge"] <= 0
+            assert found["recommended_stake_pct"] == 0
+
+
+def test_outside_of_its_prices_a_set_of_ours_has_no_edge_and_a_users_set_no_stake() -> None:
+    bounds: dict[str, Any] = {"lowest": 0.3, "highest": 0.7}
+    [ours] = graded({"odds": -900}, models=Models(beyond=0.05, opinion=Opinion(**bounds, trained_here=True)))
+    [users] = graded({"odds": -900}, models=Models(beyond=0.05, opinion=Opinion(**bounds)))
+    [inside] = graded({"odds": -110}, models=Models(beyond=0.05, opinion=Opinion(**bounds)))
+    assert ours["win_probability"] <= ours["implied_probability"]
+    assert users["win_probability"] == pytest.approx(0.95)
+    assert (users["bet_grade"], users["recommended_stake_pct"], users["profitable"]) == ("D", 0, False)
+    assert any("too few bets at such prices" in words for words in users["warnings"])
+    assert inside["recommended_stake_pct"] > 0
+
+
+def leg(event: str | None, **changes: Any) -> dict[str, Any]:
+    return {**BET, "event": event, "odds": 120, "selection": "MTL", "reference_prices": pinnacle(-130, 118), **changes}
+
+
+PARLAY = {"sport": "Parlay", "league": None, "market": "Parlay", "bet_type": "parlay", "odds": 350}
+
+
+def test_a_parlay_of_independent_legs_has_the_product_of_their_chances() -> None:
+    [one] = graded(leg("MTL @ BOS"))
+    [found] = graded({**PARLAY, "legs": [leg("MTL @ BOS"), leg("MTL @ NYR")]})
+    assert found["win_probability"] == pytest.approx(one["win_probability"] ** 2, abs=1e-6)
+    assert found["fair_probability"] == pytest.approx(one["win_probability"] ** 2, abs=1e-6)
+    assert (found["bet_grade"], found["confidence"]) == ("A", one["confidence"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "legs are not known"),
+        ({"bet_type": "SGP", "market": "SGP"}, "legs are not known"),
+        ({"bet_type": "straight"}, "legs are not known"),
+        ({"legs": [leg("MTL @ BOS"), leg(" mtl @ bos")]}, "of one event"),
+        ({"legs": [leg("MTL @ BOS"), leg(None)]}, "leg 2 names no event"),
+        ({"legs": [leg("MTL @ BOS"), leg("MTL @ NYR", reference_prices=None)]}, "leg 2 has no fair price"),
+        ({"legs": [leg("MTL @ BOS"), leg("MTL @ NYR")], "bet_type": "teaser of 2"}, "no prices of their own"),
+        ({"legs": [leg("MTL @ BOS"), leg("MTL @ NYR")], "bet_type": "round_robin_3"}, "no prices of their own"),
+    ],
+)
+@pytest.mark.parametrize("others", [0, 5])
+def test_other_parlays_are_a_d_at_the_most(changes: dict[str, Any], said: str, others: int) -> None:
+    found = graded(*[{}] * others, {**PARLAY, **changes}, models=Models(0.9))[-1]
+    assert found["bet_grade"] in "DF"
+    assert (found["recommended_stake_pct"], found["profitable"]) == (0, False)
+    assert any(said in words for words in found["warnings"]), found["warnings"]
+
+
+def test_the_lower_of_two_returns_decides_and_both_are_named() -> None:
+    class Hopeful(Models):
+        def roi(self, matrix: npt.NDArray[np.float32], probability: Numbers, odds: Numbers) -> Numbers:
+            return 9.0 + 0 * super().roi(matrix, probability, odds)
+
+    for others in (0, 5):
+        found = graded(*[{}] * (others + 1), models=Hopeful(0.5))[-1]
+        assert (found["bet_grade"], found["expected_roi"], found["recommended_stake_pct"]) == ("F", 9.0, 0)
+        assert any("+9.0 %" in words and "-4.5 %" in words for words in found["warnings"])
+
+
+@pytest.mark.parametrize("league", [None, "", "null", "None", "\u200b"])
+def test_a_bet_without_a_league_is_of_the_class_for_none(league: str | None) -> None:
+    [found] = graded({"league": league})
+    assert not any("league" in words for words in found["warnings"])
+
+
+@given(
+    chance=st.floats(0, 1),
+    mine=st.integers(101, 3000) | st.integers(-3000, -101),
+    others=st.lists(st.integers(101, 3000) | st.integers(-3000, -101), min_size=2, max_size=2),
+    weights=st.tuples(st.floats(0, 1), st.floats(0, 1)) | st.none(),
+    reference=st.booleans(),
+)
+def test_no_answer_contradicts_itself(
+    chance: float, mine: int, others: list[int], weights: tuple[float, float] | None, reference: bool
+) -> None:
+    opinion = Opinion() if weights is None else Opinion(weight_market=weights[0], weight_reference=weights[1])
+    market = {"market_prices": sides(("MTL", mine), ("BOS", others[0]))}
+    more = {"reference_prices": pinnacle(others[1], others[0])} if reference else {}
+    [found] = graded({"odds": mine, "selection": "MTL", **market, **more}, models=Models(chance, opinion=opinion))
+    good = found["bet_grade"] in "ABC"
+    assert good == found["profitable"] == (found["recommended_stake_pct"] > 0)
+    assert 0 <= found["win_probability"] <= 1
+    assert 0 <= found["confidence"] <= 1
+    if good:
+        assert found["expected_roi"] > 0
+    if (found["fair_method"] is None) != (found["fair_probability"] is None):
+        pytest.fail("a fair probability without its method")
