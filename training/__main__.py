@@ -124,7 +124,7 @@ def validate_prices_command(
         raise ModelError("no prices: name a file by --soccer or --moneylines")
     settings = Settings.load()
     predictor, now = predictor_of(settings), time.time()
-    with _loaded(models or settings.model_dir) as loaded:
+    with checked(models or settings.model_dir) as loaded:
         reports = list(soccer_reports(soccer, loaded, predictor, now=now)) if soccer else []
         reports += moneyline_reports(moneylines, loaded, predictor, now=now) if moneylines else []
     failed = [fault for report in reports for fault in _show_prices(report)]
