@@ -121,7 +121,7 @@ def _inside(field: Any, size: int) -> bool:
 
 def _is_estimator(cls: Any) -> bool:
     return isinstance(cls, type) and (
-        cls.__module__.partition(".")[0] in ("sklearn", "xgboost") or cls.__name__ == "OrderedDict"
+        cls.__module__.partition(".")[0] in ("sklearn", "xgboost") or cls.__name__ in ("OrderedDict", "JoblibArray")
     )
 
 

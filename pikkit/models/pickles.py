@@ -10,16 +10,18 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pikkit.errors import ModelError, UnsafePickle
+from pikkit.models.contents import foreign, read_content, remedy_for
+from pikkit.models.joblib_arrays import JoblibArray
 from pikkit.models.pickle_rules import check_build, check_call, check_new, check_tree
 
-__all__ = ["ALLOWED", "MAX_BYTES", "check_pickle", "load_pickle"]
+__all__ = ["ALLOWED", "check_pickle", "load_pickle", "unpickle"]
 
-MAX_BYTES = 256 * 1024 * 1024
 _MAX_OPCODES = 20_000_000
 
 _NUMPY = {
@@ -47,6 +49,16 @@ _SKLEARN = {
     ("sklearn.pipeline", "Pipeline"),
     ("sklearn.preprocessing._data", "StandardScaler"),
     ("sklearn.impute._base", "SimpleImputer"),
+    ("sklearn.calibration", "CalibratedClassifierCV"),
+    ("sklearn.calibration", "_CalibratedClassifier"),
+    ("sklearn.calibration", "_SigmoidCalibration"),
+    ("sklearn.frozen._frozen", "FrozenEstimator"),
+    ("sklearn.isotonic", "IsotonicRegression"),
+}
+# Names that stand for something else here: how joblib writes arrays, and what XGBoost 1.x kept of its classes.
+_STAND_INS: dict[tuple[str, str], type] = {
+    ("joblib.numpy_pickle", "NumpyArrayWrapper"): JoblibArray,
+    ("xgboost.compat", "XGBoostLabelEncoder"): OrderedDict,
 }
 
 # (module, name): what a pickle may ask for. All are plain constructors of data or of estimators.
@@ -83,19 +95,29 @@ def load_pickle(path: Path) -> object:
         UnsafePickle: it asks for a name that is not on the list; nothing of it ran.
         ModelError: it is missing, too large, or no pickle at all.
     """
-    data = _read(path)
-    check_pickle(data, path.name)
+    return unpickle(read_content(path), path.name)
+
+
+def unpickle(data: bytes, name: str) -> object:
+    """The object in a pickle's bytes; `name` is the file's, for messages. Errors as of `load_pickle`."""
+    check_pickle(data, name)
     try:
-        return _Restricted(io.BytesIO(data), path.name).load()
+        return _Restricted(io.BytesIO(data), name, holds_xgboost=_XGBOOST in data).load()
     except UnsafePickle:
         raise
     except MemoryError as cause:
-        raise ModelError(f"{path.name} needs more memory than a model may: train and pickle it again") from cause
+        raise ModelError(f"{name} needs more memory than a model may: train and pickle it again") from cause
     except Exception as cause:  # what a damaged pickle raises has no bounds
+        said = " ".join(str(cause).split())[:200]
+        old = "; " + _OLD if type(cause).__name__ == "XGBoostError" else ""
         raise ModelError(
-            f"{path.name} can't be unpickled ({type(cause).__name__}: {str(cause)[:200]}): pickle the model again "
-            "with the versions in requirements/serve.txt"
+            f"{name} can't be unpickled ({type(cause).__name__}: {said}): pickle the model again with the versions in "
+            f"requirements/serve.txt{old}"
         ) from cause
+
+
+_OLD = "or, with the XGBoost that made it, model.save_model('model.json'), and put that in its place"
+_XGBOOST = b"xgboost.sklearn"
 
 
 def check_pickle(data: bytes, name: str) -> None:
@@ -105,16 +127,24 @@ def check_pickle(data: bytes, name: str) -> None:
         UnsafePickle: it asks for a name that is not on the list, or hides what it asks for.
         ModelError: it is no pickle, or has no end.
     """
-    if not data:
-        raise ModelError(f"{name} is empty: copy it again")
+    other = foreign(data)
+    if other:
+        raise ModelError(f"{name} is {other}")
+    if data[:1] != b"\x80" and not data.rstrip().endswith(b"."):
+        raise ModelError(f"{name} is no pickle and no model of XGBoost's: put the model's own file there")
+    begun = False
     try:
         for found in _globals(data):
+            begun = True
             if found is None:
                 raise UnsafePickle(f"{name} hides what it asks for: nothing of it was run; pickle the model itself")
-            if found not in ALLOWED:
-                raise _refusal(name, *found)
+            if _STAND_INS.get(found) is JoblibArray:
+                return  # what follows is no pickle but the array; the rest is checked in force, name by name
+            if found not in ALLOWED and found not in _STAND_INS:
+                raise _refusal(name, *found, holds_xgboost=_XGBOOST in data)
     except ValueError as cause:
-        raise ModelError(f"{name} is no whole pickle ({str(cause)[:120]}): copy it again") from cause
+        kind = "is a pickle that is cut off or damaged" if begun or data[:1] == b"\x80" else "is no pickle"
+        raise ModelError(f"{name} {kind} ({str(cause)[:120]}): put the model's own file there again") from cause
 
 
 def _globals(data: bytes) -> Iterator[tuple[str, str] | None]:
@@ -158,13 +188,16 @@ _Unpickler: Any = pickle._Unpickler  # noqa: SLF001 - only the one in Python can
 class _Restricted(_Unpickler):  # type: ignore[misc]
     dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
 
-    def __init__(self, file: io.BytesIO, name: str) -> None:
+    def __init__(self, file: io.BytesIO, name: str, *, holds_xgboost: bool) -> None:
         super().__init__(file)
         self._name = name
+        self._holds_xgboost = holds_xgboost
 
     def find_class(self, module: str, name: str) -> object:
+        if (module, name) in _STAND_INS:
+            return _STAND_INS[module, name]
         if (module, name) not in ALLOWED:
-            raise _refusal(self._name, module, name)
+            raise _refusal(self._name, module, name, holds_xgboost=self._holds_xgboost)
         found: object = super().find_class(module, name)
         return found
 
@@ -181,7 +214,9 @@ class _Restricted(_Unpickler):  # type: ignore[misc]
 
     def load_build(self) -> None:
         state = self.stack[-1]
-        if check_build(self._name, self.stack[-2], state):
+        if type(self.stack[-2]) is JoblibArray:
+            self.stack[-2:] = [self.stack[-2].read(self._name, state, self.read)]
+        elif check_build(self._name, self.stack[-2], state):
             super().load_build()
             check_tree(self._name, self.stack[-1])
         else:  # it is as it should be without
@@ -192,18 +227,8 @@ class _Restricted(_Unpickler):  # type: ignore[misc]
     dispatch[pickle.BUILD[0]] = load_build
 
 
-def _refusal(file: str, module: str, name: str) -> UnsafePickle:
+def _refusal(file: str, module: str, name: str, *, holds_xgboost: bool) -> UnsafePickle:
     return UnsafePickle(
         f"{file} asks for {module[:80]}.{name[:80]}, which is not on the list of allowed names: nothing of it ran; "
-        "pickle an XGBClassifier, XGBRegressor or a plain scikit-learn estimator"
+        + remedy_for(module, holds_xgboost=holds_xgboost)
     )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ModelError(f"{path.name} has {size:,} bytes: a model has at most {MAX_BYTES:,}")
-        return path.read_bytes()
-    except OSError as cause:
-        raise ModelError(f"{path.name} can't be read ({cause.strerror}): check MODEL_DIR and its rights") from cause

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,9 @@ REQUIRED = (WIN_FILE, ROI_FILE, METADATA_FILE)
 _CHUNK = 1024 * 1024
 _MAX_BYTES = 256 * 1024 * 1024
 
+# Other endings under which a model may lie; what it is, its content tells. A copy has the first name.
+_ENDINGS = (".pkl", ".joblib", ".pkl.gz", ".joblib.gz", ".ubj", ".json")
+
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
@@ -63,12 +66,21 @@ class UserFiles:
     sha256: str
 
 
+def _places(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Name in a copy, and where it lies, of each file of the set that is there."""
+    for name in (*REQUIRED, HISTORY_FILE):
+        stem = name.removesuffix(_ENDINGS[0])
+        for path in [folder / f"{stem}{ending}" for ending in _ENDINGS] if stem != name else [folder / name]:
+            if path.exists():
+                yield name, path
+
+
 def signature(folder: Path) -> Signature:
     """What a look at the folder sees of each file: name, time of change, size, inode. Any write changes it."""
     found = []
-    for name in (*REQUIRED, HISTORY_FILE):
+    for name, path in _places(folder):
         try:
-            status = (folder / name).stat()
+            status = path.stat()
         except OSError:
             continue
         found.append((name, status.st_mtime_ns, status.st_size, status.st_ino))
@@ -78,9 +90,9 @@ def signature(folder: Path) -> Signature:
 def last_change(folder: Path) -> float | None:
     """When a file of the set in `folder` was last written, renamed or touched (seconds since the epoch, ctime)."""
     found = []
-    for name in (*REQUIRED, HISTORY_FILE):
+    for _, path in _places(folder):
         try:
-            found.append((folder / name).stat().st_ctime)
+            found.append(path.stat().st_ctime)
         except OSError:
             continue
     return max(found, default=None)
@@ -89,10 +101,10 @@ def last_change(folder: Path) -> float | None:
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of each file of the set in `folder` that can be read."""
     found = {}
-    for name in (*REQUIRED, HISTORY_FILE):
+    for name, path in _places(folder):
         try:
-            if (folder / name).is_file():
-                with (folder / name).open("rb") as file:
+            if path.is_file():
+                with path.open("rb") as file:
                     found[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             continue
@@ -110,23 +122,26 @@ def take_copy(folder: Path, into: Path) -> UserFiles:
     if not folder.is_dir():
         raise Incomplete(f"{folder} is not a folder: set MODEL_DIR to one that holds {', '.join(REQUIRED)}")
     before = signature(folder)
+    places = dict(_places(folder))
     there = [name for name, *_ in before]
+    twice = next((name for name in there if there.count(name) > 1), None)
+    if twice:
+        both = ", ".join(path.name for name, path in _places(folder) if name == twice)
+        raise ModelError(f"{folder} has {both}: which one counts? Take the other away")
     missing = [name for name in REQUIRED if name not in there]
     if missing:
         raise Incomplete(f"{folder} has no {', '.join(missing)}: a set counts once it is complete")
     files = {}
     for name in there:
         try:
-            about = (folder / name).stat()
+            about = places[name].stat()
             if not stat.S_ISREG(about.st_mode) or about.st_size > _MAX_BYTES:
-                raise ModelError(
-                    f"{folder / name} is no file of up to {_MAX_BYTES:,} bytes: put the model itself there"
-                )
-            files[name] = _copy(folder / name, into / name)
+                raise ModelError(f"{places[name]} is no file of up to {_MAX_BYTES:,} bytes: put the model itself there")
+            files[name] = _copy(places[name], into / name)
         except FileNotFoundError as cause:
             raise Changing(f"{name} vanished while it was read: looking again") from cause
         except OSError as cause:
-            raise ModelError(f"{folder / name} can't be read ({cause.strerror}): check its rights") from cause
+            raise ModelError(f"{places[name]} can't be read ({cause.strerror}): check its rights") from cause
     if signature(folder) != before:
         raise Changing(f"{folder} was written to while it was read: looking again")
     return UserFiles(into, files, _combined(files))

@@ -1,0 +1,191 @@
+"""Sets in the shapes that people save them in: read as what they are, or refused by what they are."""
+
+import gzip
+import io
+import json
+import pickle
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import xgboost
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from pikkit.errors import ModelError
+from pikkit.models.conversion import TOLERANCE, _write
+from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.user_files import ROI_FILE, WIN_FILE, take_copy
+from tests.support.model_files import ENCODERS, FEATURES, train, write_set
+
+KNOWING = {column: [*dict.fromkeys([*classes, "Unknown"])] for column, classes in ENCODERS.items()}
+ROWS = np.random.default_rng(0).random((200, len(FEATURES))).astype(np.float32)
+WON = (ROWS[:, 2] > np.random.default_rng(1).random(200)).astype(int)
+
+
+def converted(folder: Path, work: Path) -> ModelSet:
+    """As the import does it, without a process of its own."""
+    (work / "copy").mkdir(parents=True)
+    copy = take_copy(folder, work / "copy")
+    _write(copy.folder, work / "set", copy.sha256)
+    return load_set(work / "set")
+
+
+def joblib_bytes(model: Any, **options: Any) -> bytes:
+    out = io.BytesIO()
+    joblib.dump(model, out, **options)
+    return out.getvalue()
+
+
+def win_model() -> Any:
+    return xgboost.XGBClassifier(n_estimators=5, max_depth=2, n_jobs=1).fit(ROWS, WON)
+
+
+def forest() -> Any:
+    return RandomForestClassifier(5, max_depth=3, random_state=0, n_jobs=-1).fit(ROWS, WON)
+
+
+def calibrated(method: str, base: Callable[[], Any]) -> Any:
+    return CalibratedClassifierCV(base(), method=method, cv=3).fit(ROWS, WON)
+
+
+def raw(kind: str) -> Callable[[Any], bytes]:
+    return lambda model: bytes(model.get_booster().save_raw(kind))
+
+
+Saved = Callable[[Any], bytes]
+ACCEPTED: dict[str, tuple[Callable[[], Any], Saved, str]] = {
+    "XGBoost's UBJSON": (win_model, raw("ubj"), ".ubj"),
+    "XGBoost's JSON": (win_model, raw("json"), ".json"),
+    "a dict of model and names": (
+        win_model,
+        lambda model: pickle.dumps({"model": model, "feature_names": FEATURES, "threshold": 0.5}),
+        ".pkl",
+    ),
+    "a pickle in gzip": (win_model, lambda model: gzip.compress(pickle.dumps(model)), ".pkl.gz"),
+    "XGBoost by joblib": (win_model, joblib_bytes, ".joblib"),
+    "XGBoost by joblib, compressed": (win_model, lambda model: joblib_bytes(model, compress=3), ".joblib"),
+    "a forest by joblib": (forest, joblib_bytes, ".joblib"),
+    "a forest by joblib, in gzip": (forest, lambda model: joblib_bytes(model, compress=("gzip", 3)), ".pkl"),
+    "a pipeline by joblib": (
+        lambda: make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, WON),
+        joblib_bytes,
+        ".pkl",
+    ),
+    **{
+        f"{method} calibration around {name}": (
+            partial(calibrated, method, base),
+            pickle.dumps,
+            ".pkl",
+        )
+        for method in ("sigmoid", "isotonic")
+        for name, base in (
+            ("XGBoost", lambda: xgboost.XGBClassifier(n_estimators=5, max_depth=2, n_jobs=1)),
+            ("a forest", lambda: RandomForestClassifier(3, max_depth=3, random_state=0)),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("shape", ACCEPTED)
+def test_a_set_in_this_shape_predicts_as_its_model_does(tmp_path: Path, shape: str) -> None:
+    make, save, ending = ACCEPTED[shape]
+    folder = write_set(tmp_path / "set", "1", encoders=KNOWING)
+    model = make()
+    (folder / WIN_FILE).unlink()
+    (folder / WIN_FILE.replace(".pkl", ending)).write_bytes(save(model))
+    models = converted(folder, tmp_path / "work")
+    np.testing.assert_allclose(models.win_probability(ROWS), model.predict_proba(ROWS)[:, 1], atol=TOLERANCE)
+
+
+def softprob() -> Any:
+    return xgboost.XGBClassifier(n_estimators=2, objective="multi:softprob", num_class=2, n_jobs=1).fit(ROWS, WON)
+
+
+def measured() -> Any:
+    return xgboost.XGBClassifier(n_estimators=2, eval_metric=f1_score, n_jobs=1).fit(ROWS, WON)
+
+
+def transformed() -> Any:
+    table = ColumnTransformer([("all", StandardScaler(), list(range(len(FEATURES))))])
+    return make_pipeline(table, LogisticRegression()).fit(ROWS, WON)
+
+
+REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
+    "LightGBM's text": (lambda: b"tree\nversion=v4\n", "is a LightGBM model: train it with XGBoost"),
+    "LightGBM's pickle": (lambda: b"\x80\x02clightgbm.sklearn\nLGBMClassifier\n)\x81.", "it is a LightGBM model"),
+    "CatBoost": (lambda: b"CBM1\x00\x00", "is a CatBoost model"),
+    "a search": (
+        lambda: pickle.dumps(GridSearchCV(LogisticRegression(), {"C": [1]}, cv=2).fit(ROWS, WON)),
+        "search.best_estimator_",
+    ),
+    "a ColumnTransformer": (lambda: pickle.dumps(transformed()), "it is a ColumnTransformer: encode beforehand"),
+    "scikit-learn's boosting": (
+        lambda: pickle.dumps(GradientBoostingClassifier(n_estimators=2).fit(ROWS, WON)),
+        "it is scikit-learn's gradient boosting",
+    ),
+    "softprob": (lambda: pickle.dumps(softprob()), "has objective multi:softprob: train it again with binary:logistic"),
+    "zstd": (lambda: b"\x28\xb5\x2f\xfd rest", "compressed by zstd: save the model with joblib"),
+    "a zip archive": (lambda: b"PK\x03\x04 rest", "is a zip archive"),
+    "a Keras file": (lambda: b"\x89HDF rest", "HDF5"),
+    "a pointer of Git LFS": (lambda: b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+    "gzip that is cut off": (lambda: gzip.compress(pickle.dumps(win_model()))[:-9], "cut off or damaged"),
+    "a pickle that is cut off": (lambda: pickle.dumps(win_model())[:-9], "pickle that is cut off"),
+    "text": (lambda: b"hello", "is no pickle"),
+    "two models in a dict": (lambda: pickle.dumps({"a": win_model(), "b": win_model()}), "of which 2 are models"),
+    "a dict of other names": (
+        lambda: pickle.dumps({"model": win_model(), "features": ["x", *FEATURES[1:]]}),
+        "trained on column 'x'",
+    ),
+    "a regressor that is not swapped": (lambda: pickle.dumps(train(1)[1]), "holds a XGBRegressor, and a classifier"),
+    "a classifier with a measure of its own": (lambda: pickle.dumps(measured()), "save_model"),
+    "an array of objects by joblib": (
+        lambda: joblib_bytes({"model": np.array([{}, None], dtype=object)}),
+        "none of plain numbers|not on the list",
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", REFUSED)
+def test_what_is_not_served_is_refused_by_what_it_is(tmp_path: Path, shape: str) -> None:
+    make, said = REFUSED[shape]
+    folder = write_set(tmp_path / "set", "1")
+    (folder / WIN_FILE).write_bytes(make())
+    with pytest.raises(ModelError, match=said) as caught:
+        converted(folder, tmp_path / "work")
+    assert "swapped" not in caught.value.message
+    assert "copy it again" not in caught.value.message or "cut off" in shape
+    assert "pickle an XGBClassifier" not in caught.value.message or "XGB" not in shape
+
+
+def test_models_that_are_swapped_are_told_so_whatever_their_shape(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set", "1")
+    win, roi = train(1)
+    (folder / WIN_FILE).write_bytes(bytes(roi.get_booster().save_raw("ubj")))
+    (folder / ROI_FILE).write_bytes(bytes(win.get_booster().save_raw("json")))
+    with pytest.raises(ModelError, match="swapped"):
+        converted(folder, tmp_path / "work")
+
+
+def test_two_files_for_one_model_are_refused(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set", "1")
+    (folder / WIN_FILE.replace(".pkl", ".ubj")).write_bytes(raw("ubj")(win_model()))
+    with pytest.raises(ModelError, match="which one counts"):
+        converted(folder, tmp_path / "work")
+
+
+def test_a_timestamp_in_iso_becomes_a_version(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set", "2025-12-22T13:11:23Z")
+    models = converted(folder, tmp_path / "work")
+    assert models.version == "20251222_131123"
+    assert json.loads((models.folder / "metadata.json").read_text())["timestamp"] == "20251222_131123"
