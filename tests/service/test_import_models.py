@@ -199,7 +199,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "truncated": (_truncate(WIN_FILE, 0.7), WIN_FILE),
     "empty": (_write(WIN_FILE, b""), "empty"),
     "text": (_write(ROI_FILE, "not a pickle"), ROI_FILE),
-    "another type": (_write(WIN_FILE, pickle.dumps({"a": 1})), "classifier"),
+    "another type": (_write(WIN_FILE, pickle.dumps({"a": 1})), "of which 0 are models"),
     "swapped": (_swap, "swapped"),
     "one more feature": (_write(WIN_FILE, pickle.dumps(train(1, features=7)[0])), "7 features"),
     "metadata is no JSON": (_write(METADATA_FILE, "{"), "JSON"),
@@ -224,7 +224,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no file but a pipe": (_pipe, WIN_FILE),
     "a booster where the other belongs": (
         _write(WIN_FILE, pickle.dumps(train(1)[1].get_booster())),
-        "swapped",
+        "a classifier (XGBClassifier) belongs there",
     ),
     "a linear booster": (
         _write(ROI_FILE, pickle.dumps(xgboost.XGBRegressor(booster="gblinear").fit(np.eye(6), np.arange(6.0)))),
