@@ -55,7 +55,9 @@ def configure(settings: Settings) -> None:
         common.append(structlog.processors.format_exc_info)
         render: Processor = structlog.processors.JSONRenderer(serializer=_as_json)
     else:
-        render = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        # The default shows the locals of each frame: keys and tokens among them, and seconds to draw.
+        plain = structlog.dev.plain_traceback
+        render = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain)
     last: list[Processor] = [render, _Blotter(settings)]
     structlog.configure(
         processors=[*common, *last],

@@ -65,10 +65,8 @@ def read_batch_body(body: bytes) -> tuple[Any, dict[int, InvalidBet]]:
     except InvalidRequest as error:
         return _by_bet(body, error)
     bets = data.get("bets") if isinstance(data, dict) else None
-    if isinstance(bets, list):
-        objects = [data, *[bet for bet in bets if type(bet) is dict]]
-        if _may_repeat(body, objects) and _repeated(body) is not None:
-            return _by_bet(body, InvalidRequest("bets are given twice: send one list", field="bets"))
+    if isinstance(bets, list) and _may_repeat(body, [data, *bets]) and _repeated(body) is not None:
+        return _by_bet(body, InvalidRequest("bets are given twice: send one list", field="bets"))
     return data, {}
 
 
@@ -124,7 +122,7 @@ def _split(body: bytes) -> tuple[bytes, list[bytes], bytes] | None:
 
 def _may_repeat(body: bytes, objects: Sequence[Any]) -> bool:
     """Whether the body may hold more names than were decoded into `objects` and what they hold. Fast, errs to yes."""
-    flat = body.count(b"{") == len(objects)
+    flat = body.count(b"{") == len(objects) and set(map(type, objects)) == {dict}  # none holds another
     names = sum(map(len, objects)) if flat else sum(map(_names, objects[:1]))
     return body.count(b":") != names and (body.count(b'":') != names or _BLANK_BEFORE_COLON.search(body) is not None)
 

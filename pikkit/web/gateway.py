@@ -98,8 +98,9 @@ class Gateway:
             return
         begin = time.perf_counter()
         headers = dict(reversed(scope["headers"]))  # the first of a name counts
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        identifier = given if _SANE_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
+        given = headers.get(b"x-request-id")
+        sane = given is not None and _SANE_ID.fullmatch(given.decode("latin-1"))
+        identifier = sane[0] if sane else f"{random.getrandbits(64):016x}"
         rows = find(scope["path"])
         route = rows.get(scope["method"]) if rows else None
         origin = headers.get(b"origin")
@@ -168,7 +169,7 @@ class Gateway:
     async def _serve(
         self, route: Route, scope: Scope, receive: Receive, exchange: Exchange, headers: RawFields
     ) -> None:
-        if route.needs is not None:
+        if route.needs == "token" or (route.needs and self._keys):
             self._admit(route, headers)
         if route.method == "POST":
             _check_type(headers)
@@ -212,8 +213,6 @@ class Gateway:
         """
         if route.needs == "key":
             given = headers.get(b"x-api-key", b"")
-            if not self._keys:
-                return
             if not given:
                 raise Unauthorized("no API key: send it in the header X-API-Key")
             if not any([hmac.compare_digest(given, key) for key in self._keys]):  # noqa: C419 - all, in constant time
@@ -274,8 +273,8 @@ def _check_type(headers: RawFields) -> None:
     Raises:
         UnsupportedMedia: the headers announce something else.
     """
-    coding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if coding not in (b"", b"identity"):
+    coding = headers.get(b"content-encoding")
+    if coding is not None and coding.strip().lower() not in (b"", b"identity"):
         raise UnsupportedMedia(
             f"a body in the content encoding {coding[:40].decode('latin-1')!r} is not read here: send plain JSON"
         )

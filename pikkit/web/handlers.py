@@ -17,7 +17,7 @@ from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.errors import InvalidBet
 from pikkit.grading.grader import BatchJob, Grader, Options
 from pikkit.telemetry.scrape import Exposed
-from pikkit.web.body import read_batch_body, read_bet_body
+from pikkit.web.body import read_batch_body, read_bet_body, read_json
 from pikkit.web.legacy import FIELDS, legacy_bet
 from pikkit.web.request import OPTIONS, Request, refuse_near_misses
 from pikkit.web.status import Status
@@ -36,6 +36,11 @@ _PAGE_HEADERS = {
     "cache-control": "no-cache",
 }
 _BET_FIELDS = frozenset(Bet.model_fields)
+_LISTS = frozenset(  # as query parameters they are written as JSON
+    name
+    for name, schema in Bet.model_json_schema()["properties"].items()
+    if any(option.get("type") == "array" for option in (schema, *schema.get("anyOf", ())))
+)
 _ENVELOPE = ("bets", *OPTIONS)
 
 
@@ -73,7 +78,9 @@ class Handlers:
     async def predict_query(self, request: Request) -> Prediction:
         """One bet as query parameters; raises no alert."""
         parameters = request.parameters()
-        bet = {name: parameters[name] for name in parameters.keys() & _BET_FIELDS}
+        bet: dict[str, Any] = {name: parameters[name] for name in parameters.keys() & _BET_FIELDS}
+        for name in bet.keys() & _LISTS:
+            bet[name] = read_json(bet[name].encode())
         return await self.grade(bet, request.options(known=_BET_FIELDS))
 
     async def batch_predict(self, request: Request) -> BatchAnswer:

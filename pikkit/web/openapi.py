@@ -1,31 +1,46 @@
-"""The OpenAPI document: every route, mounted or BentoML's own, with examples that the tests execute."""
+"""The OpenAPI document, made of the table of routes and of the types that they read and answer with."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from pikkit.bets.bet import CATEGORICAL, Bet, OddsLimits
+from pikkit.bets.bet import Bet, OddsLimits
 from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.errors import (
     BodyTooLarge,
     ErrorBody,
     Forbidden,
+    HeadersTooLarge,
     InternalError,
     InvalidRequest,
     ModelsNotLoaded,
     ModelsRefused,
     PikkitError,
     TimedOut,
+    TooSlow,
     Unauthorized,
     UnsupportedMedia,
 )
 from pikkit.grading.grader import MAX_BETS
 from pikkit.settings import Settings
-from pikkit.web.legacy import ABSENT
-from pikkit.web.schemas import BET_RULES, QUERY_RULES, HealthBody, ModelInfoBody, ReloadBody
+from pikkit.web.handlers import Handlers
+from pikkit.web.legacy import ABSENT, FIELDS
+from pikkit.web.request import OPTIONS
+from pikkit.web.routes import ROUTES, Handler, Route
+from pikkit.web.schemas import (
+    BET_RULES,
+    QUERY_RULES,
+    HealthBody,
+    LegacyBatchAnswer,
+    ModelInfoBody,
+    ReloadBody,
+    StateBody,
+)
 
 __all__ = ["EXAMPLE_BET", "document"]
 
@@ -42,27 +57,71 @@ _LEGACY_BATCH = {"bets": [{name: EXAMPLE_BET[name] for name in EXAMPLE_BET if na
 
 _JSON = "application/json"
 _REF = "#/components/schemas/{model}"
-_OPTIONAL_QUERY = ("bet_type", "odds_format", "is_live", "clv_percentage", "client_ref", "placed_at")
-_FLAGS = (
-    ("explain", "Adds `reasons`: the strongest feature contributions of each model, in words"),
-    ("dry_run", "Raises no alert and leaves no trace in the prediction log"),
-)
+_FLAGS: Mapping[str, str] = {
+    "explain": "Adds `reasons`: the strongest contributions, in words",
+    "dry_run": "Raises no alert and leaves no trace in the prediction log",
+}
 _Errors = tuple[type[PikkitError], ...]
 
 _ERRORS: Mapping[type[PikkitError], str] = {
     InvalidRequest: "The request breaks a rule; `field` names which part, `message` says what to send instead",
     Unauthorized: "No key or token, or an unknown one",
     Forbidden: "Closed here, or the token is wrong",
+    TooSlow: "The body did not arrive in time",
     ModelsRefused: "What lies in MODEL_DIR can't be served; the old set keeps serving",
     BodyTooLarge: "The body is over 1 MiB",
-    UnsupportedMedia: "The body is not JSON by its Content-Type",
+    UnsupportedMedia: "The body is not plain JSON in UTF-8 by its headers",
+    HeadersTooLarge: "The headers are too large",
     InternalError: "A fault of the service; its log has the cause under the request id",
     ModelsNotLoaded: "Busy, or no model set yet: try again after Retry-After",
     TimedOut: "No answer in time: try again",
 }
-_ALWAYS: _Errors = (InternalError, ModelsNotLoaded, TimedOut)
-_WITH_BODY = (InvalidRequest, BodyTooLarge, UnsupportedMedia)
-_KEYED = (Unauthorized,)
+_ALWAYS: _Errors = (HeadersTooLarge, InternalError, ModelsNotLoaded, TimedOut)
+_WITH_BODY: _Errors = (InvalidRequest, TooSlow, BodyTooLarge, UnsupportedMedia)
+_NEEDS: Mapping[str | None, tuple[_Errors, str]] = {
+    "key": ((Unauthorized,), "apiKey"),
+    "token": ((Unauthorized, Forbidden, ModelsRefused), "adminToken"),
+}
+_TAGS = {
+    "bets": "Grading",
+    "models": "The model set that serves",
+    "legacy": "What the extension in the field calls; kept as it is",
+    "operation": "Probes, metrics and pages",
+}
+# Names of the schemas, each made of its type.
+_TYPES: Mapping[str, Any] = {
+    "Bet": Bet,
+    "Prediction": Prediction,
+    "BatchAnswer": BatchAnswer,
+    "LegacyBatchAnswer": LegacyBatchAnswer,
+    "ErrorBody": ErrorBody,
+    "Health": HealthBody,
+    "State": StateBody,
+    "ModelInfo": ModelInfoBody,
+    "Reload": ReloadBody,
+}
+# What each route answers with: the name of a schema, or else a media type; anything else is an object of JSON.
+_ANSWERS: Mapping[Handler, str] = {
+    Handlers.predict: "Prediction",
+    Handlers.predict_query: "Prediction",
+    Handlers.batch_predict: "BatchAnswer",
+    Handlers.legacy_predict: "Prediction",
+    Handlers.legacy_batch: "LegacyBatchAnswer",
+    Handlers.model_info: "ModelInfo",
+    Handlers.reload_models: "Reload",
+    Handlers.health: "Health",
+    Handlers.ready: "State",
+    Handlers.live: "State",
+    Handlers.metrics: "text/plain",
+    Handlers.index_page: "text/html",
+    Handlers.docs_page: "text/html",
+    Handlers.drift_page: "text/html",
+}
+_BODIES: Mapping[Handler, tuple[str, Mapping[str, Any]]] = {
+    Handlers.predict: ("Bet", {"bet": EXAMPLE_BET, "even money": _EVEN_BET}),
+    Handlers.batch_predict: ("Batch", {"two good bets, one bad": {"bets": [EXAMPLE_BET, _BAD_BET, EXAMPLE_BET]}}),
+    Handlers.legacy_batch: ("Batch", {"without odds, and a bad one": _LEGACY_BATCH}),
+}
 
 
 def document(settings: Settings) -> dict[str, Any]:
@@ -79,12 +138,7 @@ def document(settings: Settings) -> dict[str, Any]:
             ),
         },
         "servers": [{"url": "/"}],
-        "tags": [
-            {"name": "bets", "description": "Grading"},
-            {"name": "models", "description": "The model set that serves"},
-            {"name": "operation", "description": "Probes and metrics"},
-            {"name": "legacy", "description": "What the extension in the field calls; kept as it is"},
-        ],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": _paths(schemas),
         "components": {
             "schemas": schemas,
@@ -98,25 +152,20 @@ def document(settings: Settings) -> dict[str, Any]:
 
 def _schemas(limits: OddsLimits) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, kind in (
-        ("Bet", Bet),
-        ("Prediction", Prediction),
-        ("BatchAnswer", BatchAnswer),
-        ("ErrorBody", ErrorBody),
-        ("Health", HealthBody),
-        ("ModelInfo", ModelInfoBody),
-        ("Reload", ReloadBody),
-    ):
+    for name, kind in _TYPES.items():
         schema = TypeAdapter(kind).json_schema(ref_template=_REF, mode="validation")
         found.update(schema.pop("$defs", {}))
         found[name] = {**schema, "title": name}
     found["Bet"]["properties"].update(BET_RULES)
+    for name, text in _FLAGS.items():
+        found["Bet"]["properties"][name] = {"type": "boolean", "default": False, "description": text}
     found["Bet"]["allOf"] = [{"anyOf": _odds_by_format(limits)}]
     found["Error"] = {"type": "object", "required": ["error"], "properties": {"error": _ref("ErrorBody")}}
     found["Batch"] = {
         "type": "object",
         "required": ["bets"],
         "properties": {
+            **{name: {"type": "boolean", "default": False, "description": text} for name, text in _FLAGS.items()},
             "bets": {
                 "type": "array",
                 "minItems": 1,
@@ -124,15 +173,7 @@ def _schemas(limits: OddsLimits) -> dict[str, Any]:
                 "items": {
                     "anyOf": [_ref("Bet"), {"description": "Anything else: one entry in `errors`, with its index"}]
                 },
-            }
-        },
-    }
-    found["LegacyBatchAnswer"] = {
-        "type": "object",
-        "required": ["predictions", "count"],
-        "properties": {
-            "predictions": {"type": "array", "items": {"anyOf": [_ref("Prediction"), _ref("Error")]}},
-            "count": {"type": "integer", "minimum": 1, "maximum": MAX_BETS},
+            },
         },
     }
     return found
@@ -158,158 +199,94 @@ def _odds_by_format(limits: OddsLimits) -> list[dict[str, Any]]:
 
 
 def _paths(schemas: Mapping[str, Any]) -> dict[str, Any]:
-    bet_query = _bet_query(schemas, required=(*CATEGORICAL[:4], "odds"))
-    legacy_query = _bet_query(schemas, required=CATEGORICAL[:4], loose=True)
-    flags = [_parameter(name, {"type": "boolean", "default": False}, text) for name, text in _FLAGS]
-    keyed: dict[str, Any] = {"security": [{}, {"apiKey": []}]}
-    return {
-        "/api/v1/predict": {
-            "post": _operation(
-                "predict", "bets", "Grade one bet",
-                parameters=flags,
-                body=("Bet", {"bet": EXAMPLE_BET, "even money": _EVEN_BET}),
-                answer=_ref("Prediction"), errors=(*_WITH_BODY, *_KEYED), **keyed,
-            ),
-            "get": _operation(
-                "predictByQuery", "bets", "Grade one bet given as query parameters; raises no alert",
-                parameters=[*bet_query, *flags],
-                answer=_ref("Prediction"), errors=(InvalidRequest, *_KEYED), **keyed,
-            ),
-        },
-        "/api/v1/batch-predict": {
-            "post": _operation(
-                "batchPredict", "bets", f"Grade 1 to {MAX_BETS} bets; a bad one costs only itself",
-                parameters=flags,
-                body=("Batch", {"two good bets, one bad": {"bets": [EXAMPLE_BET, _BAD_BET, EXAMPLE_BET]}}),
-                answer=_ref("BatchAnswer"), errors=(*_WITH_BODY, *_KEYED), **keyed,
-            )
-        },
-        "/api/v1/model-info": {
-            "get": _operation(
-                "modelInfo", "models", "The model set that serves",
-                parameters=[_parameter("If-None-Match", {"type": "string"}, "ETag held", place="header")],
-                answer=_ref("ModelInfo"), errors=_KEYED, not_modified=True, **keyed,
-            )
-        },
-        "/api/v1/reload-models": {
-            "post": _operation(
-                "reloadModels", "models", "Look at MODEL_DIR now",
-                answer=_ref("Reload"), errors=(*_WITH_BODY, Unauthorized, Forbidden, ModelsRefused),
-                security=[{}, {"adminToken": []}],
-            )
-        },
-        "/api/v1/drift-report": {
-            "get": _operation(
-                "driftReport", "models", "Live traffic of the past day against the training baseline",
-                answer={"type": "object"}, errors=_KEYED, **keyed,
-            )
-        },
-        "/health": {
-            "get": _operation(
-                "health", "operation", "For the load balancer: 200 while it serves, 503 without models",
-                answer=_ref("Health"), also={"503": ("No model set is loaded", _ref("Health"))},
-            )
-        },
-        "/ready": {
-            "get": _operation(
-                "ready", "operation", "200 once models are loaded and warmed",
-                answer=_status("ready"), also={"503": ("Not yet", _status("starting"))},
-            )
-        },
-        "/live": {"get": _operation("live", "operation", "200 while the process answers", answer=_status("alive"))},
-        "/metrics": {
-            "get": _operation(
-                "metrics", "operation", "Metrics of all workers, as Prometheus text",
-                answer={"type": "string"}, media="text/plain",
-            )
-        },
-        "/openapi.json": {
-            "get": _operation("openapi", "operation", "This document", answer={"type": "object"})
-        },
-        **{
-            path: {"get": _operation(name, "operation", text, answer={"type": "string"}, media="text/html")}
-            for path, name, text in (
-                ("/docs", "docs", "This document, for people"),
-                ("/", "page", "Page that grades bets"),
-                ("/drift", "driftPage", "The drift report, for people"),
-            )
-        },
-        "/ml-predict": {
-            "get": _operation(
-                "legacyPredict", "legacy", "Grade one bet given as query parameters; without odds -110 is assumed",
-                parameters=[*legacy_query, *flags],
-                answer=_ref("Prediction"), errors=(InvalidRequest, *_KEYED), **keyed,
-            )
-        },
-        "/batch-predict": {
-            "post": _operation(
-                "legacyBatchPredict", "legacy", "Grade bets; the answers are in their order, errors among them",
-                parameters=flags,
-                body=("Batch", {"without odds, and a bad one": _LEGACY_BATCH}),
-                answer=_ref("LegacyBatchAnswer"), errors=(*_WITH_BODY, *_KEYED), **keyed,
-            )
-        },
-    }  # fmt: skip
+    paths: dict[str, Any] = {}
+    for route in ROUTES:
+        if route.handler is not None and route.in_reference:
+            paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, route.handler, schemas)
+    return paths
 
 
-def _operation(  # noqa: PLR0913 - an operation has this many parts
-    identifier: str,
-    tag: str,
-    summary: str,
-    *,
-    answer: Mapping[str, Any],
-    parameters: list[dict[str, Any]] | None = None,
-    body: tuple[str, Mapping[str, Any]] | None = None,
-    errors: _Errors = (),
-    also: Mapping[str, tuple[str, Mapping[str, Any]]] | None = None,
-    security: list[dict[str, list[str]]] | None = None,
-    media: str = _JSON,
-    not_modified: bool = False,
-) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": {"description": "Success", "content": {media: {"schema": answer}}}}
-    if not_modified:
-        responses["304"] = {"description": "The answer held is current"}
-    every: _Errors = (*errors, *_ALWAYS)
-    for error in every:
-        responses[str(error.status)] = {
-            "description": _ERRORS[error],
-            "content": {_JSON: {"schema": _ref("Error")}},
-        }
-    for status, (text, schema) in (also or {}).items():
-        responses[status] = {
-            "description": text,
-            "content": {_JSON: {"schema": {"anyOf": [schema, _ref("Error")]}}},
-        }
+def _operation(route: Route, handler: Handler, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    errors, scheme = _NEEDS.get(route.needs, ((), ""))
+    if route.method == "POST":
+        errors += _WITH_BODY
+    elif route.needs == "key" and handler in (Handlers.predict_query, Handlers.legacy_predict):
+        errors += (InvalidRequest,)
+    name: str = handler.__name__
     operation: dict[str, Any] = {
-        "operationId": identifier,
-        "tags": [tag],
-        "summary": summary,
-        "responses": dict(sorted(responses.items())),
+        "operationId": re.sub(r"_(\w)", lambda found: found[1].upper(), name),
+        "tags": [_tag(route)],
+        "summary": (handler.__doc__ or "").partition("\n")[0].rstrip("."),
+        "parameters": _parameters(handler, schemas),
+        "responses": _responses(handler, (*errors, *_ALWAYS)),
     }
-    if parameters:
-        operation["parameters"] = parameters
-    if body:
-        name, examples = body
+    if handler in _BODIES:
+        schema, examples = _BODIES[handler]
         shown = {title: {"value": value} for title, value in examples.items()}
-        operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": _ref(name), "examples": shown}}}
-    if security:
-        operation["security"] = security
+        operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": _ref(schema), "examples": shown}}}
+    if scheme:
+        operation["security"] = [{}, {scheme: []}]
     return operation
 
 
-def _bet_query(schemas: Mapping[str, Any], *, required: tuple[str, ...], loose: bool = False) -> list[dict[str, Any]]:
-    known = schemas["Bet"]["properties"]
+def _tag(route: Route) -> str:
+    if not route.path.startswith("/api/"):
+        return "operation" if route.needs is None else "legacy"
+    return "bets" if route.path.endswith("predict") else "models"
+
+
+def _responses(handler: Handler, errors: _Errors) -> dict[str, Any]:
+    answer = _ANSWERS.get(handler, _JSON)
+    media = answer if "/" in answer else _JSON
+    schema = _ref(answer) if "/" not in answer else {"type": "object" if media == _JSON else "string"}
+    responses: dict[str, Any] = {"200": {"description": "Success", "content": {media: {"schema": schema}}}}
+    if handler == Handlers.model_info:
+        responses["304"] = {"description": "The answer held is current"}
+    for error in errors:
+        responses[str(error.status)] = {"description": _ERRORS[error], "content": {_JSON: {"schema": _ref("Error")}}}
+    if handler in (Handlers.health, Handlers.ready):
+        busy = responses[str(HTTPStatus.SERVICE_UNAVAILABLE.value)]
+        busy["description"] = "Not yet"
+        busy["content"][_JSON]["schema"] = {"anyOf": [schema, _ref("Error")]}
+    return dict(sorted(responses.items()))
+
+
+def _parameters(handler: Handler, schemas: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if handler == Handlers.model_info:
+        return [_parameter("If-None-Match", {"type": "string"}, "ETag held", place="header")]
+    flags = [_parameter(name, {"type": "boolean", "default": False}, text) for name, text in _FLAGS.items()]
+    if handler == Handlers.predict_query:
+        return [*_bet_query(schemas, schemas["Bet"]["required"]), *flags]
+    if handler == Handlers.legacy_predict:
+        required = [name for name in schemas["Bet"]["required"] if name != "odds"]
+        return [*_bet_query(schemas, required, legacy=True), *flags]
+    return flags if handler in _BODIES else []
+
+
+def _bet_query(schemas: Mapping[str, Any], required: list[str], *, legacy: bool = False) -> list[dict[str, Any]]:
+    """A bet's fields as query parameters; a list is written as JSON."""
     parameters = []
-    for name in (*CATEGORICAL[:4], "odds", *_OPTIONAL_QUERY):
-        schema = QUERY_RULES.get(name, known[name])
-        parameter = _parameter(name, schema, known[name].get("description", ""), required=name in required)
+    for name, known in schemas["Bet"]["properties"].items():
+        if name in OPTIONS or (legacy and name not in FIELDS):
+            continue
+        schema = QUERY_RULES.get(name, known)
+        text = known.get("description", "")
+        if _is_list(schema):
+            content = {"name": name, "in": "query", "required": False, "content": {_JSON: {"schema": schema}}}
+            parameters.append({**content, "description": text})
+            continue
+        if legacy and name not in required:
+            schema = {"anyOf": [schema, {"type": "string", "pattern": ABSENT}]}
+            text += "; empty, `undefined`, `null` and `NaN` mean not given"
+        parameter = _parameter(name, schema, text, required=name in required)
         if name in EXAMPLE_BET:
             parameter["example"] = EXAMPLE_BET[name]
-        if loose and name not in required:
-            parameter["schema"] = {"anyOf": [parameter["schema"], {"type": "string", "pattern": ABSENT}]}
-            parameter["description"] += "; empty, `undefined`, `null` and `NaN` mean not given"
         parameters.append(parameter)
     return parameters
+
+
+def _is_list(schema: Mapping[str, Any]) -> bool:
+    return any(option.get("type") == "array" for option in (schema, *schema.get("anyOf", ())))
 
 
 def _parameter(
@@ -320,7 +297,3 @@ def _parameter(
 
 def _ref(name: str) -> dict[str, str]:
     return {"$ref": _REF.format(model=name)}
-
-
-def _status(word: str) -> dict[str, Any]:
-    return {"type": "object", "required": ["status"], "properties": {"status": {"const": word}}}

@@ -43,6 +43,11 @@ class Route:
         """Whether BentoML has a route of its own for this path and method, be it for one of the service's APIs."""
         return self.handler is None or (self.method == "POST" and self.path in (PREDICT, BATCH))
 
+    @property
+    def in_reference(self) -> bool:
+        """Whether it is described to callers: ours, and no file of the pages."""
+        return self.handler is not None and self.path not in ASSETS
+
 
 def _swagger() -> tuple[str, ...]:
     """Files of the Swagger UI that BentoML carries, as it serves them."""

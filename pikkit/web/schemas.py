@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from pikkit.bets.prediction import Prediction
 from pikkit.bets.prices import WHITE_SPACE
+from pikkit.errors import ErrorBody
 
-__all__ = ["BET_RULES", "QUERY_RULES", "HealthBody", "ModelInfoBody", "ReloadBody"]
+__all__ = ["BET_RULES", "QUERY_RULES", "HealthBody", "LegacyBatchAnswer", "ModelInfoBody", "ReloadBody", "StateBody"]
 
 
 class HealthBody(TypedDict):
@@ -52,6 +54,25 @@ class ReloadBody(TypedDict):
     message: str
     changed: bool
     model_version: str
+
+
+class StateBody(TypedDict):
+    """One word."""
+
+    status: Literal["alive", "ready", "starting"]
+
+
+class FailedBet(TypedDict):
+    """A bet of a legacy batch that could not be graded."""
+
+    error: ErrorBody
+
+
+class LegacyBatchAnswer(TypedDict):
+    """Predictions or errors in the order of the bets."""
+
+    predictions: list[Prediction | FailedBet]
+    count: int
 
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": f"[^{WHITE_SPACE}]"}

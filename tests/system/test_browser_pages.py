@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
+from pikkit.web.routes import ROUTES
 from tests.support.browser import chromium
 from tests.support.server import Server
 
@@ -146,11 +147,19 @@ def test_a_market_of_two_sides_is_graded_in_one_request(server: Server, page: Pa
     expect(page.locator("#market-message")).to_contain_text("every side, or of none")
 
 
-def test_the_reference_shows_every_operation(server: Server, page: Page) -> None:
+def test_the_reference_shows_every_operation_and_tries_one_out_without_the_internet(server: Server, page: Page) -> None:
+    asked: list[str] = []
+    troubles: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
     page.goto(f"{server.url}/docs")
-    page.wait_for_selector("article")
-    assert page.locator("article").count() >= 14
-    assert "curl -X POST" in page.inner_text("#operations")
+    expect(page.locator(".opblock")).to_have_count(sum(route.in_reference for route in ROUTES))
+    predict = page.locator("#operations-bets-predict")
+    predict.locator(".opblock-summary-control").click()
+    predict.get_by_role("button", name="Execute").click()
+    expect(predict.locator(".live-responses-table tbody .response-col_status").first).to_contain_text("200")
+    assert troubles == []
+    assert {url for url in asked if not url.startswith((server.url, "data:"))} == set()
 
 
 def test_the_drift_page_says_what_moved_and_shows_it_as_bars_to_who_has_a_key(server: Server, page: Page) -> None:

@@ -147,3 +147,17 @@ def test_a_line_that_finds_no_room_is_no_fault_of_the_request(monkeypatch: pytes
         monkeypatch.undo()
         with contextlib.suppress(OSError):
             full.close()  # what is still in its buffer finds no room either
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_traceback_shows_no_local_variable(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    configure(_settings(log_format=log_format))
+    headers = {"x-api-key": "key-of-a-" + "caller"}
+    try:
+        int(headers["x-api-key"][:3])
+    except ValueError as error:
+        get_logger("pikkit.x").error("failed", exc_info=error)
+        logging.getLogger("other").exception("failed too")
+    told = capsys.readouterr().out
+    assert told.count("ValueError") >= 2
+    assert "key-of-a-caller" not in told

@@ -105,6 +105,12 @@ def test_a_body_whose_bets_can_not_be_told_apart_is_refused_as_a_whole(body: byt
     assert time.perf_counter() - begin < 2  # 0.05 s on an idle machine
 
 
+@pytest.mark.parametrize("other", ['"x"', "5", "[1]", "null", '"{"', '5, "{{"', '{"a": {"b": 1}}'])
+def test_a_name_given_twice_is_found_whatever_else_is_in_the_batch(other: str) -> None:
+    _, errors = read_batch_body(batch('{"odds": -110, "odds": 150}', other))
+    assert list(errors) == [0]
+
+
 def test_bets_given_twice_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="twice"):
         read_batch_body(b'{"bets": [{"a": 1}], "bets": [{"a": 2}]}')
