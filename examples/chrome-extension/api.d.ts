@@ -1,6 +1,10 @@
 // Types of the HTTP contract. Made by `make client-types` from /openapi.json; do not edit.
 
 export interface Batch {
+  /** Adds `reasons`: the strongest contributions, in words */
+  explain?: boolean;
+  /** Raises no alert and leaves no trace in the prediction log */
+  dry_run?: boolean;
   bets: (Bet | unknown)[];
 }
 
@@ -75,6 +79,10 @@ export interface Bet {
   client_ref?: string | number | null;
   /** The bets that a parlay is made of */
   legs?: Leg[] | null;
+  /** Adds `reasons`: the strongest contributions, in words */
+  explain?: boolean;
+  /** Raises no alert and leaves no trace in the prediction log */
+  dry_run?: boolean;
 }
 
 /** The sides of the bet's market at another sportsbook. */
@@ -98,6 +106,11 @@ export interface ErrorBody {
   field: string | null;
   request_id: string | null;
   retryable: boolean;
+}
+
+/** A bet of a legacy batch that could not be graded. */
+export interface FailedBet {
+  error: ErrorBody;
 }
 
 /** `degraded`: it serves with a fault (`reload_error`), or has no model set. `alerts`: "on", or "off, because …". */
@@ -154,8 +167,9 @@ export interface Leg {
   reference_prices?: BookPrices[] | null;
 }
 
+/** Predictions or errors in the order of the bets. */
 export interface LegacyBatchAnswer {
-  predictions: (Prediction | Error)[];
+  predictions: (Prediction | FailedBet)[];
   count: number;
 }
 
@@ -230,4 +244,9 @@ export interface Reload {
   message: string;
   changed: boolean;
   model_version: string;
+}
+
+/** One word. */
+export interface State {
+  status: "alive" | "ready" | "starting";
 }

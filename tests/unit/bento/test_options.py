@@ -85,7 +85,7 @@ def test_no_timer_outlives_its_request_by_more_than_40_seconds() -> None:
 def test_uvicorn_looks_its_protocol_up_where_ours_is_put(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(uvicorn.config.HTTP_PROTOCOLS, "auto", uvicorn.config.HTTP_PROTOCOLS["auto"])
     server.bound_connections()
-    config = uvicorn.Config(app=lambda: None)
+    config = uvicorn.Config(app=lambda: None, log_config=None)
     config.load()
     assert config.http_protocol_class.__module__ == "pikkit.web.connection"
 
