@@ -66,4 +66,4 @@ def replica_services(variables: Mapping[str, str], compose_file: str) -> dict[st
                     "container_name": f"{IMAGE_NAME}-{service}",
                     "environment": {"PORT": str(replica_port(int(variables[f"{slot.upper()}_PORT"]), index))},
                 }
-    return {"version": "3.8", "services": found}
+    return {"services": found}
