@@ -22,7 +22,8 @@ __all__ = ["Courier", "Patience"]
 _BATCH = 20
 _LEASE_S = 60.0
 _UNCLAIMED_AFTER_S = 10.0  # so long Supabase is waited for before an alert is shown all the same
-_FIRST_WAIT_S, _LONGEST_WAIT_S, _LONGEST_PAUSE_S = 1.0, 120.0, 30.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 120.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
 _ATTEMPTS = 20
 
 _log = get_logger("pikkit.alerts")
@@ -220,7 +221,7 @@ class Courier:
         if attempts >= _ATTEMPTS and others_pass:
             self._park(job, channel, f"given up after {attempts} attempts: {reason}")
             return
-        wait = reason.after_s or _backoff(attempts if own else 1, _LONGEST_WAIT_S)
+        wait = reason.after_s or _backoff(_FIRST_WAIT_S, attempts if own else 1, _LONGEST_WAIT_S)
         self._outbox.note(job, attempts=attempts, next_at=now + wait, reason=str(reason))
         self._counted(channel, "retried", 1)
         _log.warning("alert not taken yet", channel=channel, alert_id=job.alert_id, reason=str(reason))
@@ -237,12 +238,14 @@ class Courier:
     def _pause(self, channel: str, reason: Later) -> None:
         state = self._channels[channel]
         state.failures += 1
-        state.paused_until = self._clock.ticks() + (reason.after_s or _backoff(state.failures, _LONGEST_PAUSE_S))
+        state.paused_until = self._clock.ticks() + (
+            reason.after_s or _backoff(_FIRST_PAUSE_S, state.failures, _LONGEST_PAUSE_S)
+        )
 
     def _paused(self, channel: str) -> bool:
         return self._channels[channel].paused_until > self._clock.ticks()
 
 
-def _backoff(failures: int, longest: float) -> float:
-    wait: float = min(_FIRST_WAIT_S * 2 ** min(max(failures, 1) - 1, 10), longest)
+def _backoff(first: float, failures: int, longest: float) -> float:
+    wait: float = min(first * 2 ** min(max(failures, 1) - 1, 10), longest)
     return wait * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries

@@ -10,6 +10,7 @@ application is asked, with the body read and admitted.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import random
 import re
@@ -40,7 +41,7 @@ from pikkit.telemetry.metrics import OTHER, Metrics
 from pikkit.web.cors import Cors, RawHeaders
 from pikkit.web.exchange import CLIENT_GONE, Exchange, method_not_allowed, not_found
 from pikkit.web.handlers import Handlers
-from pikkit.web.request import Request
+from pikkit.web.request import CALLER, Request
 from pikkit.web.routes import Route, allowed, find
 
 __all__ = ["MAX_BODY", "Gateway"]
@@ -84,6 +85,7 @@ class Gateway:
         self._cors = Cors(settings.cors_origins)
         self._cors_of: dict[bytes | None, RawHeaders] = {}
         self._keys = tuple(key.get_secret_value().encode() for key in settings.api_keys)
+        self._callers = {key: hashlib.sha256(key).hexdigest()[:8] for key in self._keys}
         self._token = settings.admin_token.get_secret_value().encode() if settings.admin_token else None
         self._open = settings.environment != "production"
         self._limit = settings.max_concurrency
@@ -186,7 +188,9 @@ class Gateway:
                 self._active += limited
                 try:
                     dry = scope["method"] == "HEAD"
-                    request = Request(scope["path"], body, scope["query_string"], headers, route.raises_alerts, dry)
+                    scope[CALLER] = caller = self._callers.get(headers.get(b"x-api-key", b""), "")
+                    query = scope["query_string"]
+                    request = Request(scope["path"], body, query, headers, route.raises_alerts, dry, caller)
                     await self._answer(route, request, scope, receive, exchange)
                 finally:
                     self._active -= limited

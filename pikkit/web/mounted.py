@@ -12,7 +12,7 @@ from starlette.routing import Route as StarletteRoute
 from pikkit.errors import PikkitError
 from pikkit.web.exchange import error_response
 from pikkit.web.handlers import Handlers, json_response
-from pikkit.web.request import Request
+from pikkit.web.request import CALLER, Request
 from pikkit.web.routes import ROUTES, Route
 
 __all__ = ["mounted", "request_of"]
@@ -49,4 +49,5 @@ async def request_of(route: Route, request: StarletteRequest) -> Request:
         dict(reversed(request.scope["headers"])),
         route.raises_alerts,
         request.method == "HEAD",
+        request.scope.get(CALLER, ""),
     )

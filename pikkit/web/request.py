@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.datastructures import QueryParams
 
 from pikkit.errors import InvalidRequest
 from pikkit.grading.grader import Options
 
-__all__ = ["OPTIONS", "Request", "refuse_near_misses"]
+__all__ = ["CALLER", "OPTIONS", "Request", "refuse_near_misses"]
+
+CALLER = "pikkit.caller"  # of an ASGI scope: names the API key, without telling it
 
 OPTIONS = ("dry_run", "explain")
 _NEAR = 0.65  # difflib's ratio: `dry`, `dryruns` and `explanation` are meant, `line` is not
@@ -33,6 +35,7 @@ class Request:
     headers: Mapping[bytes, bytes] | None = None  # by lower-case name
     raises_alerts: bool = False
     dry: bool = False
+    caller: str = ""  # names the API key, without telling it
 
     def header(self, name: bytes) -> str:
         """A header field; empty when it was not sent."""
@@ -55,7 +58,8 @@ class Request:
         """
         given = fields if isinstance(fields, dict) else {}
         if not self.query and given.keys().isdisjoint(OPTIONS) and not legacy:
-            return (_DRY if self.dry else _PLAIN)[self.raises_alerts]
+            plain = (_DRY if self.dry else _PLAIN)[self.raises_alerts]
+            return replace(plain, caller=self.caller) if self.caller else plain
         chosen: dict[str, bool] = {}
         unknown: list[str] = []
         for name, value in QueryParams(self.query).multi_items():
@@ -76,6 +80,7 @@ class Request:
             explain=chosen.get("explain", False),
             dry_run=chosen.get("dry_run", False) or self.dry,
             raises_alerts=self.raises_alerts,
+            caller=self.caller,
             names_unknown_fields=not legacy,
             warnings=warnings,
         )

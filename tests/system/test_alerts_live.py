@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import random
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +137,57 @@ def test_a_slow_receiver_delays_no_prediction(tmp_path: Path) -> None:
             assert http.post("/api/v1/predict", json={**A_BET, "client_ref": i}).status_code == 200
             times.append(time.perf_counter() - begin)
         assert sorted(times)[50] < 0.1
+
+
+@pytest.mark.parametrize("count", [int(os.environ.get("PIKKIT_ALERTS", "300"))])  # the acceptance run has 10,000
+def test_workers_are_killed_and_the_receiver_fails_and_no_alert_is_lost_or_doubled(tmp_path: Path, count: int) -> None:
+    dice, taken, lock = random.Random(7), Counter[str](), threading.Lock()  # noqa: S311 - no secret
+
+    def fails(call: Call) -> Answer:
+        with lock:
+            cast = dice.random()
+            if cast < 0.1:
+                return None  # not taken
+            if cast < 0.3:
+                return (503 if cast < 0.15 else 500), {}, b"{}"
+            taken[call.headers["idempotency-key"]] += 1
+            return None if cast < 0.35 else (200, {}, b"{}")  # taken, but the answer is lost
+
+    async def send(urls: list[str]) -> None:
+        async with httpx.AsyncClient(timeout=30) as http:
+            for start in range(0, count, 50):
+                bets = [{**A_BET, "client_ref": i} for i in range(start, min(start + 50, count))]
+                for attempt in range(200):
+                    with suppress(httpx.HTTPError):
+                        url = urls[(start // 50 + attempt) % 2]
+                        if (await http.post(f"{url}/api/v1/batch-predict", json={"bets": bets})).status_code == 200:
+                            break
+                    await asyncio.sleep(0.1)
+
+    both = {"DATA_DIR": tmp_path / "data", "ALERTS_PER_HOUR": 0, "ALERT_TTL": 1e6}
+    with (
+        StandIn(fails) as stand_in,
+        server(tmp_path / "blue", stand_in, DEPLOYMENT="blue", **both) as blue,
+        server(tmp_path / "green", stand_in, DEPLOYMENT="green", **both) as green,
+    ):
+        sending = threading.Thread(target=asyncio.run, args=(send([blue.url, green.url]),))
+        sending.start()
+        turn, end = 0, time.monotonic() + 120 + count / 5
+        while sending.is_alive() or len(taken) < count:
+            assert time.monotonic() < end, f"{len(taken)} of {count} were taken in time"
+            time.sleep(1)
+            slot = (blue, green)[turn % 2]
+            if len(taken) < count and _serves(slot):
+                for victim in psutil.Process(slot.pid).children(recursive=True)[-1:]:
+                    victim.kill()
+                turn += 1
+        sending.join()
+        time.sleep(1)
+    assert turn >= 2
+    assert len(taken) == count  # by key, as a receiver that honours it counts
+
+
+def _serves(slot: Server) -> bool:
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"{slot.url}/ready", timeout=1).status_code == 200
+    return False
