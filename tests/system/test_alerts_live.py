@@ -172,22 +172,16 @@ def test_workers_are_killed_and_the_receiver_fails_and_no_alert_is_lost_or_doubl
     ):
         sending = threading.Thread(target=asyncio.run, args=(send([blue.url, green.url]),))
         sending.start()
-        turn, end = 0, time.monotonic() + 120 + count / 5
+        kills, end = 0, time.monotonic() + 120 + count / 5
         while sending.is_alive() or len(taken) < count:
             assert time.monotonic() < end, f"{len(taken)} of {count} were taken in time"
-            time.sleep(1)
-            slot = (blue, green)[turn % 2]
-            if len(taken) < count and _serves(slot):
-                for victim in psutil.Process(slot.pid).children(recursive=True)[-1:]:
-                    victim.kill()
-                turn += 1
+            time.sleep(0.05)
+            if len(taken) > (kills + 1) * count / 8:  # by progress, not by the clock: each life delivers some
+                for slot in (blue, green):
+                    for victim in psutil.Process(slot.pid).children(recursive=True)[-1:]:
+                        victim.kill()
+                kills += 1
         sending.join()
         time.sleep(1)
-    assert turn >= 2
+    assert kills >= 5
     assert len(taken) == count  # by key, as a receiver that honours it counts
-
-
-def _serves(slot: Server) -> bool:
-    with suppress(httpx.HTTPError):
-        return httpx.get(f"{slot.url}/ready", timeout=1).status_code == 200
-    return False
