@@ -1,15 +1,16 @@
-"""The panels of the dashboard as data: rows of panels with their queries. `build.py` makes Grafana's JSON of it."""
+"""The panels of the dashboard as data: rows of panels with their queries. `build.py` makes Grafana's JSON of it.
+
+What a person on call asks, top to bottom.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ROWS", "Panel", "Query"]
+__all__ = ["PICTURE", "ROWS", "Panel", "Query"]
 
-_PREDICTING = 'endpoint=~".*predict"'
 _LATENCY = "pikkit_prediction_latency_seconds_bucket"
-_PROBABILITY = "pikkit_win_probability"
 _SLOT = 'deployment=~"$deployment"'
 
 
@@ -23,236 +24,249 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel; `unit` is Grafana's name of it."""
+    """One panel.
+
+    `unit` is Grafana's name of it. `alarms`: from which value on it is yellow, and red. `low_is_bad`: up to which
+    values instead. `most`: end of the axis, where there is a natural one. `runbook`: the alert whose section helps.
+    """
 
     title: str
+    description: str
     queries: tuple[Query, ...]
     unit: str = "short"
     kind: Literal["timeseries", "stat", "stacked"] = "timeseries"
-    description: str = ""
     width: int = 8
+    alarms: tuple[float, float] | None = None
+    low_is_bad: bool = False
+    most: float | None = None
+    runbook: str = ""
 
 
 def _rate(metric: str, by: str, *matchers: str) -> str:
     return f"sum by ({by}) (rate({metric}{{{','.join((_SLOT, *matchers))}}}[$__rate_interval]))"
 
 
-def _quantile(q: float) -> Query:
-    buckets = _rate(_LATENCY, "le, deployment", _PREDICTING)
-    return Query(f"histogram_quantile({q}, {buckets}) >= 0", f"p{q * 100:g} {{{{deployment}}}}")
+def _quantile(q: float, endpoints: str, legend: str) -> Query:
+    buckets = _rate(_LATENCY, "le", f'endpoint=~"{endpoints}"')
+    return Query(f"histogram_quantile({q}, {buckets}) >= 0", legend)
 
 
 ROWS: dict[str, tuple[Panel, ...]] = {
-    "Service health": (
-        Panel("Slots up", (Query(f'up{{job="pikkit",{_SLOT}}}'),), kind="stat", width=4),
+    "Are clients well?": (
         Panel(
-            "Workers alive of expected",
+            "A bet through the balancer",
+            "What the supervisor sends every 15 s: 1 when it was graded.",
+            (Query("min(pikkit_probe_success)", "graded"),),
+            kind="stat",
+            width=4,
+            alarms=(0.5, 0.99),
+            low_is_bad=True,
+            runbook="PikkitProbeFailing",
+        ),
+        Panel(
+            "Alerts that fire",
+            "Without the watchdog, which always does.",
             (
-                Query(f"pikkit_workers_alive{{{_SLOT}}}", "{{deployment}} alive"),
-                Query(f"pikkit_workers_expected{{{_SLOT}}}", "{{deployment}} expected"),
+                Query(
+                    'count(ALERTS{alertstate="firing",severity=~"critical|warning"}) or vector(0)',
+                    "critical and warning",
+                ),
             ),
             kind="stat",
+            width=4,
+            alarms=(1, 3),
         ),
         Panel(
-            "Uptime of the youngest worker",
-            (Query(f"time() - pikkit_start_time_seconds{{{_SLOT}}}"),),
-            "s",
-            "stat",
-            width=6,
+            "Answers by status",
+            "All requests to the balancer, its own answers included.",
+            (Query("sum by (status) (rate(pikkit_lb_requests_total[$__rate_interval])) > 0", "{{status}}"),),
+            "reqps",
+            "stacked",
+            runbook="PikkitClientErrors",
         ),
+        Panel(
+            "Predictions that fail",
+            "Share of 5xx over the past five minutes and hour. The objective allows 0.5 % of a month.",
+            (
+                Query("pikkit:slo:errors_ratio5m", "{{kind}}, 5 min"),
+                Query("pikkit:slo:errors_ratio1h", "{{kind}}, 1 h"),
+            ),
+            "percentunit",
+            alarms=(0.005, 0.072),
+            runbook="PikkitErrorBudgetFast",
+        ),
+        Panel(
+            "Latency of single predictions",
+            "Objective: 99 % within 0.1 s.",
+            tuple(_quantile(q, "predict|ml-predict", f"p{100 * q:g}") for q in (0.5, 0.95, 0.99)),
+            "s",
+            alarms=(0.05, 0.1),
+            runbook="PikkitLatencyP95High",
+        ),
+        Panel(
+            "Latency of batches",
+            "Objective: 99 % within 0.5 s.",
+            tuple(_quantile(q, ".*batch-predict", f"p{100 * q:g}") for q in (0.5, 0.95, 0.99)),
+            "s",
+            alarms=(0.25, 0.5),
+            runbook="PikkitLatencyP95High",
+        ),
+        Panel(
+            "Errors by code",
+            "What callers got wrong and what failed; refused bets of a batch count each.",
+            (Query(_rate("pikkit_prediction_errors_total", "code") + " > 0", "{{code}}"),),
+            "reqps",
+            "stacked",
+            runbook="PikkitErrorBudgetFast",
+        ),
+    ),
+    "Since which release, on which slot?": (
         Panel(
             "Releases",
+            "What runs where.",
             (Query(f"pikkit_build_info{{{_SLOT}}}", "{{deployment}}: {{version}}"),),
             kind="stat",
             width=6,
         ),
         Panel(
-            "Requests by endpoint",
-            (Query(_rate("pikkit_requests_total", "endpoint") + " > 0", "{{endpoint}}"),),
-            "reqps",
-        ),
-        Panel(
-            "Requests by status",
-            (Query(_rate("pikkit_requests_total", "status") + " > 0", "{{status}}"),),
-            "reqps",
-            "stacked",
-        ),
-        Panel("Requests in progress", (Query(f"pikkit_active_requests{{{_SLOT}}}"),)),
-        Panel("Share of predictions that fail (5xx)", (Query(f"pikkit:errors:ratio5m{{{_SLOT}}}"),), "percentunit"),
-        Panel(
-            "Errors by code",
-            (Query(_rate("pikkit_prediction_errors_total", "code"), "{{code}}"),),
-            "reqps",
-            description="Refused bets of a batch count too; what the caller got wrong is no fault of the service.",
-        ),
-        Panel(
-            "Load balancer: canary's share",
-            (
-                Query("pikkit_lb_canary_weight_percent", "canary weight"),
-                Query("100 * pikkit_lb_production", "production: {{slot}}"),
-            ),
+            "Share of the canary",
+            "Percent of the traffic; the canary is judged every few seconds while it is above 0.",
+            (Query("max(pikkit_lb_canary_weight_percent)", "canary"),),
             "percent",
-        ),
-    ),
-    "Predictions": (
-        Panel("Bets graded", (Query(_rate("pikkit_grades_total", "deployment")),), "ops"),
-        Panel("Grades", (Query(_rate("pikkit_grades_total", "grade"), "{{grade}}"),), "ops", "stacked"),
-        Panel(
-            "High grades in the last hour",
-            (Query(f"sum by (grade) (increase(pikkit_high_grade_bets_total{{{_SLOT}}}[1h]))", "{{grade}}"),),
-            kind="stat",
+            "stat",
+            width=3,
+            most=100,
         ),
         Panel(
-            "Sports",
-            (Query("topk(8, " + _rate("pikkit_predictions_total", "sport") + ")", "{{sport}}"),),
-            "ops",
-            "stacked",
+            "Predictions by slot",
+            "Requests that the slots answered.",
+            (Query(f"pikkit:requests:rate5m{{{_SLOT}}}"),),
+            "reqps",
+            runbook="PikkitRequestRateLow",
         ),
         Panel(
-            "Markets",
-            (Query("topk(8, " + _rate("pikkit_predictions_total", "market") + ")", "{{market}}"),),
-            "ops",
-            "stacked",
-        ),
-        Panel("Unknown categories", (Query(_rate("pikkit_unknown_categories_total", "column"), "{{column}}"),), "ops"),
-        Panel(
-            "Bets per call",
-            (
-                Query(
-                    f"histogram_quantile(0.95, {_rate('pikkit_batch_size_bucket', 'le, deployment')}) >= 0",
-                    "p95 {{deployment}}",
-                ),
-            ),
+            "Requests in progress",
+            "Per slot, without probes. Beyond MAX_CONCURRENCY a worker answers 503.",
+            (Query(f"pikkit_active_requests{{{_SLOT}}}"),),
+            width=7,
+            runbook="PikkitConcurrencyHigh",
         ),
         Panel(
-            "Mean win probability",
-            (
-                Query(
-                    _rate(_PROBABILITY + "_sum", "deployment")
-                    + f" / ({_rate(_PROBABILITY + '_count', 'deployment')} > 0)"
-                ),
-            ),
-            "percentunit",
-        ),
-        Panel(
-            "Predictions left out of the log",
-            (Query(_rate("pikkit_prediction_log_dropped_total", "deployment")),),
-            "ops",
-        ),
-    ),
-    "Latency": (
-        Panel("Latency of predictions", (_quantile(0.5), _quantile(0.95), _quantile(0.99)), "s", width=12),
-        Panel(
-            "p95 by endpoint",
-            (
-                Query(
-                    f"histogram_quantile(0.95, {_rate(_LATENCY, 'le, endpoint')}) >= 0",
-                    "{{endpoint}}",
-                ),
-            ),
-            "s",
-            width=12,
-        ),
-    ),
-    "Deployments: canary against production": (
-        Panel(
-            "Errors",
+            "Failing: canary and production",
+            "Share of 5xx over five minutes.",
             (
                 Query('pikkit:errors:ratio5m{deployment="canary"}', "canary"),
                 Query("pikkit:production:errors_ratio5m", "production"),
             ),
             "percentunit",
+            runbook="PikkitCanaryErrors",
         ),
         Panel(
-            "p95",
+            "p95: canary and production",
+            "Over five minutes, all predictions.",
             (
                 Query('pikkit:latency_seconds:p95_5m{deployment="canary"}', "canary"),
                 Query("pikkit:production:latency_seconds:p95_5m", "production"),
             ),
             "s",
-        ),
-        Panel("Predictions", (Query("pikkit:requests:rate5m"),), "reqps"),
-        Panel(
-            "Share of grades, canary",
-            (Query('pikkit:grades:share30m{deployment="canary"}', "{{grade}}"),),
-            "percentunit",
-            "stacked",
+            runbook="PikkitCanarySlow",
         ),
         Panel(
-            "Share of grades, production",
-            (Query("pikkit:production:grades_share30m", "{{grade}}"),),
+            "Grades: canary against production",
+            "Share of the canary's grades that would have to change to match production's.",
+            (Query("pikkit:canary:grade_distance", "distance"),),
             "percentunit",
-            "stacked",
-        ),
-        Panel(
-            "Distance of the grade mixes",
-            (Query("pikkit:canary:grade_distance", "total variation"),),
-            "percentunit",
+            alarms=(0.1, 0.2),
+            most=1,
+            runbook="PikkitCanaryGradeMix",
         ),
     ),
-    "Models and drift": (
+    "What do grades and evidence look like?": (
+        Panel(
+            "Grades",
+            "Bets graded, by grade.",
+            (Query(_rate("pikkit_grades_total", "grade"), "{{grade}}"),),
+            "ops",
+            "stacked",
+            runbook="PikkitGradeASpike",
+        ),
         Panel(
             "Model sets in service",
-            (Query(f"pikkit_model_info{{{_SLOT}}}", "{{deployment}}: {{model_version}}"),),
-            kind="stat",
-        ),
-        Panel(
-            "Age of the training",
-            (Query(f"time() - (pikkit_model_trained_timestamp{{{_SLOT}}} != 0)"),),
-            "s",
-            "stat",
-        ),
-        Panel("Settled bets behind the history", (Query(f"pikkit_history_size{{{_SLOT}}}"),), kind="stat"),
-        Panel(
-            "Reloads",
+            "Whose opinion it is, and the settled bets behind it.",
             (
-                Query(
-                    f"sum by (deployment) (increase(pikkit_model_reloads_total{{{_SLOT}}}[1h]))",
-                    "{{deployment}} loaded",
-                ),
-                Query(
-                    f"sum by (deployment) (increase(pikkit_model_reload_failures_total{{{_SLOT}}}[1h]))",
-                    "{{deployment}} failed",
-                ),
-                Query(f"pikkit_model_reload_error{{{_SLOT}}}", "{{deployment}} can't use MODEL_DIR now"),
+                Query(f"pikkit_model_info{{{_SLOT}}}", "{{deployment}}: {{model_version}}"),
+                Query(f"pikkit_history_size{{{_SLOT}}}", "{{deployment}}: settled bets"),
             ),
+            kind="stat",
+            runbook="PikkitReloadFailing",
         ),
         Panel(
-            "Drift (PSI), the worst",
-            (Query(f"topk(8, pikkit_drift_psi{{{_SLOT}}})", "{{deployment}} {{feature}}"),),
-            description="Against the training data of the model set. 0.1 is noticeable, 0.25 a shift.",
+            "Drift from training",
+            "Population stability index, the worst five: 0.1 is noticeable, 0.25 a shift. The page /drift shows them.",
+            (Query(f"topk(5, pikkit_drift_psi{{{_SLOT}}})", "{{deployment}} {{feature}}"),),
+            alarms=(0.1, 0.25),
+            runbook="PikkitDrift",
         ),
         Panel(
-            "Share of unknown values over a day",
+            "Values that the models do not know",
+            "Share of the bets of the past day.",
             (Query(f"pikkit_drift_unknown_share{{{_SLOT}}}", "{{deployment}} {{column}}"),),
             "percentunit",
+            alarms=(0.1, 0.2),
+            most=1,
+            runbook="PikkitUnknownCategories",
         ),
-    ),
-    "Alerts": (
         Panel(
-            "What became of alerts",
+            "Alerts about bets, an hour",
+            "What became of them.",
             (
                 Query(
                     f"sum by (channel, outcome) (increase(pikkit_alerts_total{{{_SLOT}}}[1h]))",
                     "{{channel}} {{outcome}}",
                 ),
             ),
+            runbook="PikkitAlertsParked",
         ),
         Panel(
-            "Outbox",
-            (
-                Query(f"pikkit_alert_outbox_depth{{{_SLOT}}}", "{{deployment}} waiting"),
-                Query(f"pikkit_alert_outbox_parked{{{_SLOT}}}", "{{deployment}} parked"),
-            ),
+            "The oldest alert that waits",
+            "Alerts are delivered within seconds; receivers that fail are tried again.",
+            (Query("max(pikkit_alert_outbox_oldest_age_seconds)", "oldest"),),
+            "s",
+            alarms=(60, 600),
+            runbook="PikkitOutboxStuck",
         ),
-        Panel("Age of the oldest waiting alert", (Query(f"pikkit_alert_outbox_oldest_age_seconds{{{_SLOT}}}"),), "s"),
+    ),
+    "What does it cost?": (
         Panel(
-            "Prometheus alerts that fire",
-            (
-                Query('count by (alertname, deployment) (ALERTS{alertstate="firing"})', "{{alertname}} {{deployment}}"),
-                Query('count(ALERTS{alertstate="firing"}) or vector(0)', "all"),
-            ),
-            width=24,
+            "Workers missing",
+            "Processes that should live and do not.",
+            (Query(f"pikkit_workers_expected{{{_SLOT}}} - pikkit_workers_alive{{{_SLOT}}}"),),
+            kind="stat",
+            alarms=(1, 1),
+            runbook="PikkitWorkerLost",
+        ),
+        Panel(
+            "Memory of the biggest worker",
+            "The gate of a release is 300 MiB.",
+            (Query(f"max by (deployment) (pikkit_worker_resident_memory_bytes{{{_SLOT}}})"),),
+            "bytes",
+            alarms=(250 * 1024**2, 300 * 1024**2),
+            runbook="PikkitMemoryHigh",
+        ),
+        Panel(
+            "CPU",
+            "Cores that all workers of a slot use together.",
+            (Query(_rate("process_cpu_seconds_total", "deployment")),),
         ),
     ),
 }
+
+PICTURE = (
+    "Answers by status",
+    "Latency of single predictions",
+    "Failing: canary and production",
+    "Predictions by slot",
+    "Grades",
+    "Drift from training",
+)
+"""The panels of docs/dashboard.png, by title."""

@@ -1,11 +1,10 @@
-"""A picture of the dashboard's panels, drawn from what a Prometheus answers to their own queries.
+"""A picture of the dashboard's most telling panels, drawn from what a Prometheus answers to their own queries.
 
 `python -m monitoring.grafana.picture http://127.0.0.1:9090 docs/dashboard.png`
 """
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Mapping
@@ -14,13 +13,13 @@ from typing import Any
 
 import httpx
 
-from monitoring.grafana.panels import ROWS, Panel, Query
+from monitoring.grafana.panels import PICTURE, ROWS, Panel, Query
 
 __all__ = ["draw", "run_query"]
 
-_COLUMNS = 4
+_COLUMNS = 3
 _SPAN_S = 90
-_MAX_LEGEND = 8
+_UNITS = {"reqps": "requests a second", "ops": "bets a second", "s": "seconds", "percentunit": "share"}
 
 
 def run_query(prometheus: str, query: Query, *, rate_interval: str = "1m", span_s: float = _SPAN_S) -> list[Any]:
@@ -42,47 +41,47 @@ def run_query(prometheus: str, query: Query, *, rate_interval: str = "1m", span_
 
 
 def draw(prometheus: str, file: Path, *, span_s: float = _SPAN_S) -> None:
-    """Draw every panel with its series of the last `span_s` seconds into a PNG file."""
+    """Draw the panels of PICTURE with their series of the last `span_s` seconds into a PNG file."""
     import matplotlib as mpl  # noqa: PLC0415 - the queries are of use without it
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - after the choice of the backend
 
-    rows = sum(math.ceil(len(panels) / _COLUMNS) for panels in ROWS.values())
-    figure, grid = plt.subplots(rows, _COLUMNS, figsize=(20, 2.6 * rows), squeeze=False)
-    line = 0
-    for title, panels in ROWS.items():
-        for number in range(_COLUMNS * math.ceil(len(panels) / _COLUMNS)):
-            axes = grid[line + number // _COLUMNS][number % _COLUMNS]
-            if number < len(panels):
-                _panel(axes, panels[number], title if number == 0 else "", prometheus, span_s)
-            else:
-                axes.axis("off")
-        line += math.ceil(len(panels) / _COLUMNS)
+    panels = {panel.title: panel for row in ROWS.values() for panel in row}
+    lines = -(-len(PICTURE) // _COLUMNS)
+    figure, grid = plt.subplots(lines, _COLUMNS, figsize=(13, 3.3 * lines), squeeze=False)
+    for axes, title in zip(grid.flat, PICTURE, strict=True):
+        _panel(axes, panels[title], prometheus, span_s)
     figure.tight_layout()
-    figure.savefig(file, dpi=55)
+    figure.savefig(file, dpi=90)
     plt.close(figure)
 
 
-def _panel(axes: Any, panel: Panel, row: str, prometheus: str, span_s: float) -> None:
+def _panel(axes: Any, panel: Panel, prometheus: str, span_s: float) -> None:
     named = [
         (_legend(query.legend, series["metric"]), series["values"])
         for query in panel.queries
         for series in run_query(prometheus, query, span_s=span_s)
     ]
     end = time.time()
-    for name, values in named:
-        axes.plot([float(at) - end for at, _ in values], [float(value) for _, value in values], label=name)
-    axes.set_title(panel.title, fontsize=10)
-    axes.tick_params(labelsize=7)
+    if panel.kind == "stacked" and named:
+        moments = sorted({float(at) for _, values in named for at, _ in values})
+        found = [{float(at): float(value) for at, value in values} for _, values in named]
+        heights = [[values.get(at, 0.0) for at in moments] for values in found]
+        axes.stackplot([at - end for at in moments], heights, labels=[name for name, _ in named], alpha=0.7)
+    else:
+        for name, values in named:
+            axes.plot([float(at) - end for at, _ in values], [float(value) for _, value in values], label=name)
+    axes.set_title(f"{panel.title} ({_UNITS[panel.unit]})" if panel.unit in _UNITS else panel.title, fontsize=12)
+    axes.tick_params(labelsize=9)
     axes.grid(visible=True, alpha=0.3)
     axes.set_ylim(bottom=0)
     axes.set_xlim(-span_s, 0)
-    axes.set_ylabel(panel.unit, fontsize=7)
-    if row:
-        axes.text(0, 1.18, row, transform=axes.transAxes, fontsize=13, fontweight="bold")
-    if named:
-        axes.legend(fontsize=6, loc="best", ncols=1 + (len(named) > _MAX_LEGEND))
+    axes.set_xlabel("seconds ago", fontsize=9)
+    for value, colour in zip(panel.alarms or (), ("goldenrod", "firebrick"), strict=False):
+        if value <= axes.get_ylim()[1]:
+            axes.axhline(value, color=colour, linewidth=1, linestyle="--")
+    axes.legend(fontsize=9, loc="best")
 
 
 def _legend(pattern: str, labels: Mapping[str, str]) -> str:

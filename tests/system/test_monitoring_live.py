@@ -94,7 +94,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             f"--web.listen-address=127.0.0.1:{port}",
         ]
         begin = time.monotonic()
-        with Process(command, log=folder / "prometheus.log") as process, rig.traffic(clients=16, pause=0.1):
+        with (
+            Process(command, log=folder / "prometheus.log") as process,
+            rig.traffic(clients=16, pause=0.1, kinds=("post", "post", "post", "batch")),
+        ):
             process.wait_until_http(f"http://127.0.0.1:{port}/-/ready", seconds=30)
             yield Stack(rig, f"http://127.0.0.1:{port}", begin)
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from monitoring.grafana.build import FILE, build
-from monitoring.grafana.panels import ROWS
+from monitoring.grafana.panels import PICTURE, ROWS
 from pikkit.settings import Settings
 from pikkit.telemetry.metrics import Metrics
 from tests.support.need import root
@@ -21,7 +21,7 @@ def test_the_committed_dashboard_is_what_its_script_makes() -> None:
 
 
 def test_it_can_be_imported_anywhere_the_data_source_is_a_variable() -> None:
-    assert [variable["name"] for variable in BOARD["templating"]["list"]] == ["datasource", "deployment"]
+    assert [variable["name"] for variable in BOARD["templating"]["list"]] == ["datasource", "runbooks", "deployment"]
     assert {panel["datasource"]["uid"] for panel in PANELS} == {"${datasource}"}
     assert not re.search(r"https?://", FILE.read_text(encoding="utf-8"))
 
@@ -74,3 +74,23 @@ def test_every_metric_that_panels_and_rules_name_exists() -> None:
     missing = {name for name in names if re.sub(r"_(bucket|sum|count)$", "", name) not in exposed | by_others}
     assert missing == set()
     assert set(re.findall(r"pikkit:[\w:]+", used)) <= recorded
+
+
+def test_panels_say_what_they_show_have_a_bottom_and_link_to_sections_that_exist() -> None:
+    sections = set(re.findall(r"^## (\w+)$", (root() / "monitoring/RUNBOOK.md").read_text(), re.MULTILINE))
+    for panel in (panel for panels in ROWS.values() for panel in panels):
+        assert panel.description
+        assert panel.runbook in sections | {""}
+    for built in PANELS:
+        assert built["description"]
+        assert built["fieldConfig"]["defaults"]["min"] == 0
+        for link in built.get("links", []):
+            assert link["url"] == f"${{runbooks}}#{link['title'].lower()}"
+    assert {each["name"] for each in BOARD["annotations"]["list"]} >= {"Releases", "Model sets"}
+
+
+def test_the_picture_shows_six_of_the_panels() -> None:
+    titles = [panel.title for panels in ROWS.values() for panel in panels]
+    assert len(PICTURE) == 6
+    assert set(PICTURE) <= set(titles)
+    assert len(titles) == len(set(titles)) < 25
