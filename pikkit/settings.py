@@ -110,6 +110,10 @@ class Settings(BaseSettings):
     n8n_webhook_secret: SecretStr | None = Field(None, description="Signs alert bodies (HMAC-SHA256)")
     n8n_base_url: HttpUrl | None = Field(None, description="n8n's public API, for setup-n8n")
     n8n_api_key: SecretStr | None = Field(None, description="Key of n8n's public API")
+    odds_api_key: SecretStr | None = Field(
+        None, description="Key of The Odds API, for `python -m pikkit.slate --fetch`"
+    )
+    odds_api_url: HttpUrl = Field(HttpUrl("https://api.the-odds-api.com"), description="The Odds API's address")
     telegram_bot_token: SecretStr | None = Field(None, description="Telegram bot token, for direct alerts")
     telegram_api_url: HttpUrl = Field(
         HttpUrl("https://api.telegram.org"), description="Telegram's API, or a bot API server of your own"

@@ -1,0 +1,1 @@
+"""`python -m pikkit.slate`: every price of a slate against the other books' prices on the same line."""

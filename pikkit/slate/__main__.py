@@ -1,0 +1,145 @@
+"""Grade every price of a slate against the other books' prices on the same line; the best edge first.
+
+Examples:
+  python -m pikkit.slate slate.json --grade A --grade B
+
+  curl … | python -m pikkit.slate - --csv > graded.csv
+
+  python -m pikkit.slate --fetch basketball_nba    (with ODDS_API_KEY set)
+
+Exit codes: 0 graded; 1 nothing could be graded; 2 the file, the key or an option is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from pikkit.alerts.message import play_to
+from pikkit.app import predictor_of
+from pikkit.bets.bet import Bet, OddsLimits
+from pikkit.bets.names import fold
+from pikkit.bets.reading import read_bets
+from pikkit.errors import InvalidBet, ModelError
+from pikkit.models.importing import checked
+from pikkit.models.model_set import ModelSet
+from pikkit.settings import Settings
+from pikkit.slate.reading import Slate, read_slate
+from pikkit.slate.table import csv_of, row_of, table_of
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+_PART = 500  # bets graded together
+
+
+@app.command(help=__doc__)
+def main(  # noqa: PLR0913, PLR0917 - one for each option
+    source: Annotated[str | None, typer.Argument(help="The slate, or - for standard input", metavar="FILE")] = None,
+    fetch: Annotated[
+        str | None, typer.Option(help="Ask The Odds API for a sport with the key in ODDS_API_KEY", metavar="SPORT_KEY")
+    ] = None,
+    books: Annotated[list[str] | None, typer.Option("--book", help="Only this sportsbook; may be repeated")] = None,
+    markets: Annotated[list[str] | None, typer.Option("--market", help="Only this market; may be repeated")] = None,
+    grades: Annotated[list[str] | None, typer.Option("--grade", help="Only this grade; may be repeated")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Rows of the table; 0: all")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: rows and counts")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV")] = False,
+) -> None:
+    """Read, grade, print."""
+    told = Console(stderr=True)
+    try:
+        settings = Settings.load()
+        slate = read_slate(_fetched(fetch, settings) if fetch else _read(source))
+        with checked(settings.model_dir) as models:
+            rows, errors = _graded(slate, models, settings)
+    except ModelError as error:
+        told.print(f"slate: {error.message}", style="red")
+        raise typer.Exit(2) from None
+    except (ValidationError, ValueError) as error:
+        told.print(f"settings: {error}", style="red")
+        raise typer.Exit(2) from None
+    left_out = Counter(slate.left_out) + errors
+    kept = _filtered(rows, books, markets, grades)
+    if as_json:
+        counts = {"outcomes": slate.outcomes, "graded": len(rows), "left_out": left_out}
+        print(json.dumps({"rows": kept, **counts}))  # noqa: T201 - the answer to a program
+    elif as_csv:
+        sys.stdout.write(csv_of(kept))
+    else:
+        Console(width=None if sys.stdout.isatty() else 160).print(table_of(kept[:limit] if limit else kept))
+    told.print(
+        f"{slate.outcomes:,} outcomes: {len(rows):,} graded, {sum(left_out.values()):,} left out; {len(kept):,} match"
+    )
+    for reason, count in left_out.most_common():
+        told.print(f"  {count:,} left out: {reason}", highlight=False)
+    raise typer.Exit(0 if rows else 1)
+
+
+def _read(source: str | None) -> object:
+    if source is None:
+        raise ModelError("give a file, - for standard input, or --fetch SPORT_KEY")
+    try:
+        return json.loads(sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise ModelError(f"{source} can't be read as JSON: {cause}") from cause
+
+
+def _fetched(sport: str, settings: Settings) -> object:
+    """The key goes into the request and nowhere else: errors name the sport alone."""
+    if settings.odds_api_key is None:
+        raise ModelError("--fetch needs the key of The Odds API in ODDS_API_KEY (environment or .env)")
+    if not sport.replace("_", "").isalnum():
+        raise ModelError(f"{sport!r} is no sport key: send one such as basketball_nba")
+    asked = {"regions": "us,eu", "markets": "h2h,spreads,totals", "oddsFormat": "american"}
+    key = settings.odds_api_key.get_secret_value()
+    url = f"{str(settings.odds_api_url).rstrip('/')}/v4/sports/{sport}/odds"
+    try:
+        answer = httpx.get(url, params={**asked, "apiKey": key}, timeout=20)
+        if answer.is_success:
+            return answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise ModelError(f"The Odds API can't be reached for {sport} ({type(error).__name__})") from None
+    hint = ": ODDS_API_KEY is wrong or used up" if answer.status_code in (401, 403, 429) else ""
+    raise ModelError(f"The Odds API answers {answer.status_code} for {sport}{hint}")
+
+
+def _graded(slate: Slate, models: ModelSet, settings: Settings) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """Rows, the best edge first, and how many the grader refused, by reason."""
+    predictor, now = predictor_of(settings), time.time()
+    limits = OddsLimits(settings.min_odds, settings.max_odds)
+    rows: list[dict[str, Any]] = []
+    errors: Counter[str] = Counter()
+    for start in range(0, len(slate.bets), _PART):
+        part = slate.bets[start : start + _PART]
+        read = read_bets(list(part), limits)
+        errors.update(bet.message for bet in read if isinstance(bet, InvalidBet))
+        good = [(sent, bet) for sent, bet in zip(part, read, strict=True) if isinstance(bet, Bet)]
+        predictions = predictor.predict(models, [bet for _, bet in good], now)
+        for (sent, bet), prediction in zip(good, predictions, strict=True):
+            rows.append(row_of(sent, prediction, play_to(prediction, bet.odds)))
+    rows.sort(key=lambda row: -row["edge"])
+    return rows, errors
+
+
+def _filtered(
+    rows: Sequence[dict[str, Any]],
+    books: Sequence[str] | None,
+    markets: Sequence[str] | None,
+    grades: Sequence[str] | None,
+) -> list[dict[str, Any]]:
+    asked: Mapping[str, Sequence[str] | None] = {"book": books, "market": markets, "grade": grades}
+    wanted = {name: {fold(value) for value in values} for name, values in asked.items() if values}
+    return [row for row in rows if all(fold(row[name]) in values for name, values in wanted.items())]
+
+
+if __name__ == "__main__":
+    app()

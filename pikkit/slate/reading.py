@@ -1,0 +1,169 @@
+"""A slate in the form of The Odds API (v4) to bets: each outcome at each book, against the other books on its line.
+
+A slate is a list of games `{id, sport_key, sport_title, commence_time, home_team, away_team, bookmakers: [{key, title,
+last_update, markets: [{key, last_update, outcomes: [{name, price, point?, description?}]}]}]}`; prices are American or
+decimal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pikkit.errors import ModelError
+
+__all__ = ["Slate", "read_slate"]
+
+_MAX_BOOKS = 40
+_NO_PRICE_AMERICAN = 100_000  # what feeds send while a price is suspended
+_NO_PRICE_DECIMAL = 1.001
+_SPORTS = {"americanfootball": "American Football", "icehockey": "Ice Hockey", "mma": "MMA"}
+_MARKETS = {"h2h": "Moneyline", "h2h_3_way": "Moneyline", "spreads": "Spread", "totals": "Total"}
+
+
+@dataclass(frozen=True)
+class Slate:
+    """Bets as the API takes them, market by market, and what was left out, with how many outcomes for each reason."""
+
+    bets: Sequence[dict[str, Any]]
+    left_out: Mapping[str, int]
+
+    @property
+    def outcomes(self) -> int:
+        """All that the file held."""
+        return len(self.bets) + sum(self.left_out.values())
+
+
+@dataclass
+class _Market:
+    """One market of one game: its sides at each book."""
+
+    books: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    updated: dict[str, str] = field(default_factory=dict)
+
+
+def read_slate(games: object) -> Slate:
+    """The bets of a decoded slate.
+
+    Raises:
+        ModelError: it is no list of games.
+    """
+    if not isinstance(games, list) or not all(isinstance(game, dict) and "bookmakers" in game for game in games):
+        raise ModelError("this is no slate: a list of games, each with its bookmakers, is needed (The Odds API, v4)")
+    left_out: Counter[str] = Counter()
+    odds_format = _format(games)
+    bets = [bet for game in games for bet in _bets_of(game, odds_format, _newest(games), left_out)]
+    return Slate(bets, left_out)
+
+
+def _format(games: Sequence[Mapping[str, Any]]) -> str:
+    prices = [
+        outcome.get("price")
+        for game in games
+        for book in game["bookmakers"]
+        for market in book.get("markets", ())
+        for outcome in market.get("outcomes", ())
+    ]
+    numbers = [price for price in prices if isinstance(price, int | float)]
+    return "american" if all(abs(price) >= 100 for price in numbers) else "decimal"  # noqa: PLR2004 - of American odds
+
+
+def _newest(games: Sequence[Mapping[str, Any]]) -> str:
+    """When the slate was taken: its newest update."""
+    return max(
+        (_update(book, market) for game in games for book in game["bookmakers"] for market in book.get("markets", ())),
+        default="",
+    )
+
+
+def _update(book: Mapping[str, Any], market: Mapping[str, Any]) -> str:
+    return str(market.get("last_update") or book.get("last_update") or "")
+
+
+def _bets_of(game: Mapping[str, Any], odds_format: str, seen: str, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+    home, away = str(game.get("home_team") or ""), str(game.get("away_team") or "")
+    sport = str(game.get("sport_key") or "").partition("_")[0]
+    shared = {
+        "sport": _SPORTS.get(sport, sport.replace("_", " ").title()),
+        "league": str(game.get("sport_title") or "") or None,
+        "event": f"{away} @ {home}",
+        "starts_at": game.get("commence_time"),
+        "is_live": bool(seen) and str(game.get("commence_time")) < seen,
+        "odds_format": odds_format,
+        "placed_at": seen or None,
+        "client_ref": game.get("id"),
+    }
+    markets: dict[tuple[Any, ...], _Market] = {}
+    for book in game["bookmakers"]:
+        title = str(book.get("title") or book.get("key") or "")
+        for market in book.get("markets", ()):
+            for outcome in market.get("outcomes", ()):
+                reason = _unusable(market, outcome, odds_format)
+                if reason:
+                    left_out[reason] += 1
+                    continue
+                key = _key(str(market["key"]), outcome, home)
+                sides = markets.setdefault(key, _Market()).books.setdefault(title, [])
+                side = _side(outcome)
+                if any(side["selection"] == other["selection"] for other in sides):
+                    left_out["the same outcome twice at one book"] += 1
+                    continue
+                sides.append(side)
+                markets[key].updated[title] = _update(book, market)
+    for (name, *_), found in markets.items():
+        yield from _of_market({**shared, "market": name}, found)
+
+
+def _unusable(market: Mapping[str, Any], outcome: Mapping[str, Any], odds_format: str) -> str | None:
+    price, key = outcome.get("price"), str(market.get("key") or "")
+    if not key or key.endswith("_lay") or key == "outrights":
+        return f"market {key or 'without a key'}: not graded"
+    if isinstance(price, bool) or not isinstance(price, int | float) or not outcome.get("name"):
+        return "no name or price"
+    if abs(price) >= _NO_PRICE_AMERICAN if odds_format == "american" else price <= _NO_PRICE_DECIMAL:
+        return "suspended price"
+    if "spread" in key and outcome.get("point") is None:
+        return "a spread without a line"
+    return None
+
+
+def _key(market: str, outcome: Mapping[str, Any], home: str) -> tuple[Any, ...]:
+    """Outcomes with the same key are sides of one market: its name, whom it is about, its line for the home side."""
+    plain = market.removeprefix("alternate_").removesuffix("_alternate")
+    name = _MARKETS.get(plain, plain.replace("_", " ").title())
+    if outcome.get("point") is None:
+        return name, outcome.get("description"), None
+    point = float(outcome["point"])
+    if "spread" in plain and outcome.get("name") != home:
+        point = -point + 0.0  # -0 is 0
+    return name, outcome.get("description"), point
+
+
+def _side(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    about = outcome.get("description")
+    side = {"selection": f"{about} {outcome['name']}" if about else str(outcome["name"]), "odds": outcome["price"]}
+    return side if outcome.get("point") is None else {**side, "line": float(outcome["point"])}
+
+
+def _of_market(shared: Mapping[str, Any], market: _Market) -> Iterator[dict[str, Any]]:
+    # As many sides as most books have: one that adds a draw, or lacks a side, is not the measure.
+    sizes = Counter(len(sides) for sides in market.books.values() if len(sides) > 1)
+    full = max(sizes, key=lambda size: (sizes[size], size), default=0)
+    whole = {book: sides for book, sides in market.books.items() if len(sides) == full}
+    for book, sides in market.books.items():
+        others = sorted(
+            (other for other in whole if other != book), key=lambda other: market.updated[other], reverse=True
+        )
+        references = [
+            {"book": other, "prices": whole[other], **({"at": market.updated[other]} if market.updated[other] else {})}
+            for other in others[:_MAX_BOOKS]
+        ]
+        for side in sides:
+            bet = {**shared, "institution_name": book, **side}
+            if book in whole:
+                bet["market_prices"] = sides
+            if references:
+                bet["reference_prices"] = references
+            yield bet

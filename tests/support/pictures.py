@@ -1,0 +1,74 @@
+"""`make pictures`: the screenshots in docs/, taken of the running product."""
+
+import tempfile
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import chromium
+from tests.support.extension import BADGES, extension_stage
+from tests.support.need import root
+from tests.support.server import Server
+
+DOCS = root() / "docs"
+
+
+def _page(page: Page, url: str) -> None:
+    page.goto(url)
+    page.locator("details.card summary").click()
+    page.locator("#market-form button[type=submit]").click()
+    expect(page.locator("#rows tr")).to_have_count(2)
+    page.screenshot(path=DOCS / "market.png", full_page=True)
+    page.locator("details.card summary").click()
+    page.locator("#form button[type=submit]").click()
+    expect(page.locator("#rows tr")).to_have_count(3)
+    page.locator("#rows button").first.click()
+    expect(page.locator("#rows .why li").nth(2)).to_be_visible()
+    page.screenshot(path=DOCS / "page.png", full_page=True)
+
+
+def _phone(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(url)
+    page.locator("#form button[type=submit]").click()
+    expect(page.locator("#rows tr")).to_have_count(3)
+    page.locator("#results").screenshot(path=DOCS / "phone.png")
+
+
+def _drift(page: Page, url: str) -> None:
+    for start in range(0, 300, 100):
+        bets = [
+            {"sport": "Tennis", "league": "ATP", "market": "Moneyline", "institution_name": "FanDuel", "odds": 101 + i}
+            for i in range(start, start + 100)
+        ]
+        httpx.post(f"{url}/api/v1/batch-predict?dry_run=true", json={"bets": bets}).raise_for_status()
+    page.set_viewport_size({"width": 1200, "height": 900})
+    page.goto(f"{url}/drift")
+    page.wait_for_selector("#features tr")
+    page.screenshot(path=DOCS / "drift.png", full_page=True)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="pikkit-pictures-") as name:
+        folder = Path(name)
+        with Server(folder, ACCESS_LOG=0) as server:
+            with chromium(folder / "pages") as context:
+                page = context.new_page()
+                page.set_viewport_size({"width": 1200, "height": 900})
+                _page(page, server.url)
+                page.goto(f"{server.url}/docs")
+                page.wait_for_timeout(2000)
+                page.screenshot(path=DOCS / "reference.png")
+                _phone(page, server.url)
+                _drift(page, server.url)
+            with extension_stage(folder, server.url) as extension:
+                page = extension.open("rows.html")
+                expect(page.locator(BADGES).nth(10)).to_be_visible()
+                page.locator(BADGES).nth(1).hover()
+                page.wait_for_timeout(700)
+                page.screenshot(path=DOCS / "extension.png")
+
+
+if __name__ == "__main__":
+    main()
