@@ -37,15 +37,16 @@ def _phone(page: Page, url: str) -> None:
 
 
 def _drift(page: Page, url: str) -> None:
-    for start in range(0, 300, 100):
+    """After an hour of bets on tennis alone, which the models have seen less of."""
+    for start in range(0, 600, 100):
         bets = [
             {"sport": "Tennis", "league": "ATP", "market": "Moneyline", "institution_name": "FanDuel", "odds": 101 + i}
             for i in range(start, start + 100)
         ]
-        httpx.post(f"{url}/api/v1/batch-predict?dry_run=true", json={"bets": bets}).raise_for_status()
+        httpx.post(f"{url}/api/v1/batch-predict", json={"bets": bets}).raise_for_status()
     page.set_viewport_size({"width": 1200, "height": 900})
     page.goto(f"{url}/drift")
-    page.wait_for_selector("#features tr")
+    expect(page.locator("#status")).to_contain_text("600 bets")
     page.screenshot(path=DOCS / "drift.png", full_page=True)
 
 
