@@ -1,6 +1,7 @@
 """`make pictures`: the screenshots in docs/, taken of the running product."""
 
 import tempfile
+import time
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ from tests.support.need import root
 from tests.support.server import Server
 
 DOCS = root() / "docs"
+_BETS = 600  # that drift is told of
 
 
 def _page(page: Page, url: str) -> None:
@@ -38,15 +40,18 @@ def _phone(page: Page, url: str) -> None:
 
 def _drift(page: Page, url: str) -> None:
     """After an hour of bets on tennis alone, which the models have seen less of."""
-    for start in range(0, 600, 100):
+    for start in range(0, _BETS, 100):
         bets = [
             {"sport": "Tennis", "league": "ATP", "market": "Moneyline", "institution_name": "FanDuel", "odds": 101 + i}
             for i in range(start, start + 100)
         ]
         httpx.post(f"{url}/api/v1/batch-predict", json={"bets": bets}).raise_for_status()
+    end = time.monotonic() + 30
+    while httpx.get(f"{url}/api/v1/drift-report").json()["bets"] < _BETS and time.monotonic() < end:
+        time.sleep(0.2)
     page.set_viewport_size({"width": 1200, "height": 900})
     page.goto(f"{url}/drift")
-    expect(page.locator("#status")).to_contain_text("600 bets")
+    expect(page.locator("#status")).to_contain_text(f"{_BETS} bets")
     page.screenshot(path=DOCS / "drift.png", full_page=True)
 
 
