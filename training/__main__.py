@@ -29,6 +29,7 @@ from pikkit.models.model_set import ModelSet
 from pikkit.settings import Settings
 from pikkit.telemetry.prediction_log import read_predictions
 from training.evaluate import Judged, Verdict, gates, judge, newest, slices
+from training.imports import imports_of
 from training.live import Live, join
 from training.measures import percent, scores
 from training.prices import PriceReport, moneyline_reports, soccer_reports
@@ -254,6 +255,9 @@ def _read(bets: Path | None, asked: Asked, *, supabase: bool, rejected: Path | N
     else:
         settled, report = read_settled(bets, asked, rejected=rejected)
     _print(report)
+    imports = imports_of(settled.bets.placed_at)
+    if imports:
+        console.print(imports.words(len(settled)), soft_wrap=True)
     if not len(settled):
         raise ModelError("there is no usable bet: nothing is trained or judged without bets")
     return settled

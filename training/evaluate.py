@@ -18,6 +18,7 @@ from pikkit.grading.confidence import confidence
 from pikkit.grading.decision import Rules, decide
 from pikkit.history.history import HistoryColumns, SettledBets, as_of
 from pikkit.models.model_set import ModelSet
+from training.imports import imports_of
 from training.measures import Interval, Scores, bootstrap_mean, ece, log_losses, scores
 
 __all__ = ["Gate", "Judged", "Verdict", "gates", "judge", "newest", "slices"]
@@ -94,6 +95,8 @@ def newest(models: ModelSet, settled: SettledBets, share: float) -> tuple[Settle
         after = int(np.searchsorted(times, datetime.fromisoformat(str(until)).timestamp(), side="right"))
         if after < len(times):
             start, words = after, f"bets after {until}, to which the set was trained"
+            if imports_of(times):
+                words = "bets of other imports than the set was trained on"
     picked = np.arange(start, len(times))
     return settled.take(picked), past.take(picked), words
 

@@ -22,6 +22,7 @@ from pikkit.grading.decision import Rules, decide
 from pikkit.history.history import GROUPS, History, HistoryColumns, SettledBets, as_of
 from pikkit.telemetry.drift import Baseline
 from training.fit import FOLDS, calibrate, choose, fit
+from training.imports import imports_of
 from training.leaks import leaking_features
 from training.opinion import fit_opinion, price_range
 
@@ -76,6 +77,10 @@ def split_by_time(times: Floats) -> Split:
         int(np.searchsorted(times, times[int(n * share)]))
         for share in (_TRAIN_SHARE, _TRAIN_SHARE + _CALIBRATION_SHARE)
     ]
+    imports = imports_of(times)
+    if imports:  # a block is one import: its bets belong together
+        whole = [int(imports.starts[imports.starts <= cut].max()) for cut in cuts]
+        cuts = whole if 0 < whole[0] < whole[1] else cuts
     if not 0 < cuts[0] < cuts[1] < n:
         raise ModelError("nearly all bets have the same time, so they can't be split by time: export real times")
     return Split(cuts[0], cuts[1], n)
@@ -111,6 +116,9 @@ def train(
     Raises:
         ModelError: the bets do not allow it, or a feature knows the future.
     """
+    if len(np.unique(settled.won)) == 1:
+        all_of_them = "won" if settled.won[0] else "lost"
+        raise ModelError(f"all {len(settled):,} bets were {all_of_them}: nothing can be learnt of bets of one result")
     split = split_by_time(settled.bets.placed_at)
     metadata: dict[str, Any] = {
         "timestamp": (now or datetime.now(UTC)).strftime("%Y%m%d_%H%M%S"),
