@@ -1,0 +1,44 @@
+from collections.abc import Sequence
+from typing import Any
+
+from pikkit.grading.grader import Grader, Options
+from pikkit.grading.predictor import Predictor
+from tests.unit.grading.test_market_answers import BET, NOW, Models
+
+
+class Watched(Predictor):
+    """Remembers how many bets each call had."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[int] = []
+
+    def predict(self, models: Any, bets: Sequence[Any], now: float, *, explain: bool = False) -> Any:
+        self.calls.append(len(bets))
+        return super().predict(models, bets, now, explain=explain)
+
+
+def test_batches_that_arrive_together_are_each_graded_by_the_set_that_read_them() -> None:
+    old, new = Models(0.2), Models(0.8)
+    current: list[Models] = [old]
+    predictor = Watched()
+    grader = Grader(predictor, lambda: current[0], clock=lambda: NOW)
+    body = {"bets": [BET, {**BET, "odds": 5}, BET]}
+    jobs = [grader.read_batch(body, Options())]
+    current[0] = new  # a reload between two requests that share a call
+    jobs += [grader.read_batch(body, Options()), grader.read_batch(body, Options(dry_run=True))]
+    answers = grader.grade_batches(jobs)
+    chances = [[item["prediction"]["model_probability"] for item in answer["predictions"]] for answer in answers]
+    assert chances == [[0.2, 0.2], [0.8, 0.8], [0.8, 0.8]]
+    assert [[error["index"] for error in answer["errors"]] for answer in answers] == [[1], [1], [1]]
+    assert predictor.calls == [2, 2, 2]
+
+
+def test_batches_of_one_set_and_one_kind_share_a_call() -> None:
+    predictor = Watched()
+    models = Models(0.2)
+    grader = Grader(predictor, lambda: models, clock=lambda: NOW)
+    jobs = [grader.read_batch({"bets": [BET] * n}, Options()) for n in (1, 3)]
+    answers = grader.grade_batches(jobs)
+    assert [len(answer["predictions"]) for answer in answers] == [1, 3]
+    assert predictor.calls == [4]
