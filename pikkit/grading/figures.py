@@ -183,7 +183,7 @@ def _with_other_sides(models: Models, facts: Facts, probability: Floats, market:
     chances = models.opinion.combined(model, np.asarray(others.implied), fair, reference=np.zeros(len(fair), np.bool_))
     total = probability + np.bincount(index, chances, minlength=len(probability))
     mine = np.isin(np.arange(len(probability)), index)
-    return np.where(mine & (total > 1), probability / total, probability)
+    return np.asarray(probability / np.where(mine, np.maximum(total, 1.0), 1.0))
 
 
 def _trust(trust: Floats, sample: Floats, market: Evidence, opinion: Opinion) -> Floats:

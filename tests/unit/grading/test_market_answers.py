@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pikkit.bets.bet import Bet
@@ -211,6 +211,7 @@ def test_a_bet_without_a_league_is_of_the_class_for_none(league: str | None) -> 
     assert not any("league" in words for words in found["warnings"])
 
 
+@example(chance=0.0, mine=101, others=[101, 101], weights=None, reference=False)
 @given(
     chance=st.floats(0, 1),
     mine=st.integers(101, 3000) | st.integers(-3000, -101),
