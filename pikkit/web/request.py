@@ -46,7 +46,7 @@ class Request:
         return dict(QueryParams(self.query))
 
     def options(self, fields: object = None, *, known: Iterable[str] = (), legacy: bool = False) -> Options:
-        """How the request wants to be answered, by its query and by the `fields` of its body.
+        """How the request wants to be answered: what its query or the `fields` of its body asks for.
 
         Args:
             fields: the decoded body; the options are taken out of it, if it is an object.
@@ -72,9 +72,7 @@ class Request:
                 unknown.append(name)
         for name in OPTIONS:
             if name in given:
-                if name in chosen:
-                    raise InvalidRequest(f"{name} stands in the query and in the body: send it once", field=name)
-                chosen[name] = _truth(name, given.pop(name))
+                chosen[name] = _truth(name, given.pop(name)) or chosen.get(name, False)
         warnings = () if legacy or not unknown else (_unknown(unknown),)
         return Options(
             explain=chosen.get("explain", False),

@@ -24,6 +24,8 @@ def test_a_thousand_generated_requests_are_answered_as_documented(tmp_path: Path
             "run",
             f"{server.url}/openapi.json",
             "--checks=all",
+            # Rules between fields (the bet's selection is one of its market's) can't be said in JSON Schema.
+            "--exclude-checks=positive_data_acceptance",
             f"--phases={phases}",
             f"--max-examples={EXAMPLES}",
             "--seed=1",

@@ -57,7 +57,6 @@ def test_options_are_taken_from_the_body_and_are_no_fields_of_the_bet(method: st
         ("dry_run=", {}),
         ("dry_run=1", {}),
         ("dry_run=true&dry_run=false", {}),
-        ("dry_run=true", {"dry_run": True}),
         ("", {"dry_run": 1}),
         ("", {"dry_run": None}),
         ("", {"dry_run": "yes"}),
@@ -71,6 +70,12 @@ def test_an_option_that_is_neither_true_nor_false_or_given_twice_is_refused(
     status, web, said = asked("POST", path, query, **body)
     assert (status, web.grader.asked) == (400, [])
     assert said["error"]["field"] in ("dry_run", "explain")  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("query", "body"), [("true", False), ("false", True), ("true", True)])
+def test_a_dry_run_that_either_the_query_or_the_body_asks_for_is_one(query: str, body: bool) -> None:
+    _, web, _ = asked("POST", "/api/v1/predict", {"dry_run": query}, dry_run=body)
+    assert web.grader.asked[0][1].dry_run is True
 
 
 @pytest.mark.parametrize("name", ["dryRun", "Explain"])
