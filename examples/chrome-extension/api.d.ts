@@ -44,21 +44,21 @@ export interface Bet {
   /** Sport */
   sport: string;
   /** League or tour */
-  league?: string;
+  league?: string | null;
   /** Market */
   market: string;
   /** Sportsbook */
   institution_name: string;
   /** straight, parlay, … */
-  bet_type?: string;
+  bet_type?: string | null;
   /** How every price of the bet is written */
-  odds_format?: "american" | "decimal" | "fractional";
+  odds_format?: "american" | "decimal" | "fractional" | null | string;
   /** Price; American unless odds_format says otherwise: -110, 150, '+150', 'EVEN' */
   odds: number | string;
   /** Placed while the event is running */
-  is_live?: boolean | "true" | "false";
+  is_live?: boolean | "true" | "false" | null | string;
   /** Closing line value in percent; null while unknown */
-  clv_percentage?: number | null;
+  clv_percentage?: number | null | string;
   /** When the bet is placed (ISO 8601; UTC without an offset); default: now */
   placed_at?: string | null;
   /** The game or match */
@@ -66,19 +66,19 @@ export interface Bet {
   /** What is bet on */
   selection?: string | null;
   /** Handicap or total of the selection */
-  line?: number | null;
+  line?: number | null | string;
   /** When the event starts (ISO 8601; UTC without an offset) */
   starts_at?: string | null;
   /** Where the bet can be placed (https) */
   url?: string | null;
   /** All sides of this market at this sportsbook, the bet's own among them */
-  market_prices?: Price[] | null;
+  market_prices?: Price[] | null | string;
   /** All sides of the same market at other sportsbooks */
-  reference_prices?: BookPrices[] | null;
+  reference_prices?: BookPrices[] | null | string;
   /** Echoed in the answer */
   client_ref?: string | number | null;
   /** The bets that a parlay is made of */
-  legs?: Leg[] | null;
+  legs?: Leg[] | null | string;
   /** Adds `reasons`: the strongest contributions, in words */
   explain?: boolean;
   /** Raises no alert and leaves no trace in the prediction log */
@@ -134,21 +134,21 @@ export interface Leg {
   /** Sport */
   sport: string;
   /** League or tour; absent or empty where there is none */
-  league?: string;
+  league?: string | null;
   /** Market */
   market: string;
   /** Sportsbook */
   institution_name: string;
   /** straight, parlay, … */
-  bet_type?: string;
+  bet_type?: string | null;
   /** How every price of the bet is written */
-  odds_format?: "american" | "decimal" | "fractional";
+  odds_format?: "american" | "decimal" | "fractional" | null | string;
   /** Price; American unless odds_format says otherwise: -110, 150, '+150', 'EVEN' */
   odds: number | string;
   /** Placed while the event is running */
-  is_live?: boolean | "true" | "false";
+  is_live?: boolean | "true" | "false" | null | string;
   /** Closing line value in percent; null while unknown */
-  clv_percentage?: number | null;
+  clv_percentage?: number | null | string;
   /** When the bet is placed (ISO 8601; UTC without an offset); default: now */
   placed_at?: string | null;
   /** The game or match */
@@ -156,15 +156,15 @@ export interface Leg {
   /** What is bet on */
   selection?: string | null;
   /** Handicap or total of the selection */
-  line?: number | null;
+  line?: number | null | string;
   /** When the event starts (ISO 8601; UTC without an offset) */
   starts_at?: string | null;
   /** Where the bet can be placed (https) */
   url?: string | null;
   /** All sides of this market at this sportsbook, the bet's own among them */
-  market_prices?: Price[] | null;
+  market_prices?: Price[] | null | string;
   /** All sides of the same market at other sportsbooks */
-  reference_prices?: BookPrices[] | null;
+  reference_prices?: BookPrices[] | null | string;
 }
 
 /** Predictions or errors in the order of the bets. */

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from pikkit.bets.bet import Bet, OddsLimits
 from pikkit.bets.prediction import BatchAnswer, Prediction
+from pikkit.bets.prices import WHITE_SPACE
 from pikkit.errors import (
     BodyTooLarge,
     ErrorBody,
@@ -160,6 +161,9 @@ def _schemas(limits: OddsLimits) -> dict[str, Any]:
     for name, text in _FLAGS.items():
         found["Bet"]["properties"][name] = {"type": "boolean", "default": False, "description": text}
     found["Bet"]["allOf"] = [{"anyOf": _odds_by_format(limits)}]
+    for sent in ("Bet", "Leg"):
+        fields = found[sent]["properties"]
+        fields.update({name: _optional(fields[name]) for name in fields.keys() - {*found[sent]["required"], *OPTIONS}})
     found["Error"] = {"type": "object", "required": ["error"], "properties": {"error": _ref("ErrorBody")}}
     found["Batch"] = {
         "type": "object",
@@ -177,6 +181,15 @@ def _schemas(limits: OddsLimits) -> dict[str, Any]:
         },
     }
     return found
+
+
+def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """That of an optional field: null and blank text mean that it is absent."""
+    told = {name: schema[name] for name in ("title", "description", "default", "examples") if name in schema}
+    rule = {name: value for name, value in schema.items() if name not in told}
+    options = rule["anyOf"] if list(rule) == ["anyOf"] else [rule]
+    kept = [option for option in options if option != {"type": "null"}]
+    return {"anyOf": [*kept, {"type": "null"}, {"type": "string", "pattern": rf"^[{WHITE_SPACE}]*$"}], **told}
 
 
 def _odds_by_format(limits: OddsLimits) -> list[dict[str, Any]]:
