@@ -150,6 +150,8 @@ class Grader:
     def _predict(
         self, models: Models, bets: Sequence[Bet], raw: Sequence[Any], options: Options, sizes: Sequence[int]
     ) -> list[Prediction]:
+        if not bets:  # a batch of bad ones is nothing to observe
+            return []
         predictions = self._predictor.predict(models, bets, self._clock(), explain=options.explain)
         if options.names_unknown_fields:
             for prediction, data in zip(predictions, raw, strict=True):

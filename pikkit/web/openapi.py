@@ -271,7 +271,7 @@ def _parameters(handler: Handler, schemas: Mapping[str, Any]) -> list[dict[str, 
     if handler == Handlers.predict_query:
         return [*_bet_query(schemas, schemas["Bet"]["required"]), *flags]
     if handler == Handlers.legacy_predict:
-        required = [name for name in schemas["Bet"]["required"] if name != "odds"]
+        required = ["league", *(name for name in schemas["Bet"]["required"] if name != "odds")]
         return [*_bet_query(schemas, required, legacy=True), *flags]
     return flags if handler in _BODIES else []
 

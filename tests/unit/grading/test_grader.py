@@ -42,3 +42,24 @@ def test_batches_of_one_set_and_one_kind_share_a_call() -> None:
     answers = grader.grade_batches(jobs)
     assert [len(answer["predictions"]) for answer in answers] == [1, 3]
     assert predictor.calls == [4]
+
+
+class Observing:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def graded(self, _models: Any, bets: Sequence[Any], *_rest: Any) -> None:
+        self.told.append(f"{len(bets)} graded")
+
+    def refused(self, _error: Any) -> None:
+        self.told.append("refused")
+
+
+def test_a_batch_of_bad_bets_only_is_nothing_that_was_graded() -> None:
+    observer = Observing()
+    grader = Grader(Watched(), lambda: Models(0.2), [observer], clock=lambda: NOW)
+    [answer] = grader.grade_batches([grader.read_batch({"bets": [{}, "no bet"]}, Options())])
+    assert answer["summary"]["failed"] == 2
+    assert observer.told == ["refused", "refused"]

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from pikkit.web.legacy import legacy_bet
+from tests.support.web import Web
 
 BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings"}
 
@@ -40,3 +41,11 @@ def test_unknown_fields_are_dropped() -> None:
     bet, warnings = legacy_bet({**BET, "odds": 100, "userId": 7})
     assert "userId" not in bet
     assert warnings == []
+
+
+@pytest.mark.parametrize("query", ["sport=x", "sport=x&league=", "sport=x&league=%20"])
+def test_the_legacy_get_needs_a_league_as_ever(query: str) -> None:
+    web = Web()
+    answer = web.send("GET", f"/ml-predict?{query}")
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "league")
+    assert web.grader.asked == []

@@ -2,7 +2,7 @@ import pytest
 
 from tests.support.web import Web
 
-BET = {"sport": "Tennis"}
+BET = {"sport": "Tennis", "league": "ATP"}
 ALERTING = [
     ("POST", "/api/v1/predict"),
     ("POST", "/api/v1/batch-predict"),
@@ -17,6 +17,8 @@ NEAR = [
 
 def asked(method: str, path: str, params: object = None, **body: object) -> tuple[int, Web, dict[str, object]]:
     web = Web()
+    if method == "GET" and not isinstance(params, str):
+        params = {**BET, **(params or {})}  # type: ignore[dict-item]
     bets = {"bets": [BET], **body} if "batch" in path else {**BET, **body}
     sent = web.send(method, path, params=params, json=bets if method == "POST" else None)
     return sent.status_code, web, sent.json()
