@@ -104,7 +104,7 @@ class Handlers:
     async def legacy_predict(self, request: Request) -> Prediction:
         """The extension's first call, kept: a flat prediction from query parameters."""
         bet, warnings = legacy_bet(request.parameters())
-        if not str(bet.get("league", "")).strip():
+        if bet.get("sport") and not str(bet.get("league", "")).strip():  # a missing sport is named first
             raise InvalidBet("league is missing: send text of 1 to 200 characters", field="league")
         prediction = await self.grade(bet, request.options(known=FIELDS, legacy=True))
         prediction["warnings"] += warnings
