@@ -108,7 +108,7 @@ def test_both_clients_find_the_apis_by_name_and_get_what_http_gets(server: Serve
     told = json.loads(done.stdout)
     assert without_time(told["sync"]) == without_time(told["async"]) == expected
     assert without_time(told["many"]["predictions"][0]["prediction"]) == expected
-    assert told["many"]["errors"][0]["error"]["field"] == "league"
+    assert told["many"]["errors"][0]["error"]["field"] == "market"
     assert "InvalidArgument" in told["refused"]
     assert "not a price" in told["refused"]
 
