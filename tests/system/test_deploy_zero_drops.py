@@ -68,7 +68,7 @@ def test_no_request_of_a_hundred_thousand_fails_while_a_hundred_switches_happen(
                 switches += 1
                 if switches >= SWITCHES and tally.requests >= REQUESTS - 15_000:
                     break
-                assert time.monotonic() - began < 80, f"only {tally.requests} requests in 80 s"
+                assert time.monotonic() - began < 300, f"only {tally.requests} requests in 300 s"
                 await asyncio.sleep(0.15)
             for command in COMMANDS:
                 await asyncio.to_thread(rig.run, *command)
