@@ -6,6 +6,7 @@ import errno
 import getpass
 import os
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from deploy.files import Record
 from deploy.processes import ProcessId
 
 __all__ = ["Lock", "Owner", "host", "user"]
+
+_SUPERVISING = "supervise"  # holds it for moments only: a command waits for it instead of giving up
+_PATIENCE_S = 30.0
+_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +84,9 @@ class Lock:
     def __enter__(self) -> Self:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._guard.acquire(timeout=5):
-                owner = self.owner()
-                if owner and owner.alive() and owner.process != ProcessId.own():
-                    raise Locked(_refusal(owner))
-                if owner:
-                    self._say(f"took over the lock of {owner}, which no longer runs")
-                if not self._record.write(Owner(user(), host(), ProcessId.own(), self._command)):
-                    self._say(f"{self.path} can't be written (disk full or read-only): going on without it on record")
+            ends = time.monotonic() + (0 if self._command == _SUPERVISING else _PATIENCE_S)
+            while not self._take(patient=time.monotonic() < ends):
+                time.sleep(_PAUSE_S)
         except Timeout:
             raise Locked(f"{self.path} is being taken by another command: try again") from None
         except OSError as error:
@@ -94,6 +94,20 @@ class Lock:
                 raise DeployError(f"{self.path} can't be taken ({error.strerror}): see to the folder") from error
             self._say(f"{self.path} can't be taken ({error.strerror}): going on without a lock")
         return self
+
+    def _take(self, *, patient: bool) -> bool:
+        """Whether it is taken; False where the supervisor is at work and `patient`."""
+        with self._guard.acquire(timeout=5):
+            owner = self.owner()
+            if owner and owner.alive() and owner.process != ProcessId.own():
+                if patient and owner.command == _SUPERVISING:
+                    return False
+                raise Locked(_refusal(owner))
+            if owner:
+                self._say(f"took over the lock of {owner}, which no longer runs")
+            if not self._record.write(Owner(user(), host(), ProcessId.own(), self._command)):
+                self._say(f"{self.path} can't be written (disk full or read-only): going on without it on record")
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
