@@ -1,6 +1,8 @@
 """One command at a time, of this host or of another."""
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,18 @@ def test_a_damaged_record_locks_nobody_out(tmp_path: Path, content: str) -> None
     assert lock.holder() is None
     with lock:
         assert Lock(path, "status").holder() is not None
+
+
+def test_a_command_waits_for_the_moment_that_the_supervisor_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock.json"
+    supervising = ProcessId.of(os.getppid())
+    assert supervising is not None
+    record = {"user": "x", "host": host(), "command": "supervise", **supervising.to_json()}
+    path.write_text(json.dumps(record))
+    freed = threading.Timer(0.2, path.unlink)
+    freed.start()
+    with Lock(path, "rollback") as lock:
+        owner = lock.owner()
+        assert owner is not None
+        assert owner.process == ProcessId.own()
+    freed.join()
