@@ -143,8 +143,8 @@ def test_a_bad_set_shows_in_health_and_metrics_and_once_in_the_log(stage: Stage)
     assert FILES[0] in health["reload_error"]
     after = series(httpx.get(f"{stage.url}/metrics").content)
     assert value(after, "pikkit_model_reload_failures_total", reason="invalid_model") == failures + 1
-    lines = [line for line in stage.server.log.read_text().splitlines() if "no whole pickle" in line]
-    assert len(lines) == 1
+    lines = [line for line in stage.server.log.read_text().splitlines() if health["reload_error"] in line]
+    assert len(lines) == 1, health["reload_error"]
     stage.put(stage.sets[0])
     while stage.health()["reload_error"]:
         assert time.monotonic() - begin < 60
