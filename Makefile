@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 # Byte code of packages is written once; without it every start of a process takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help pictures mutants rehearse environment serve dev test test-group coverage unit lint format types lock clean starter bench bench-quick bench-growth bench-check yaml unit-all audit build image ship storm client-types validate test-n8n \
+.PHONY: help pictures mutants rehearse environment serve dev test test-group coverage unit lint format types lock clean starter bench bench-quick bench-growth soak bench-check yaml unit-all audit build image ship storm client-types validate test-n8n \
   unit-on bench-gates mutants-rules secrets release release-files push-image tag-image announce ci
 
 help: ## show this list
@@ -145,6 +145,9 @@ bench-quick: $(STAMP) ## load one worker with wrk: requests/s, latency, memory
 
 bench-growth: $(STAMP) ## cost as names, history, trees, clients and workers grow, into benchmarks/GROWTH.md
 	@$(BIN)/python -m benchmarks.growth
+
+soak: $(STAMP) ## does anything grow? 200,000 mixed requests over every route; 1,000 half-sent headers
+	@$(BIN)/python -m benchmarks.soak
 
 bench-check: $(STAMP) ## what a graded bet costs in calls, the same on every machine; fails where it grew
 	@$(BIN)/python -m benchmarks.check
