@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,18 @@ def test_served_by_folder_with_reload_it_listens_where_the_settings_say_and_rest
     with serve(tmp_path, ".", "--reload", PORT=str(port), BIND_HOST="127.0.0.1") as process:
         process.wait_until_http(f"http://127.0.0.1:{port}/ready")
         assert f"http://127.0.0.1:{port}" in process.log.read_text()
+        before = _workers(process)
+        (root() / "service.py").touch()
+        begin = time.monotonic()
+        while not (now := _workers(process)) or now & before:
+            assert time.monotonic() - begin < 60, process.tail()
+            time.sleep(0.2)
+        process.wait_until_http(f"http://127.0.0.1:{port}/ready")
+
+
+def _workers(process: Process) -> set[int]:
+    """The processes below the one that `bentoml serve` is."""
+    return {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
 
 
 def test_an_option_of_bentoml_that_would_have_no_effect_is_refused_by_name(tmp_path: Path) -> None:
