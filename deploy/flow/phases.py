@@ -113,6 +113,8 @@ def _switch(stack: Stack, job: Job) -> str:
         route = before.moved(production=colour, weight=weight, canary=keep_canary, spare=spare)
     if job.command == "promote":
         watching.begin(stack, job.version, colour)
+    else:
+        watching.keep(stack, None)  # of a release that is left: it would be judged by that watch when it comes back
     stack.router.set(route)
     live = stack.router.get()
     if live != route:

@@ -170,6 +170,15 @@ def test_a_promotion_is_watched_and_taken_back_when_it_is_worse(rig: Rig, after:
     assert rig.live() == live
 
 
+def test_a_watch_ends_with_what_moves_production(rig: Rig) -> None:
+    for back in (operations.rollback, lambda stack: operations.deploy(stack, "3")):
+        run(rig.stack, operations.canary(rig.stack, "2"))
+        run(rig.stack, operations.promote(rig.stack))
+        run(rig.stack, back(rig.stack))
+        run(rig.stack, operations.deploy(rig.stack, "2"))  # by and by the same release in the same slot
+        assert rig.stack.journal.fact("watch") is None
+
+
 def test_watching_is_off_by_a_setting_and_after_a_deploy(tmp_path: Path) -> None:
     rig = made(tmp_path, "1", "2", "3", watch=0)
     run(rig.stack, operations.deploy(rig.stack, "1"))
