@@ -32,6 +32,7 @@ from training.evaluate import Judged, Verdict, gates, judge, newest, slices
 from training.imports import imports_of
 from training.live import Live, join
 from training.measures import percent, scores
+from training.outcomes import outcomes, verdict
 from training.prices import PriceReport, moneyline_reports, soccer_reports
 from training.publish import promote, write_version
 from training.score import ScoredFile
@@ -324,6 +325,17 @@ def _show_live(live: Live, report: Path | None) -> None:
     wide = Console(width=max(console.width, _LIVE_WIDTH))  # cut figures would be worse than broken lines
     for line in live.coverage.words():
         console.print(line)
+    found = list(outcomes(live))
+    console.print(verdict(found[0]), soft_wrap=True)
+    console.print("what came of them, percent (95 % bootstrap intervals); pushes are left out")
+    came = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("predictions", "n", "closing line value", "known", "expected", "one unit each", "by Kelly"):
+        came.add_column(name, justify="left" if name == "predictions" else "right", no_wrap=True)
+    for row in found:
+        expected = f"{row.expected:+.1f}" if row.bets else ""
+        returns = (percent(row.returned), percent(row.kelly))
+        came.add_row(row.name, f"{row.bets:,}", percent(row.clv), f"{row.clv_known:,}", expected, *returns)
+    wide.print(came)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("predictions", "n", "log loss", "of the odds", "better by", "from", "to", "Brier", "ECE", "AUC"):
         table.add_column(name, justify="left" if name == "predictions" else "right", no_wrap=True)
@@ -334,15 +346,6 @@ def _show_live(live: Live, report: Path | None) -> None:
         figures = [f"{value:.4f}" for value in losses] + [f"{-value:+.4f}" for value in (gap.mean, gap.high, gap.low)]
         table.add_row(name, f"{own.bets:,}", *figures, f"{own.brier:.4f}", f"{own.ece:.4f}", f"{own.auc:.3f}")
     wide.print(table)
-    console.print("what came of each grade, percent (95 % bootstrap intervals); pushes are left out")
-    grades = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("grade", "bets", "expected", "one unit each", "by Kelly", "closing line value", "known"):
-        grades.add_column(name, justify="right", no_wrap=True)
-    for row in live.grades():
-        expected = f"{row.expected:+.1f}" if row.bets else ""
-        returns = (percent(row.returned), percent(row.kelly), percent(row.clv))
-        grades.add_row(row.grade, f"{row.bets:,}", expected, *returns, f"{row.clv_known:,}")
-    wide.print(grades)
     if report:
         from training.report import live_report  # noqa: PLC0415 - matplotlib takes a second to import
 

@@ -25,15 +25,16 @@ from pikkit.bets.prediction import GRADES
 from pikkit.errors import ModelError
 from pikkit.history.history import SettledBets
 from training.evaluate import Judged
-from training.measures import Interval, bootstrap_mean
 
-__all__ = ["Coverage", "Live", "LiveGrade", "join"]
+__all__ = ["EVIDENCE", "Coverage", "Live", "join"]
 
 Floats = npt.NDArray[np.float64]
 
+# What a prediction rests on: other sportsbooks' prices, all sides of its own market, past results, or the model alone.
+EVIDENCE = ("reference", "market", "history", "model alone")
+
 _CHUNK = 50_000
 _CLOCKS_S = 60  # by which callers' clocks may be behind
-_LEAST = 2
 _EVEN = -100
 _NO_LEAGUE = "none"  # as exports leave it empty where callers say None
 _SCHEMA: Mapping[str, Any] = {
@@ -43,6 +44,7 @@ _SCHEMA: Mapping[str, Any] = {
     "expected_roi": pl.Float64,
     "kelly": pl.Float64,
     "letter": pl.Int64,
+    "evidence": pl.String,
     "version": pl.String,
     "slot": pl.String,
     "line": pl.Int64,
@@ -68,55 +70,32 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveGrade:
-    """What came of one grade; returns and closing line value in percent."""
-
-    grade: str
-    bets: int
-    expected: float  # mean expected ROI
-    returned: Interval  # of one unit on each
-    kelly: Interval  # profit by stakes of the full Kelly fraction, percent of what was staked; NaN without stakes
-    clv: Interval  # mean closing line value, where it is known
-    clv_known: int
-
-
-@dataclass(frozen=True, slots=True)
 class Live:
     """Predictions as served and results, a settled bet each."""
 
     judged: Judged
     expected_roi: Floats  # percent
     kelly: Floats  # fraction
+    evidence: npt.NDArray[np.str_]  # of EVIDENCE
     versions: npt.NDArray[np.str_]
     slots: npt.NDArray[np.str_]
     coverage: Coverage
 
-    def grades(self) -> Iterator[LiveGrade]:
-        """By grade, best first."""
-        clv = self.judged.bets.clv_percentage
-        for i, letter in enumerate(GRADES):
-            mine = self.judged.letters == i
-            known = clv[mine & np.isfinite(clv)]
-            yield LiveGrade(
-                letter,
-                int(mine.sum()),
-                float(self.expected_roi[mine].mean()) if mine.any() else float("nan"),
-                bootstrap_mean(self.judged.roi_pct[mine]),
-                _return_on_stakes(self.kelly[mine], self.judged.roi_pct[mine]),
-                bootstrap_mean(known if len(known) >= _LEAST else known[:0]),
-                len(known),
-            )
-
     def parts(self) -> Iterator[tuple[str, Live]]:
-        """All, and where there are several, each model version and each slot by itself."""
+        """All, each evidence, and where there are several, each model version and each slot by itself."""
         yield "all", self
+        for name in EVIDENCE:
+            mine = np.flatnonzero(self.evidence == name)
+            if len(mine):
+                yield f"by {name}", self.some(mine)
         for title, values in (("version", self.versions), ("slot", self.slots)):
             names = np.unique(values)
             if len(names) > 1:
                 for name in names:
-                    yield f"{title} {name}", self._some(np.flatnonzero(values == name))
+                    yield f"{title} {name}", self.some(np.flatnonzero(values == name))
 
-    def _some(self, picked: npt.NDArray[np.intp]) -> Live:
+    def some(self, picked: npt.NDArray[np.intp]) -> Live:
+        """The bets at some positions."""
         judged = self.judged
         bets = SettledBets(judged.bets, judged.won, judged.roi_pct).take(picked)
         return Live(
@@ -131,6 +110,7 @@ class Live:
             ),
             self.expected_roi[picked],
             self.kelly[picked],
+            self.evidence[picked],
             self.versions[picked],
             self.slots[picked],
             self.coverage,
@@ -186,6 +166,7 @@ def join(
                     answer["expected_roi"],
                     answer["kelly_fraction"],
                     GRADES.index(answer["bet_grade"]),
+                    _evidence(answer),
                     line["model_version"],
                     line["slot"],
                     counts["lines"],
@@ -225,10 +206,16 @@ def _live(settled: SettledBets, found: pl.DataFrame, coverage: Coverage) -> Live
         judged,
         found["expected_roi"].to_numpy(),
         found["kelly"].to_numpy(),
+        np.array(found["evidence"].to_list()),
         np.array(found["version"].to_list()),
         np.array(found["slot"].to_list()),
         Coverage(coverage.lines, coverage.afterwards, coverage.settled, coverage.matched, found["line"].n_unique()),
     )
+
+
+def _evidence(answer: Mapping[str, Any]) -> str:
+    """Lines of before it was logged tell of no prices."""
+    return answer.get("fair_method") or ("history" if answer.get("sample_size") else "model alone")
 
 
 def _keys(bets: BetColumns) -> list[str]:
@@ -243,12 +230,3 @@ def _key(names: Sequence[str], odds: float, *, live: bool) -> str:
     folded = [group_key(column, name) or _NO_LEAGUE for column, name in zip(CATEGORICAL, names, strict=True)]
     price = f"{-odds if odds == _EVEN else odds:.2f}"  # -100 and +100 are one price
     return "\x1f".join([*folded, price, "live" if live else ""])
-
-
-def _return_on_stakes(stakes: Floats, roi_pct: Floats) -> Interval:
-    """Profit in percent of what was staked, resampled by bets (ratio of sums)."""
-    staked = stakes > 0
-    pairs = np.column_stack([stakes[staked] * roi_pct[staked], stakes[staked]])
-    if len(pairs) < _LEAST:
-        return Interval(float("nan"), float("nan"), float("nan"))
-    return bootstrap_mean(pairs, statistic=lambda rows: rows[..., 0].sum(axis=-1) / rows[..., 1].sum(axis=-1))

@@ -15,6 +15,7 @@ from pikkit.models.model_set import ModelSet
 from training.evaluate import Judged, Verdict, slices
 from training.live import Live
 from training.measures import Scores, percent, reliability, scores
+from training.outcomes import outcomes, verdict
 
 __all__ = ["html_report", "live_report"]
 
@@ -93,25 +94,26 @@ def live_report(live: Live) -> str:
     judged = live.judged
     measures = []
     for name, part in live.parts():
-        found = [scores(p, part.judged.won) for p in (part.judged.probability, part.judged.implied)]
+        both = [scores(p, part.judged.won) for p in (part.judged.probability, part.judged.implied)]
         gap = part.judged.losses_against(part.judged.implied)
         difference = f"{gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
-        columns = (" / ".join(_figures(found, measure)) for measure in _MEASURES)
-        measures.append([escape(name), f"{found[0].bets:,}", *columns, difference])
+        columns = (" / ".join(_figures(both, measure)) for measure in _MEASURES)
+        measures.append([escape(name), f"{both[0].bets:,}", *columns, difference])
     by_kind = [
-        [escape(name), f"{found[0].bets:,}", *(" / ".join(_figures(found, measure)) for measure in _MEASURES)]
-        for name, found in slices(judged)
+        [escape(name), f"{both[0].bets:,}", *(" / ".join(_figures(both, measure)) for measure in _MEASURES)]
+        for name, both in slices(judged)
     ]
-    grades = [
+    found = list(outcomes(live))
+    came = [
         [
-            row.grade,
+            escape(row.name),
             f"{row.bets:,}",
+            f"{percent(row.clv)} ({row.clv_known:,})" if row.clv_known else "unknown" if row.bets else "",
             f"{row.expected:+.1f}" if row.bets else "",
             percent(row.returned),
             percent(row.kelly),
-            f"{percent(row.clv)} ({row.clv_known:,})" if row.clv_known else "unknown" if row.bets else "",
         ]
-        for row in live.grades()
+        for row in found
     ]
     title = "Served predictions and what came of them"
     return "\n".join(
@@ -119,17 +121,21 @@ def live_report(live: Live) -> str:
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>',
             f"<h1>{title}</h1>",
             *(f"<p>{escape(line)}.</p>" for line in live.coverage.words()),
+            f"<p><strong>{escape(verdict(found[0]))}.</strong></p>",
             (
-                "<p>Figures are the served predictions' / those of the bookmaker's implied probability; the difference "
-                "of log losses is below 0 where the predictions are better. Intervals are 95 % bootstrap intervals.</p>"
+                "<h2>What came of them</h2><p>Percent, with 95 % bootstrap intervals; without pushes. Closing line "
+                "value converges with far fewer bets than returns. By Kelly: profit in percent of full Kelly stakes. "
+                "By evidence: what the prediction rested on.</p>"
             ),
-            "<h2>Measures</h2>",
+            _table(["predictions", "n", "closing line value (n)", "expected ROI", "one unit each", "by Kelly"], came),
+            _figure(_returns(judged), "Mean return by grade with 95 % intervals"),
+            (
+                "<h2>Measures</h2><p>Figures are the served predictions' / those of the bookmaker's implied "
+                "probability; the difference of log losses is below 0 where the predictions are better.</p>"
+            ),
             _table(["predictions", "n", *_MEASURES.values(), "difference of log losses"], measures),
             "<h2>Reliability</h2>",
             _figure(_reliability(judged, None), "Share of bets won against served probability, in ten bins"),
-            "<h2>By grade</h2><p>Percent; without pushes. By Kelly: profit in percent of full Kelly stakes.</p>",
-            _table(["grade", "bets", "expected ROI", "one unit each", "by Kelly", "closing line value (n)"], grades),
-            _figure(_returns(judged), "Mean return by grade with 95 % intervals"),
             "<h2>By kind of bet</h2>",
             _table(["bets", "n", *_MEASURES.values()], by_kind),
             "</html>",

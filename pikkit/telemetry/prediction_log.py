@@ -32,6 +32,9 @@ _FIELDS = (
     "bet_grade",
     "implied_probability",
     "sample_size",
+    "model_probability",
+    "fair_probability",
+    "fair_method",
 )
 _SUFFIX = ".jsonl"
 

@@ -8,14 +8,17 @@ import pytest
 from pikkit.bets.columns import BetColumns
 from pikkit.errors import ModelError
 from pikkit.history.history import SettledBets
-from training.live import join
+from training.live import EVIDENCE, join
+from training.outcomes import outcomes, verdict
 from training.report import live_report
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = 3600.0
 
 
-def _line(at: datetime, p: float = 0.5, grade: str = "C", version: str = "v1", **bet: Any) -> Mapping[str, Any]:
+def _line(
+    at: datetime, p: float = 0.5, grade: str = "C", version: str = "v1", told: Mapping[str, Any] = {}, **bet: Any
+) -> Mapping[str, Any]:
     known = {
         "sport": "Basketball",
         "league": "NBA",
@@ -26,7 +29,13 @@ def _line(at: datetime, p: float = 0.5, grade: str = "C", version: str = "v1", *
         "is_live": False,
         "placed_at": None,
     }
-    answer = {"win_probability": p, "expected_roi": 100 * (p * 21 / 11 - 1), "kelly_fraction": 0.02, "bet_grade": grade}
+    answer: dict[str, Any] = {
+        "win_probability": p,
+        "expected_roi": 100 * (p * 21 / 11 - 1),
+        "kelly_fraction": 0.02,
+        "bet_grade": grade,
+    }
+    answer |= told
     return {
         "at": at.isoformat(),
         "model_version": version,
@@ -120,13 +129,15 @@ def test_what_came_of_each_grade_is_told_with_intervals_and_closing_line_value()
         for i, time in enumerate(times)
     ]
     live = join(_settled(*times, clv=1.5), lines, within_s=HOUR)
-    best = next(iter(live.grades()))
-    assert (best.grade, best.bets, best.clv_known) == ("A", 20, 20)
+    found = {row.name: row for row in outcomes(live)}
+    best = found["grade A"]
+    assert (best.bets, best.clv_known) == (20, 20)
     assert best.expected == pytest.approx(100 * (0.6 * 21 / 11 - 1))
     assert best.returned.mean == pytest.approx(1000 / 11)
     assert best.kelly.mean == pytest.approx(1000 / 11)
     assert best.clv.mean == pytest.approx(1.5)
-    assert [name for name, _ in live.parts()] == ["all", "version new", "version old"]
+    assert [name for name, _ in live.parts()] == ["all", "by model alone", "version new", "version old"]
+    assert list(found) == ["all", *(f"grade {x}" for x in "ABCDF"), "by model alone", "version new", "version old"]
     html = live_report(live)
     assert "40 of 40 settled bets were predicted" in html
     assert html.count("data:image/svg+xml;base64,") == 2
@@ -138,7 +149,71 @@ def test_a_lost_bet_at_kelly_stakes_loses_the_stake() -> None:
         [_line(NOON - timedelta(minutes=1), grade="B")],
         within_s=HOUR,
     )
-    row = next(row for row in live.grades() if row.grade == "B")
+    row = next(row for row in outcomes(live) if row.name == "grade B")
     assert (row.returned.mean, row.kelly.mean) == (-100.0, -100.0)
     assert np.isnan(row.clv.mean)
     assert row.clv_known == 0
+
+
+TOLD: Mapping[str, Mapping[str, Any]] = {
+    "reference": {"fair_method": "reference", "sample_size": 9},
+    "market": {"fair_method": "market", "sample_size": 9},
+    "history": {"fair_method": None, "sample_size": 9},
+    "model alone": {"fair_method": None, "sample_size": 0},
+}
+
+
+def test_an_owner_sees_which_evidence_earns() -> None:
+    assert tuple(TOLD) == EVIDENCE
+    times = [NOON + timedelta(hours=3 * i) for i in range(40)]
+    settled = _settled(*times)
+    settled.bets.clv_percentage[:] = [(3.0, 1.0, -1.0, -3.0)[i % 4] for i in range(40)]
+    lines = [
+        _line(time - timedelta(minutes=1), told=TOLD[EVIDENCE[i % 4]], grade="A" if i % 2 else "F")
+        for i, time in enumerate(times)
+    ]
+    live = join(settled, lines, within_s=HOUR)
+    found = {row.name: row for row in outcomes(live)}
+    means = [found[f"by {name}"].clv.mean for name in EVIDENCE]
+    assert means == pytest.approx([3.0, 1.0, -1.0, -3.0])
+    assert [found[f"by {name}"].bets for name in EVIDENCE] == [10] * 4
+    html = live_report(live)
+    for name in EVIDENCE:
+        assert f"<td>by {name}</td>" in html
+    order = [verdict(found["all"]), "closing line value (n)", "one unit each", "log loss"]
+    assert sorted(order, key=html.index) == order
+
+
+@pytest.mark.parametrize(
+    ("mean", "said"),
+    [
+        (1.5, "beat the closing line"),
+        (-1.5, "the closing line beat"),
+        (0.0, "neither better nor worse"),
+        (None, "no closing line is known"),
+    ],
+)
+def test_the_report_begins_with_what_the_closing_lines_say(mean: float | None, said: str) -> None:
+    times = [NOON + timedelta(hours=3 * i) for i in range(200)]
+    settled = _settled(*times)
+    if mean is not None:
+        settled.bets.clv_percentage[:] = np.random.default_rng(0).permutation(np.linspace(mean - 5, mean + 5, 200))
+    live = join(settled, [_line(time - timedelta(minutes=1)) for time in times], within_s=HOUR)
+    words = verdict(next(outcomes(live)))
+    assert said in words
+
+
+def test_closing_lines_tell_with_far_fewer_bets_than_returns() -> None:
+    """Even-money bets whose price is 2 % better than the close: 300 of them show it, their returns don't."""
+    n = 300
+    times = [NOON + timedelta(hours=3 * i) for i in range(n)]
+    won = np.arange(n) % 2 == 0
+    settled = _settled(*times)
+    settled.bets.odds[:] = 104
+    settled.bets.clv_percentage[:] = np.random.default_rng(4).normal(2, 4, n)
+    bets = SettledBets(settled.bets, won, np.where(won, 104.0, -100.0))
+    live = join(bets, [_line(time - timedelta(minutes=1), odds=104.0) for time in times], within_s=HOUR)
+    everything = next(outcomes(live))
+    assert everything.clv.low > 0
+    assert everything.returned.low < 0 < everything.returned.high
+    assert everything.returned.high - everything.returned.low > 10 * (everything.clv.high - everything.clv.low)
