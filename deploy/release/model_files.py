@@ -1,27 +1,27 @@
-"""What the deploy module needs to know of a folder of model files: what it will serve as."""
+"""What the deploy module needs to know of a folder of model files: what it will serve as.
+
+The service alone knows which files are a set and what its version is; it is asked.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import UsageError
-from deploy.files import read_json
 
 __all__ = ["ModelFiles", "describe_models"]
 
-_REQUIRED = (
-    "win_probability_model_latest.pkl",
-    "roi_prediction_model_latest.pkl",
-    "model_metadata_latest.json",
-)
-_OPTIONAL = ("history_latest.json",)
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """`version` is the metadata's timestamp, as /health tells it; `digest` a SHA-256 over names and contents."""
+    """`version` is as /health tells it; `digest` a SHA-256 over names and contents."""
 
     files: tuple[Path, ...]
     digest: str
@@ -32,17 +32,22 @@ def describe_models(folder: Path) -> ModelFiles:
     """Look at the set in `folder`.
 
     Raises:
-        UsageError: files are missing, or the metadata has no timestamp.
+        UsageError: files are missing or there twice, or the metadata names no version.
     """
-    missing = [name for name in _REQUIRED if not (folder / name).is_file()]
-    if missing:
-        raise UsageError(f"{folder} has no {', '.join(missing)}: name a folder with a whole model set by --models")
-    metadata = read_json(folder / "model_metadata_latest.json")
-    version = metadata.get("timestamp") if isinstance(metadata, dict) else None
-    if not version:
-        raise UsageError(f"{folder}/model_metadata_latest.json has no timestamp: it names the model set")
-    files = tuple(folder / name for name in (*_REQUIRED, *_OPTIONAL) if (folder / name).is_file())
+    done = subprocess.run(
+        [sys.executable, "-m", "pikkit.models.metadata", str(folder.absolute())],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise UsageError(f"{said}; --models names a folder with a whole model set")
+    told = json.loads(done.stdout)
+    files = tuple(folder / name for name in told["files"])
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    return ModelFiles(files, digest.hexdigest(), str(version))
+    return ModelFiles(files, digest.hexdigest(), told["version"])

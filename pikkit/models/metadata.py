@@ -1,16 +1,20 @@
-"""The metadata of users' sets: what it must hold, and what it may ask for."""
+"""The metadata of users' sets: what it must hold, and what it may ask for.
+
+`python -m pikkit.models.metadata DIR` tells programs what the set in a folder is: version and files, as JSON.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pikkit.errors import ModelError
-from pikkit.models.user_files import METADATA_FILE
+from pikkit.models.user_files import METADATA_FILE, files_of
 
 __all__ = ["check_contract", "read_json", "read_metadata"]
 
@@ -109,3 +113,17 @@ def check_contract(metadata: Mapping[str, Any], names: tuple[str, ...]) -> None:
             raise ModelError(f"{METADATA_FILE} has a market prior but no feature implied_prob, which the prior needs")
     if isinstance(roi, dict) and "type" in roi and roi["type"] != "from_probability":
         raise ModelError(f"{METADATA_FILE} has roi of type {roi['type']!r}: known is 'from_probability'")
+
+
+def main(folder: Path) -> None:
+    """Version and files of the set in a folder; what is wrong with it, on the error output and by the status."""
+    try:
+        files = files_of(folder)
+        version = read_metadata(files[METADATA_FILE])["timestamp"]
+    except ModelError as error:
+        sys.exit(error.message)
+    print(json.dumps({"version": version, "files": [path.name for path in files.values()]}))  # noqa: T201 - the answer
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -24,6 +24,7 @@ __all__ = [
     "Signature",
     "UserFiles",
     "digests",
+    "files_of",
     "last_change",
     "signature",
     "take_copy",
@@ -111,28 +112,38 @@ def digests(folder: Path) -> dict[str, str]:
     return found
 
 
+def files_of(folder: Path) -> dict[str, Path]:
+    """Where each file of the set in `folder` lies, by its name in a copy.
+
+    Raises:
+        Incomplete: a required file is missing, or the folder is.
+        ModelError: two files are there for one model.
+    """
+    if not folder.is_dir():
+        raise Incomplete(f"{folder} is not a folder: set MODEL_DIR to one that holds {', '.join(REQUIRED)}")
+    found: dict[str, Path] = {}
+    for name, path in _places(folder):
+        if name in found:
+            raise ModelError(f"{folder} has {found[name].name}, {path.name}: which one counts? Take the other away")
+        found[name] = path
+    missing = [name for name in REQUIRED if name not in found]
+    if missing:
+        raise Incomplete(f"{folder} has no {', '.join(missing)}: a set counts once it is complete")
+    return found
+
+
 def take_copy(folder: Path, into: Path) -> UserFiles:
     """Copy the set in `folder` into the empty folder `into`.
 
     Raises:
         Incomplete: a required file is missing, or the folder is.
         Changing: it was written to meanwhile.
-        ModelError: a file can't be read.
+        ModelError: a file can't be read, or two are there for one model.
     """
-    if not folder.is_dir():
-        raise Incomplete(f"{folder} is not a folder: set MODEL_DIR to one that holds {', '.join(REQUIRED)}")
     before = signature(folder)
-    places = dict(_places(folder))
-    there = [name for name, *_ in before]
-    twice = next((name for name in there if there.count(name) > 1), None)
-    if twice:
-        both = ", ".join(path.name for name, path in _places(folder) if name == twice)
-        raise ModelError(f"{folder} has {both}: which one counts? Take the other away")
-    missing = [name for name in REQUIRED if name not in there]
-    if missing:
-        raise Incomplete(f"{folder} has no {', '.join(missing)}: a set counts once it is complete")
+    places = files_of(folder)
     files = {}
-    for name in there:
+    for name in places:
         try:
             about = places[name].stat()
             if not stat.S_ISREG(about.st_mode) or about.st_size > _MAX_BYTES:
