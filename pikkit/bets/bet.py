@@ -17,7 +17,9 @@ from pydantic import (
 )
 
 from pikkit.bets.prices import (
+    CONTROLS,
     MAX_TEXT,
+    NO_CONTROLS,
     Line,
     MarketPrices,
     Moment,
@@ -45,7 +47,7 @@ CATEGORICAL = ("sport", "league", "market", "institution_name", "bet_type")
 MAX_CLV_PCT = 1000.0
 MAX_URL = 2000
 MIN_LEGS, MAX_LEGS = 2, 25
-_URL = re.compile(r"https://[^\s\x00-\x1f]+", re.IGNORECASE)
+_URL = re.compile(rf"https://[^\s{CONTROLS}]+", re.IGNORECASE)
 
 _TRUTHS = {"true": True, "false": False}
 
@@ -109,7 +111,7 @@ class Leg(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     sport: Text = Field(description="Sport", examples=["Basketball"])
-    league: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT)] = Field(
+    league: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT, pattern=NO_CONTROLS)] = Field(
         "", description="League or tour; absent or empty where there is none", examples=["NBA"]
     )
     market: Text = Field(description="Market", examples=["Moneyline"])
@@ -147,7 +149,7 @@ class Leg(BaseModel):
 class Bet(Leg):
     """One bet as it stands on the odds page."""
 
-    client_ref: Annotated[str, StringConstraints(max_length=MAX_TEXT)] | StrictInt | None = Field(
+    client_ref: Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=NO_CONTROLS)] | StrictInt | None = Field(
         None, description="Echoed in the answer"
     )
     legs: (

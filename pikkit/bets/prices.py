@@ -12,11 +12,13 @@ from pikkit.bets.odds import parse_american, parse_decimal, parse_fractional
 from pikkit.bets.shown import shown
 
 __all__ = [
+    "CONTROLS",
     "MAX_BOOKS",
     "MAX_LINE",
     "MAX_PRICES",
     "MAX_TEXT",
     "MIN_SIDES",
+    "NO_CONTROLS",
     "WHITE_SPACE",
     "BookPrices",
     "Line",
@@ -41,7 +43,9 @@ _PARSERS = {"american": parse_american, "decimal": parse_decimal, "fractional": 
 
 # What strip_whitespace strips, as the inside of a character class. (`\\s` differs by language: U+0085, U+FEFF.)
 WHITE_SPACE = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
+CONTROLS = r"\x00-\x1f\x7f-\x9f"  # Unicode's Cc, line breaks and tabs among them, as the inside of a character class
+NO_CONTROLS = f"^[^{CONTROLS}]*$"
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT, pattern=NO_CONTROLS)]
 
 
 def price_of(value: object, info: ValidationInfo) -> float:
@@ -85,7 +89,8 @@ def _moment(value: object) -> datetime | None:
         moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
     except ValueError:
         moment = None
-    if not isinstance(moment, datetime) or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+    odd = isinstance(value, str) and not value.strip().isprintable()  # any character may stand between date and time
+    if odd or not isinstance(moment, datetime) or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ValueError(
             f"{shown(value)} is not a time: send ISO 8601 such as 2026-01-31T19:30:00Z, "
             f"between {_FIRST_YEAR} and {_LAST_YEAR}"

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, FailFast, Field, Strict, StrictBool, TypeA
 from pikkit.bets.bet import CATEGORICAL, MAX_CLV_PCT, MAX_LEGS, MIN_LEGS, Bet, Leg, OddsLimits, given
 from pikkit.bets.market import side_of
 from pikkit.bets.prices import MAX_BOOKS, MAX_LINE, MAX_PRICES, MAX_TEXT, MIN_SIDES, BookPrices, Price
-from pikkit.bets.shown import clipped, shown
+from pikkit.bets.shown import named, shown
 from pikkit.errors import InvalidBet
 
 __all__ = ["read_bet", "read_bets", "unknown_fields"]
@@ -49,13 +49,14 @@ _AnyBet = Annotated[_PlainBet | Annotated[Bet, BeforeValidator(given)], Field(un
 _BET: TypeAdapter[Bet] = TypeAdapter(_AnyBet)
 _BETS = TypeAdapter(Annotated[list[_AnyBet], FailFast()])
 _FIELDS = Bet.model_fields.keys()
+_CHARACTERS = "characters, no control characters (line breaks, tabs, U+0000)"
 _RULES: Mapping[str, str] = {
-    **dict.fromkeys((*CATEGORICAL, "event", "selection", "book"), f"text of 1 to {MAX_TEXT} characters"),
+    **dict.fromkeys((*CATEGORICAL, "event", "selection", "book"), f"text of 1 to {MAX_TEXT} {_CHARACTERS}"),
     "odds": "American odds such as -110 or +150",
     "odds_format": "american, decimal or fractional",
     "is_live": "true or false",
     "clv_percentage": "a number in percent, or null",
-    "client_ref": f"text of at most {MAX_TEXT} characters, or a whole number",
+    "client_ref": f"text of at most {MAX_TEXT} {_CHARACTERS}, or a whole number",
     **dict.fromkeys(("placed_at", "starts_at", "at"), "ISO 8601 such as 2026-01-31T19:30:00Z"),
     "line": "a number such as -1.5 or 220.5",
     "url": "a link such as https://sportsbook.example/bet/1",
@@ -146,7 +147,7 @@ def unknown_fields(data: Mapping[str, object]) -> list[str]:
     """Names in `data` that a bet does not have, shortened, five at most."""
     if data.keys() <= _FIELDS:
         return []
-    return [clipped(name) for name in sorted(data.keys() - _FIELDS)[:5]]
+    return [named(name) for name in sorted(data.keys() - _FIELDS)[:5]]
 
 
 def _explained(error: ValidationError, data: object) -> InvalidBet:

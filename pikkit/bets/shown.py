@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["clipped", "shown"]
+__all__ = ["named", "shown"]
 
 _LONGEST = 40
 _LONGEST_TEXT = 200  # beyond it, only how long the text is
 
 
-def clipped(text: str) -> str:
-    """The first 40 characters."""
+def named(name: str) -> str:
+    """The first 40 characters of a name, what does not print escaped."""
+    return _clipped(name if name.isprintable() else repr(name)[1:-1])
+
+
+def _clipped(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
@@ -20,6 +24,6 @@ def shown(value: object) -> str:
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
         return f"({len(value)} characters)"
     try:
-        return clipped(repr(value))
+        return _clipped(repr(value))
     except ValueError:  # Python refuses to write integers of more than 4,300 digits
         return "(a number of thousands of digits)"

@@ -113,7 +113,7 @@ def _made_up(models: ModelSet) -> Sequence[Bet]:
     for column in CATEGORICAL:
         encoder = models.spec.encoders.get(column)
         classes = [name for name in encoder.classes if name.casefold() not in _NOTHING] if encoder else []
-        names[column] = [name[:200] for name in classes if name.strip()] or ["None"]
+        names[column] = [name[:200] for name in classes if name.strip() and name.isprintable()] or ["None"]
     return [
         read_bet({**{column: str(random.choice(names[column])) for column in CATEGORICAL}, "odds": float(price)})
         for price in random.choice(_PRICES, _MOST // 4)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from starlette.datastructures import QueryParams
 
+from pikkit.bets.shown import named
 from pikkit.errors import InvalidRequest
 from pikkit.grading.grader import Options
 
@@ -110,5 +111,5 @@ def _truth(name: str, value: object) -> bool:
 
 
 def _unknown(names: list[str]) -> str:
-    shown = ", ".join(name[:_SHOWN] for name in sorted(names)[:_MOST_NAMED])
+    shown = ", ".join(named(name) for name in sorted(names)[:_MOST_NAMED])
     return f"unknown query parameters are ignored: {shown}"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from pikkit.bets.prediction import Prediction
-from pikkit.bets.prices import WHITE_SPACE
+from pikkit.bets.prices import CONTROLS, NO_CONTROLS, WHITE_SPACE
 from pikkit.errors import ErrorBody
 
 __all__ = ["BET_RULES", "QUERY_RULES", "HealthBody", "LegacyBatchAnswer", "ModelInfoBody", "ReloadBody", "StateBody"]
@@ -75,7 +75,12 @@ class LegacyBatchAnswer(TypedDict):
     count: int
 
 
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": f"[^{WHITE_SPACE}]"}
+_TEXT = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 200,
+    "pattern": f"^[^{CONTROLS}]*[^{CONTROLS}{WHITE_SPACE}][^{CONTROLS}]*$",
+}
 _TIME = {
     "type": "string",
     "pattern": r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$",
@@ -117,6 +122,6 @@ QUERY_RULES: Mapping[str, Any] = {
     "odds_format": {"type": "string", "enum": ["american"], "default": "american"},
     "is_live": {"type": "boolean", "default": False},
     "clv_percentage": _CLV,
-    "client_ref": {"type": "string", "maxLength": 200},
+    "client_ref": {"type": "string", "maxLength": 200, "pattern": NO_CONTROLS},
     "placed_at": _TIME,
 }

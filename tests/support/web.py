@@ -1,4 +1,4 @@
-"""The web room in process: the real gateway and handlers before a grader of the test's own."""
+"""The web room in process: the real gateway and handlers before a grader of the test's own (or a real one)."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from pikkit.errors import InvalidBet
-from pikkit.grading.grader import BatchJob, Options
+from pikkit.grading.grader import BatchJob, Grader, Options
 from pikkit.settings import Settings
 from pikkit.telemetry.metrics import Metrics
 from pikkit.web.gateway import Gateway
@@ -83,16 +83,17 @@ class Web:
         self,
         *,
         told: Callable[[object], None] = lambda _: None,
+        grader: Grader | None = None,
         layers: Callable[[ASGIApp], ASGIApp] | None = None,
         **settings: Any,
     ) -> None:
         made = Settings(_env_file=None, **{"cors_origins": (ORIGIN,), "access_log": 0, **settings})
         self.grader = FakeGrader(told)
         self.metrics = Metrics(made, endpoints=endpoints())
-        grader: Any = self.grader
+        served: Any = grader or self.grader
         status: Any = FakeStatus()
         self.handlers = Handlers(
-            grader, status, merger=Merger(self.grader.grade_batches), scrape=self.metrics.scrape, document={}
+            served, status, merger=Merger(served.grade_batches), scrape=self.metrics.scrape, document={}
         )
         inner: ASGIApp = mounted(lambda: self.handlers)
         self.app = Gateway(
