@@ -14,8 +14,7 @@ from pikkit.bets.columns import BetColumns
 from pikkit.bets.odds import implied_probability, kelly_fraction
 from pikkit.bets.prediction import GRADES
 from pikkit.features.rows import build_rows
-from pikkit.grading.confidence import confidence
-from pikkit.grading.decision import Rules, decide
+from pikkit.grading.decision import Rules, confidence, decide
 from pikkit.history.history import HistoryColumns, SettledBets, as_of
 from pikkit.models.model_set import ModelSet
 from training.imports import imports_of

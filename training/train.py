@@ -17,8 +17,7 @@ from pikkit.bets.prediction import GRADES
 from pikkit.errors import ModelError
 from pikkit.features.rows import FeatureRows, build_rows
 from pikkit.features.spec import FeatureSpec
-from pikkit.grading.confidence import confidence
-from pikkit.grading.decision import Rules, decide
+from pikkit.grading.decision import Rules, confidence, decide
 from pikkit.history.history import GROUPS, History, HistoryColumns, SettledBets, as_of
 from pikkit.telemetry.drift import Baseline
 from training.fit import FOLDS, calibrate, choose, fit

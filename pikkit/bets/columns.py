@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from pikkit.bets.bet import CATEGORICAL, Leg
+from pikkit.bets.bet import CATEGORICAL
 from pikkit.bets.numbers import Bools, Floats, Picked, Truth, Value
 
 __all__ = ["BetColumns", "BetNumbers"]
-
-_NAN = float("nan")
 
 
 class BetNumbers(NamedTuple):
@@ -21,31 +19,9 @@ class BetNumbers(NamedTuple):
 
     odds: Value  # American
     is_live: Truth
-    clv_percentage: Value  # percent; NaN: unknown
+    clv: Value  # percent; 0 while unknown
+    has_clv: Truth
     placed_at: Value  # seconds since the epoch, UTC
-
-    @classmethod
-    def of_one(cls, bet: Leg, now: float) -> BetNumbers:
-        """Those of a bet; `now` (epoch seconds) stands in where placed_at is not given."""
-        return cls(*_numbers([bet], now)[0])
-
-    @classmethod
-    def of(cls, bets: Sequence[Leg], now: float) -> BetNumbers:
-        """Those of bets, as `of_one` has them."""
-        odds, is_live, clv, placed_at = np.array(_numbers(bets, now)).T
-        return cls(odds, is_live, clv, placed_at)
-
-
-def _numbers(bets: Sequence[Leg], now: float) -> list[tuple[float, bool, float, float]]:
-    return [
-        (
-            bet.odds,
-            bet.is_live,
-            _NAN if bet.clv_percentage is None else bet.clv_percentage,
-            now if bet.placed_at is None else bet.placed_at.timestamp(),
-        )
-        for bet in bets
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +48,8 @@ class BetColumns:
     @property
     def numbers(self) -> BetNumbers:
         """The columns that are numbers."""
-        return BetNumbers(self.odds, self.is_live, self.clv_percentage, self.placed_at)
+        known = ~np.isnan(self.clv_percentage)
+        return BetNumbers(self.odds, self.is_live, np.where(known, self.clv_percentage, 0.0), known, self.placed_at)
 
     def take(self, picked: Picked) -> BetColumns:
         """The bets at these positions."""

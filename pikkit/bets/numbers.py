@@ -1,18 +1,23 @@
 """Arithmetic that is written once for a single number and for an array of them.
 
 NumPy takes about a microsecond for every operation, however short the array; a lone bet needs some sixty of them, so
-it stays in plain floats. Whatever is written with these and with +, -, *, /, //, %, &, | and comparisons serves both.
+it stays in plain floats. Whatever is written with +, -, *, /, //, %, &, | and comparisons serves both; what has a name
+of its own for each is in an `Arithmetic`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "MANY",
+    "SINGLE",
+    "Arithmetic",
     "Bools",
     "Floats",
     "Ints",
@@ -20,14 +25,9 @@ __all__ = [
     "Picked",
     "Truth",
     "Value",
-    "all_finite",
-    "larger",
     "logit",
-    "or_zero",
     "rounded",
     "sigmoid",
-    "smaller",
-    "whole",
 ]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -42,30 +42,21 @@ _DIGITS = 6
 _SCALE = 10.0**_DIGITS
 
 
-def smaller(one: Numbers, other: Numbers | float) -> Numbers:
-    """The smaller of each two; NaN stays."""
-    if isinstance(one, float):
-        return min(one, other)
-    return cast("Numbers", np.minimum(one, other))
+class Arithmetic(NamedTuple):
+    """Of one bet in plain numbers, or of n bets in arrays."""
+
+    smaller: Callable[[Value, Value], Value]  # of each two; NaN that comes first stays
+    larger: Callable[[Value, Value], Value]
+    is_finite: Callable[[Value], bool]  # whether there is neither NaN nor infinity
+    whole: Callable[[Value], Value]  # a count as an integer
 
 
-def larger(one: Numbers, other: Numbers | float) -> Numbers:
-    """The larger of each two; NaN stays."""
-    if isinstance(one, float):
-        return max(one, other)
-    return cast("Numbers", np.maximum(one, other))
+def _all_finite(values: Value) -> bool:
+    return bool(np.isfinite(values).all())
 
 
-def or_zero(value: Numbers) -> Numbers:
-    """0 where the value is NaN."""
-    if isinstance(value, float):
-        return value if value == value else 0.0  # noqa: PLR0124 - NaN differs from itself
-    return np.where(np.isnan(value), 0.0, value)
-
-
-def all_finite(value: Value) -> bool:
-    """Whether there is neither NaN nor infinity."""
-    return math.isfinite(value) if isinstance(value, float) else bool(np.isfinite(value).all())
+SINGLE = Arithmetic(*cast("Any", (min, max, math.isfinite, int)))
+MANY = Arithmetic(*cast("Any", (np.minimum, np.maximum, _all_finite, np.int64)))
 
 
 def rounded(*values: Value) -> list[Value]:
@@ -73,11 +64,6 @@ def rounded(*values: Value) -> list[Value]:
     if isinstance(values[0], float):
         return [round(cast("float", value) * _SCALE) / _SCALE for value in values]  # as NumPy rounds
     return [np.round(value, _DIGITS) + 0.0 for value in values]
-
-
-def whole(value: Value) -> Value:
-    """The value, which is a count, as an integer."""
-    return int(value) if isinstance(value, float) else cast("Floats", value.astype(np.int64))
 
 
 def sigmoid(log_odds: Floats) -> Floats:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
-from pikkit.bets.numbers import Numbers, larger
+from pikkit.bets.numbers import MANY, SINGLE, Numbers, Value
 from pikkit.bets.shown import shown
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "parse_american",
     "parse_decimal",
     "parse_fractional",
+    "returns",
 ]
 
 _LEAST_AMERICAN = 100.0  # by definition; at -100 it is the same price
@@ -95,19 +96,29 @@ def implied_probability(american: Numbers) -> Numbers:
     return 1 / american_to_decimal(american)
 
 
+def returns(probability: Numbers, american: Numbers) -> tuple[Numbers, Numbers]:
+    """What a chance to win comes to at a price.
+
+    Returns:
+        Expected profit in percent of the stake: 100 (p D - 1).
+        Share of the bankroll (fraction, >= 0) that maximises its expected logarithm: (p D - 1) / (D - 1); without an
+        edge it is 0. Kelly (1956), "A New Interpretation of Information Rate".
+    """
+    decimal = american_to_decimal(american)
+    gain = probability * decimal - 1
+    share: Value = gain / (decimal - 1)
+    kelly = (SINGLE if isinstance(share, float) else MANY).larger(share, 0.0)
+    return 100 * gain, cast("Any", kelly)
+
+
 def expected_roi_pct(probability: Numbers, american: Numbers) -> Numbers:
-    """Expected profit in percent of the stake: 100 (p D - 1)."""
-    return 100 * (probability * american_to_decimal(american) - 1)
+    """Expected profit in percent of the stake, as `returns` has it."""
+    return returns(probability, american)[0]
 
 
 def kelly_fraction(probability: Numbers, american: Numbers) -> Numbers:
-    """Share of the bankroll (fraction, >= 0) that maximises its expected logarithm: (p D - 1) / (D - 1).
-
-    Kelly (1956), "A New Interpretation of Information Rate". Without an edge the share is 0.
-    """
-    decimal = american_to_decimal(american)
-    share: Numbers = (probability * decimal - 1) / (decimal - 1)
-    return larger(share, 0.0)
+    """Kelly's share of the bankroll, as `returns` has it."""
+    return returns(probability, american)[1]
 
 
 def _even_or_number(value: float | str) -> float:

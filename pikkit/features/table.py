@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from pikkit.bets.bet import CATEGORICAL
 from pikkit.bets.numbers import Truth, Value
 from pikkit.features.facts import Facts
 from pikkit.history.groups import GROUPS
 
-__all__ = ["FEATURES", "PRIOR_BETS", "Feature"]
+__all__ = ["FEATURES", "PRIOR_BETS", "Feature", "Matrix", "matrix_of"]
+
+Matrix: TypeAlias = npt.NDArray[np.float32]
 
 PRIOR_BETS = 25.0  # bets at the price's own chance that are added to every group's record: shrinks small samples
 _DAY_S, _HOUR_S = 86_400.0, 3600
@@ -163,3 +168,9 @@ _ROWS = (
 )
 
 FEATURES: Mapping[str, Feature] = {feature.name: feature for feature in _ROWS}
+
+
+def matrix_of(facts: Facts, features: Sequence[Feature]) -> Matrix:
+    """These features, shape (n, k); of one bet, (1, k)."""
+    values = np.array([feature.compute(facts) for feature in features], dtype=np.float32)
+    return np.ascontiguousarray(values.reshape(len(values), -1).T)

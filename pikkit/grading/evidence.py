@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pikkit.bets.bet import Bet, Leg
+from pikkit.bets.bet import Leg
 from pikkit.bets.market import MarginMethod, is_one_market, side_of, sides_on_line, without_margin
 from pikkit.bets.names import group_key
 from pikkit.bets.numbers import Bools, Floats
@@ -18,7 +18,7 @@ from pikkit.bets.prediction import Prediction
 from pikkit.bets.prices import MIN_SIDES, BookPrices
 from pikkit.grading.sides import same_market
 
-__all__ = ["NO_HISTORY", "Evidence", "MarketRules", "evidence_of", "has_company"]
+__all__ = ["NO_HISTORY", "Evidence", "MarketRules", "evidence_of"]
 
 NO_HISTORY = "no betting history in this model set: past rates are neutral and confidence is at most 0.5"
 
@@ -97,17 +97,6 @@ class _Read(NamedTuple):
 
 class _LeftOut(Exception):
     """A book that can't be compared with the bet; the message says why."""
-
-
-def has_company(bets: Sequence[Bet]) -> bool:
-    """Whether a bet comes with other prices or legs, or several name their event and may be sides of one market."""
-    several = len(bets) > 1
-    for bet in bets:
-        if bet.market_prices is not None or bet.reference_prices is not None or bet.legs is not None:
-            return True
-        if several and bet.event is not None:
-            return True
-    return False
 
 
 def evidence_of(bets: Sequence[Leg], rules: MarketRules, now: float) -> Evidence:

@@ -7,14 +7,13 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from pikkit.bets.numbers import Floats, Numbers, Truth, Value, all_finite, larger, rounded, smaller, whole
-from pikkit.bets.odds import expected_roi_pct, kelly_fraction
+from pikkit.bets.numbers import Floats, Numbers, Truth, Value, rounded
+from pikkit.bets.odds import returns
 from pikkit.errors import ModelError
 from pikkit.features.facts import Facts
-from pikkit.features.rows import Matrix, matrix_of, sample_size
 from pikkit.features.spec import FeatureSpec
-from pikkit.grading.confidence import UNKNOWN_COST, confidence
-from pikkit.grading.decision import Rules, decide
+from pikkit.features.table import Matrix, matrix_of
+from pikkit.grading.decision import UNKNOWN_COST, Rules, confidence, decide
 from pikkit.grading.evidence import Evidence
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.reasons import Contributions
@@ -83,8 +82,6 @@ class Figures(NamedTuple):
 def figures(
     models: Models,
     facts: Facts,
-    odds: Value,
-    unknown: Mapping[str, Truth],
     rules: Rules,
     *,
     limited: Truth,
@@ -95,8 +92,6 @@ def figures(
     Args:
         models: the set to grade with.
         facts: what is known of the bets.
-        odds: American.
-        unknown: which of CATEGORICAL the set does not know.
         rules: thresholds.
         limited: bets that are a D at the most.
         market: what other prices say of n bets.
@@ -104,29 +99,30 @@ def figures(
     Raises:
         ModelError: the models answered with something that is not a number.
     """
-    matrix = matrix_of(facts, models.spec)
-    chances = _sound(models.win_probability(matrix), models)
+    arithmetic, odds, implied, opinion = facts.arithmetic, facts.odds, facts.implied, models.opinion
+    matrix = matrix_of(facts, models.spec.features)
+    chances = models.win_probability(matrix)
     chance: Value = chances.item() if isinstance(odds, float) else chances
-    [model] = rounded(smaller(larger(chance, 0.0), 1.0))
-    implied, opinion = facts.implied, models.opinion
-    sample = sample_size(facts)
-    trust = confidence(sample, unknown)
-    outside = opinion.is_outside(implied)
+    _check(chance, facts, models)
+    [model] = rounded(arithmetic.smaller(arithmetic.larger(chance, 0.0), 1.0))
+    trust = confidence(facts.sample_size, facts.unknown)
+    outside = (implied < opinion.lowest) | (implied > opinion.highest)
     if market is None:
-        probability = _held(model, implied, outside, opinion)
-        roi = _sound(models.roi(matrix, probability, odds), models)
-        price_roi = expected_roi_pct(probability, odds)
+        probability = _held(model, implied, outside, facts, opinion)
+        roi = models.roi(matrix, probability, odds)
+        _check(roi, facts, models)
+        price_roi, kelly = returns(probability, odds)
     else:
         known = ~np.isnan(market.fair)
         floor = np.where(known, market.fair, implied)
-        probability = _held(_with_market(models, facts, np.asarray(model), market), floor, outside, opinion)
-        price_roi = expected_roi_pct(probability, odds)
-        roi = np.where(known, price_roi, _sound(models.roi(matrix, probability, odds), models))
-        trust = _trust(np.asarray(trust), np.asarray(sample), market, opinion)
-    roi, price_roi, kelly, trust, shown, edge = rounded(
-        roi, price_roi, kelly_fraction(probability, odds), trust, implied, probability - implied
-    )
-    decision = decide(smaller(roi, price_roi), trust, kelly, rules, limited=limited | outside)
+        probability = _held(_with_market(models, facts, np.asarray(model), market), floor, outside, facts, opinion)
+        price_roi, kelly = returns(probability, odds)
+        told = models.roi(matrix, probability, odds)
+        _check(told, facts, models)
+        roi = np.where(known, price_roi, told)
+        trust = _trust(np.asarray(trust), np.asarray(facts.sample_size), market, opinion)
+    roi, price_roi, kelly, trust, shown, edge = rounded(roi, price_roi, kelly, trust, implied, probability - implied)
+    decision = decide(arithmetic.smaller(roi, price_roi), trust, kelly, rules, limited=limited | outside)
     found = Figures(
         probability,
         roi,
@@ -139,20 +135,20 @@ def figures(
         price_roi,
         decision.grade,
         decision.profitable,
-        whole(sample),
+        arithmetic.whole(facts.sample_size),
         outside,
     )
     return found, matrix
 
 
-def _held(probability: Value, floor: Value, outside: Truth, opinion: Opinion) -> Value:
+def _held(probability: Value, floor: Value, outside: Truth, facts: Facts, opinion: Opinion) -> Value:
     """A set of ours claims no edge where its data had none: there the chance is at most the market's.
 
     The bound is rounded down, so that rounding makes no edge either.
     """
     if not opinion.trained_here:
         return probability
-    bound = smaller(probability, floor // _STEP * _STEP)
+    bound = facts.arithmetic.smaller(probability, floor // _STEP * _STEP)
     if not opinion.knows_edges:
         return bound
     return probability - (probability - bound) * outside
@@ -178,7 +174,7 @@ def _with_other_sides(models: Models, facts: Facts, probability: Floats, market:
         return probability
     index = np.array([i for i, _, _ in asked])
     others = facts.at_other_prices(index, np.array([odds for _, odds, _ in asked]))
-    model = np.clip(models.win_probability(matrix_of(others, models.spec)), 0.0, 1.0)
+    model = np.clip(models.win_probability(matrix_of(others, models.spec.features)), 0.0, 1.0)
     fair = np.array([chance for _, _, chance in asked])
     chances = models.opinion.combined(model, np.asarray(others.implied), fair, reference=np.zeros(len(fair), np.bool_))
     total = probability + np.bincount(index, chances, minlength=len(probability))
@@ -197,8 +193,7 @@ def _trust(trust: Floats, sample: Floats, market: Evidence, opinion: Opinion) ->
 _ALL_KNOWN: Mapping[str, Truth] = dict.fromkeys(UNKNOWN_COST, False)
 
 
-def _sound(answers: Numbers, models: Models) -> Numbers:
-    """What a model answered, unless it is no number."""
-    if not all_finite(answers):
+def _check(answers: Value, facts: Facts, models: Models) -> None:
+    """Refuse what a model answered, if it is no number."""
+    if not facts.arithmetic.is_finite(answers):
         raise ModelError(f"model set {models.version} predicts values that are no numbers: import a sound set")
-    return answers

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pikkit.bets.numbers import Bools, Floats, Truth, Value, logit, sigmoid
+from pikkit.bets.numbers import Bools, Floats, logit, sigmoid
 from pikkit.errors import ModelError
 
 __all__ = ["Opinion"]
@@ -70,10 +70,6 @@ class Opinion:
         """`market` and `price_range` as `from_metadata` reads them."""
         fitted = {name: getattr(self, name) for name in _FITTED}
         return {"market": fitted, "price_range": [self.lowest, self.highest]}
-
-    def is_outside(self, implied: Value) -> Truth:
-        """Whether the price is one of which the set has seen too few."""
-        return (implied < self.lowest) | (implied > self.highest)
 
     def combined(self, model: Floats, implied: Floats, fair: Floats, *, reference: Bools) -> Floats:
         """Chance to win (fraction) of n bets with a fair probability.

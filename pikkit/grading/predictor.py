@@ -10,22 +10,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pikkit.bets.bet import Bet, Leg
-from pikkit.bets.columns import BetNumbers
 from pikkit.bets.numbers import Truth
 from pikkit.bets.prediction import GRADES, Prediction
-from pikkit.features.categories import Categories
-from pikkit.features.facts import Facts
-from pikkit.features.rows import FeatureRows, Matrix, matrix_of, sample_size
-from pikkit.grading.decision import Rules
-from pikkit.grading.evidence import NO_HISTORY, Evidence, MarketRules, evidence_of, has_company
-from pikkit.grading.figures import Models, figures
+from pikkit.features.facts import Categories
+from pikkit.features.rows import FeatureRows
+from pikkit.features.table import Matrix
+from pikkit.grading.decision import Rules, remarks
+from pikkit.grading.evidence import NO_HISTORY, Evidence, MarketRules, evidence_of
+from pikkit.grading.figures import Figures, Models, figures
 from pikkit.grading.parlays import has_legs, judge_legs, why_limited
 from pikkit.grading.reasons import reasons
-from pikkit.grading.remarks import remarks
 
 __all__ = ["Models", "Predictor"]
 
 _ONE_BY_ONE = 4  # bets up to which plain numbers beat columns
+_REMARKED = [Figures._fields.index(name) for name in ("expected_roi", "price_roi", "outside")]
 
 
 class Predictor:
@@ -47,9 +46,7 @@ class Predictor:
 
     def rows(self, models: Models, bets: Sequence[Bet], now: float) -> FeatureRows:
         """The feature rows of the bets, as the models see them."""
-        facts, unknown = self._facts(models, bets, now)
-        flags = {name: np.asarray(flag) for name, flag in unknown.items()}
-        return FeatureRows(matrix_of(facts, models.spec), flags, np.asarray(sample_size(facts)))
+        return FeatureRows.of(self._categories(models).many(bets, now), models.spec.features)
 
     def predict(self, models: Models, bets: Sequence[Bet], now: float, *, explain: bool = False) -> list[Prediction]:
         """Grade bets, in their order.
@@ -65,7 +62,7 @@ class Predictor:
         """
         if not bets:
             return []
-        company = has_company(bets)
+        company = _have_company(bets)
         if len(bets) <= _ONE_BY_ONE and not company:
             answers = _joined([self._answer_to_one(models, bet, now) for bet in bets])
         else:
@@ -103,7 +100,8 @@ class Predictor:
                 prediction["client_ref"] = bet.client_ref
         if answers.market is not None:
             answers.market.write(predictions)
-        for i, remark in remarks(bets, answers.columns, answers.unknown, answers.limited):
+        about = (answers.columns[place] for place in _REMARKED)
+        for i, remark in remarks(bets, answers.unknown, answers.limited, *about):
             predictions[i]["warnings"].append(remark)
         if explain:
             told = reasons(models.contributions(answers.matrix), answers.matrix, models.spec.features)
@@ -115,18 +113,14 @@ class Predictor:
     def _categories(self, models: Models) -> Categories:
         known = self._known
         if known is None or known[0] is not models:
-            known = self._known = (models, Categories(models.spec, models.history))
+            categories = Categories(models.spec.encoders, models.history, neutral_count=self._neutral_count)
+            known = self._known = (models, categories)
         return known[1]
-
-    def _facts(self, models: Models, bets: Sequence[Leg], now: float) -> tuple[Facts, Mapping[str, Truth]]:
-        """Of n bets; and which of their categories are unknown."""
-        codes, unknown, past = self._categories(models).many(bets)
-        return Facts.of(BetNumbers.of(bets, now), codes, past, neutral_count=self._neutral_count), unknown
 
     def _answers_to_many(
         self, models: Models, bets: Sequence[Leg], now: float, *, company: bool, parlays: Mapping[int, Bet]
     ) -> _Answers:
-        facts, unknown = self._facts(models, bets, now)
+        facts = self._categories(models).many(bets, now)
         market = evidence_of(bets, self._market_rules, now) if company else None
         limited: dict[int, str] = {}
         for i, bet in parlays.items():
@@ -134,11 +128,10 @@ class Predictor:
             if reason is not None:
                 limited[i] = reason
         flags: Truth = np.isin(np.arange(len(bets)), list(limited)) if limited else np.zeros(len(bets), dtype=np.bool_)
-        odds = np.array([bet.odds for bet in bets])
-        found, matrix = figures(models, facts, odds, unknown, self._rules, limited=flags, market=market)
+        found, matrix = figures(models, facts, self._rules, limited=flags, market=market)
         return _Answers(
             columns=[np.asarray(column).tolist() for column in found],
-            unknown=[(i, name) for name, flags in unknown.items() for i in np.flatnonzero(flags).tolist()],
+            unknown=[(i, name) for name, flags in facts.unknown.items() for i in np.flatnonzero(flags).tolist()],
             limited=limited,
             matrix=matrix,
             market=market,
@@ -153,16 +146,26 @@ class Predictor:
         return () if answers.market is None else judge_legs(i, answers.columns, answers.market, market)
 
     def _answer_to_one(self, models: Models, bet: Bet, now: float) -> _Answers:
-        codes, unknown, past = self._categories(models).one(bet)
-        facts = Facts.of(BetNumbers.of_one(bet, now), codes, past, neutral_count=self._neutral_count)
+        facts = self._categories(models).one(bet, now)
         limited = why_limited(bet) if has_legs(bet.bet_type, bet.market, bet.sport) else None
-        found, matrix = figures(models, facts, bet.odds, unknown, self._rules, limited=limited is not None)
+        found, matrix = figures(models, facts, self._rules, limited=limited is not None)
         return _Answers(
             columns=[[figure] for figure in found],
-            unknown=[(0, name) for name, flag in unknown.items() if flag],
+            unknown=[(0, name) for name, flag in facts.unknown.items() if flag],
             limited={} if limited is None else {0: limited},
             matrix=matrix,
         )
+
+
+def _have_company(bets: Sequence[Bet]) -> bool:
+    """Whether a bet comes with other prices or legs, or several name their event and may be sides of one market."""
+    several = len(bets) > 1
+    for bet in bets:
+        if bet.market_prices is not None or bet.reference_prices is not None or bet.legs is not None:
+            return True
+        if several and bet.event is not None:
+            return True
+    return False
 
 
 class _Answers(NamedTuple):

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pikkit.bets.numbers import Floats, sigmoid
-from pikkit.features.rows import Matrix
-from pikkit.features.table import Feature
+from pikkit.features.table import Feature, Matrix
 
 __all__ = ["Contributions", "reasons"]
 

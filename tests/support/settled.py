@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pikkit.bets.bet import CATEGORICAL, Bet
-from pikkit.bets.columns import BetColumns, BetNumbers
+from pikkit.bets.columns import BetColumns
 from pikkit.history.history import SettledBets
 
 
@@ -53,9 +53,13 @@ def settled(rows: list[dict[str, Any]]) -> SettledBets:
 
 def columns_of(bets: Sequence[Bet], now: float) -> BetColumns:
     """The columns of bets, as the predictor reads them."""
-    numbers = BetNumbers.of(bets, now)
-    columns: dict[str, Any] = {column: [getattr(bet, column) for bet in bets] for column in CATEGORICAL}
-    return BetColumns(**columns, **{**numbers._asdict(), "is_live": np.asarray(numbers.is_live) == 1})
+    return BetColumns(
+        **{column: [getattr(bet, column) for bet in bets] for column in CATEGORICAL},
+        odds=np.array([bet.odds for bet in bets], dtype=np.float64),
+        is_live=np.array([bet.is_live for bet in bets], dtype=np.bool_),
+        clv_percentage=np.array([np.nan if bet.clv_percentage is None else bet.clv_percentage for bet in bets]),
+        placed_at=np.array([bet.placed_at.timestamp() if bet.placed_at else now for bet in bets]),
+    )
 
 
 def rows_of(bets: SettledBets, index: Any) -> SettledBets:

@@ -2,7 +2,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from pikkit.bets.columns import BetNumbers
 from tests.support.samples import a_bet
 from tests.support.settled import columns_of
 
@@ -11,13 +10,11 @@ BETS = [a_bet(placed_at=MOMENT, clv_percentage=2.5), a_bet(sport="Tennis", is_li
 
 
 def test_numbers_of_bets_are_those_of_each_in_their_order() -> None:
-    numbers = BetNumbers.of(BETS, now=5.0)
+    numbers = columns_of(BETS, now=5.0).numbers
     assert np.asarray(numbers.placed_at).tolist() == [MOMENT.timestamp(), 5.0]
     assert np.asarray(numbers.is_live).tolist() == [False, True]
-    np.testing.assert_array_equal(numbers.clv_percentage, [2.5, np.nan])
-    for i, bet in enumerate(BETS):
-        one = BetNumbers.of_one(bet, now=5.0)
-        np.testing.assert_array_equal(list(one), [np.asarray(column)[i] for column in numbers])
+    assert np.asarray(numbers.clv).tolist() == [2.5, 0.0]
+    assert np.asarray(numbers.has_clv).tolist() == [True, False]
 
 
 def test_some_of_the_columns_are_the_bets_at_these_positions() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pikkit.bets.bet import CATEGORICAL
 from pikkit.bets.numbers import Value
-from pikkit.grading.confidence import UNKNOWN_COST, confidence
+from pikkit.grading.decision import UNKNOWN_COST, confidence
 
 SAMPLES = st.integers(0, 10**6).map(float)
 SOME = st.sets(st.sampled_from(CATEGORICAL))

@@ -44,8 +44,3 @@ def test_metadata_gives_the_opinion_back() -> None:
 def test_metadata_that_can_not_be_read_is_refused(metadata: dict[str, object]) -> None:
     with pytest.raises(ModelError, match="price_range"):
         Opinion.from_metadata(metadata)
-
-
-@pytest.mark.parametrize(("implied", "outside"), [(0.19, True), (0.2, False), (0.8, False), (0.81, True)])
-def test_a_price_outside_of_what_was_seen_is_outside(implied: float, outside: bool) -> None:
-    assert Opinion(lowest=0.2, highest=0.8).is_outside(implied) == outside

@@ -10,16 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pikkit.bets.bet import Bet
-from pikkit.bets.columns import BetNumbers
 from pikkit.bets.numbers import Numbers
 from pikkit.bets.odds import expected_roi_pct
 from pikkit.bets.reading import read_bet
 from pikkit.errors import ModelError
-from pikkit.features.categories import Categories
-from pikkit.features.facts import Facts
-from pikkit.features.rows import build_rows, matrix_of, sample_size
+from pikkit.features.facts import Categories
+from pikkit.features.rows import build_rows
 from pikkit.features.spec import FeatureSpec
-from pikkit.features.table import FEATURES
+from pikkit.features.table import FEATURES, matrix_of
 from pikkit.grading.decision import Rules
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.predictor import Predictor
@@ -105,12 +103,11 @@ def test_a_bet_has_the_feature_row_alone_that_it_has_in_training(
 ) -> None:
     columns = columns_of([bet], NOW)
     many = build_rows(columns, history.lookup(columns), spec, neutral_count=neutral)
-    codes, unknown, past = Categories(spec, history).one(bet)
-    facts = Facts.of(BetNumbers.of_one(bet, NOW), codes, past, neutral_count=neutral)
-    assert matrix_of(facts, spec).tobytes() == many.matrix.tobytes()
-    assert matrix_of(facts, spec).dtype == many.matrix.dtype
-    assert list(unknown.values()) == many.unknown_columns[0].tolist()
-    assert [sample_size(facts)] == many.sample_size.tolist()
+    facts = Categories(spec.encoders, history, neutral_count=neutral).one(bet, NOW)
+    assert matrix_of(facts, spec.features).tobytes() == many.matrix.tobytes()
+    assert matrix_of(facts, spec.features).dtype == many.matrix.dtype
+    assert list(facts.unknown.values()) == many.unknown_columns[0].tolist()
+    assert [facts.sample_size] == many.sample_size.tolist()
 
 
 @given(bet=bets, other=bets, history=histories, roi=st.sampled_from(["price", "own"]))
@@ -190,6 +187,23 @@ def test_chance_and_return_of_names_that_the_set_knows_are_what_they_always_were
     read = read_bet({"institution_name": "DraftKings", **bet})
     found = Predictor().predict(Models(HISTORY, FULL, roi="own"), [read] * count, NOW)[-1]
     assert (found["win_probability"], found["expected_roi"]) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("odds", "outside"), [(426, True), (400, False), (-400, False), (-426, True)])
+@pytest.mark.parametrize("count", [1, 9])
+def test_a_price_of_which_too_few_were_seen_is_a_d_at_the_most(odds: int, outside: bool, count: int) -> None:
+    class Narrow(Models):
+        opinion = Opinion(lowest=0.2, highest=0.8)
+
+        def win_probability(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+            return np.full(len(matrix), 0.99)
+
+    bet = read_bet(
+        {"sport": "Tennis", "league": "ATP", "market": "Spread", "institution_name": "DraftKings", "odds": odds}
+    )
+    found = Predictor().predict(Narrow(HISTORY, FULL, roi="price"), [bet] * count, NOW)[-1]
+    assert any("too few bets at such prices" in words for words in found["warnings"]) == outside
+    assert (found["bet_grade"] in "ABC") != outside
 
 
 @pytest.mark.parametrize("count", [1, 9])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pikkit.bets.bet import CATEGORICAL, Bet
-from pikkit.features.categories import Categories
+from pikkit.features.facts import Categories
 from pikkit.features.rows import build_rows
 from pikkit.features.spec import FeatureSpec
 from pikkit.features.table import FEATURES
@@ -25,7 +25,8 @@ def bet(league: int) -> Bet:
 
 
 def check(categories: Categories, bets: list[Bet]) -> None:
-    codes, unknown, past = categories.many(bets)
+    facts = categories.many(bets, NOW)
+    codes, unknown, past = facts.codes, facts.unknown, facts.past
     columns = columns_of(bets, NOW)
     expected = HISTORY.lookup(columns).past()
     rows = build_rows(columns, HISTORY.lookup(columns), SPEC)
@@ -37,7 +38,7 @@ def check(categories: Categories, bets: list[Bet]) -> None:
     np.testing.assert_array_equal(past.recent_count, expected.recent_count)
     np.testing.assert_array_equal(past.recent_wins, expected.recent_wins)
     assert (past.first_bet_at, past.empty) == (expected.first_bet_at, expected.empty)
-    one = categories.one(bets[0])
+    one = categories.one(bets[0], NOW)
     assert [one.codes[name] for name in CATEGORICAL] == pytest.approx(
         [np.asarray(codes[name])[0] for name in CATEGORICAL], nan_ok=True
     )
@@ -46,29 +47,29 @@ def check(categories: Categories, bets: list[Bet]) -> None:
 
 
 def test_names_looked_up_once_and_again_are_what_they_are_alone() -> None:
-    categories = Categories(SPEC, HISTORY)
+    categories = Categories(SPEC.encoders, HISTORY)
     for _ in range(2):
         check(categories, [bet(i % 9) for i in range(30)])
 
 
 @pytest.mark.parametrize("size", [1, 100, 3000])
 def test_more_categories_than_are_remembered_are_still_right(size: int) -> None:
-    categories = Categories(SPEC, HISTORY)
+    categories = Categories(SPEC.encoders, HISTORY)
     for start in range(0, 12_000, 3000):
         for first in range(start, start + 3000, size):
             if size > 1 or first % 50 == 0:
-                categories.many([bet(i) for i in range(first, first + size)])
+                categories.many([bet(i) for i in range(first, first + size)], NOW)
         check(categories, [bet(i) for i in range(start, start + 40)] + [bet(3)])
 
 
 def test_more_new_categories_at_once_than_fit_into_the_table_are_right_too() -> None:
-    categories = Categories(SPEC, HISTORY)
+    categories = Categories(SPEC.encoders, HISTORY)
     check(categories, [bet(i) for i in range(9000)])
     check(categories, [bet(i) for i in range(5)])
 
 
 def test_threads_share_one_table() -> None:
-    categories = Categories(SPEC, HISTORY)
+    categories = Categories(SPEC.encoders, HISTORY)
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(check, categories, [bet((i * 31 + j) % 500) for j in range(200)]) for i in range(20)]:
             done.result()
