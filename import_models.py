@@ -20,11 +20,11 @@ from pikkit.errors import ModelError
 from pikkit.exports.command_line import DateFormat, Map, OddsFormat, Rejected, asked_for
 from pikkit.exports.layout import Asked
 from pikkit.exports.settled import read_settled
-from pikkit.history.history import History, SettledBets
+from pikkit.history.history import History
 from pikkit.models.activation import active, home
-from pikkit.models.importing import checked, golden_bets, import_models
+from pikkit.models.importing import Past, checked, golden_bets, import_models
 from pikkit.models.model_set import ModelSet
-from pikkit.models.remarks import Given, given
+from pikkit.models.remarks import Given, given, market_in_words
 from pikkit.models.store import find, newest
 from pikkit.models.user_files import HISTORY_FILE, last_change
 from pikkit.settings import Settings
@@ -78,11 +78,11 @@ def main(
             console.print(served)
             return
         asked = asked_for(mapped, odds_format, date_format)
-        made, settled = _past(history, bets, asked, rejected, console)
+        past = _past(history, bets, asked, rejected, console)
         # A set that nobody asked for by name is not activated: MODEL_DIR's files count as they are.
         beside = model_dir if activate and not if_changed and not check else None
-        with _imported(source or model_dir, made, tag, beside, check=check) as (stored, models):
-            gives = given(models, predictor_of(settings), settled, time.time())
+        with _imported(source or model_dir, past, tag, beside, check=check) as (stored, models):
+            gives = given(models, predictor_of(settings), past.settled if past else None, time.time())
             if as_json:
                 print(json.dumps(_told(stored, models, gives)))  # noqa: T201 - the answer to a program
                 return
@@ -99,28 +99,28 @@ def main(
 
 @contextmanager
 def _imported(
-    source: Path, history: History | None, tag: str | None, beside: Path | None, *, check: bool
+    source: Path, past: Past | None, tag: str | None, beside: Path | None, *, check: bool
 ) -> Iterator[tuple[str | None, ModelSet]]:
     """The set and its tag in the store; none where it is only checked."""
     if check:
-        with checked(source, history=history) as models:
+        with checked(source, past=past) as models:
             yield None, models
     else:
-        stored, models = import_models(source, history=history, tag=tag, activate_beside=beside)
+        stored, models = import_models(source, past=past, tag=tag, activate_beside=beside)
         yield stored.tag, models
 
 
 def _past(
     history: Path | None, bets: Path | None, asked: Asked, rejected: Path | None, console: Console
-) -> tuple[History | None, SettledBets | None]:
+) -> Past | None:
     if history:
-        return _read_history(history), None
+        return Past(_read_history(history))
     if not bets:
-        return None, None
+        return None
     settled, report = read_settled(bets, asked, rejected=rejected)
     for line in report.lines():
         console.print(line)
-    return History.from_bets(settled), settled
+    return Past(History.from_bets(settled), settled)
 
 
 def _served_already(model_dir: Path) -> str | None:
@@ -166,6 +166,7 @@ def _table(title: str, models: ModelSet, gives: Given) -> Table:
         table.add_row(row, f"{engine['model']}{rounds}, served by {engine['type']}")
     table.add_row("features", str(len(models.spec.names)))
     table.add_row("history", f"{models.history.size:,} settled bets" if models.history.size else "no betting history")
+    table.add_row("beside a market", market_in_words(models))
     table.add_row("grades", f"{gives.in_words()} (of {gives.bets:,} {gives.kind} bets)")
     table.add_row("sha256", models.sha256[:16])
     table.add_row("store", f"{home()} (BENTOML_HOME)")

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
-from pikkit.bets.numbers import sigmoid
-from training.measures import log_losses
+from pikkit.bets.numbers import log_losses, logit, sigmoid
+from pikkit.grading.price_prior import FOLDS, Prior, fit_prior
 
 __all__ = ["Choice", "Fitted", "Prior", "calibrate", "choose", "fit", "fit_prior", "logit"]
 
@@ -25,31 +25,12 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float32]
 
-FOLDS = 4
 ROUNDS = (5, 10, 20, 40, 80, 160)
 _GRID: Sequence[dict[str, Any]] = tuple(
     {"max_depth": depth, "min_child_weight": weight, "reg_lambda": ridge}
     for depth, weight, ridge in ((1, 40, 50), (2, 40, 50), (2, 40, 10), (3, 20, 10))
 )
 _ETA = 0.08
-_NEWTON_STEPS = 50
-# The price is believed as if this much information (about 16,000 even-money bets) had shown that it is right. Of 300,
-# 1000, 4000 and the bare price, on five later parts of the training bets: the firmest within one standard error of the
-# best.
-_BELIEF = 4000.0
-
-
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """margin = intercept + slope * logit(implied); `information`: 2 x 2 Fisher information behind the two."""
-
-    intercept: float
-    slope: float
-    information: Floats
-
-    def margin(self, implied: Floats) -> Floats:
-        """Log-odds by the price alone."""
-        return self.intercept + self.slope * logit(implied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,36 +60,6 @@ class Fitted:
     def predict(self, matrix: Matrix, implied: Floats) -> Floats:
         """Probability to win (fraction)."""
         return sigmoid(self.prior.margin(implied) + self.trees(matrix))
-
-
-def logit(p: Floats) -> Floats:
-    """Log-odds of a probability (fraction)."""
-    return np.asarray(np.log(p) - np.log1p(-p))
-
-
-def fit_prior(implied: Floats, won: Bools, *, offset: Floats | None = None, known: Prior | None = None) -> Prior:
-    """Logistic regression of the result on the price's log-odds (Newton's method), held to the price itself.
-
-    Args:
-        implied: implied probabilities (fractions).
-        won: results.
-        offset: log-odds that are added to each margin and stay as they are.
-        known: what earlier data say; it counts with its information.
-    """
-    design = np.column_stack([np.ones(len(implied)), logit(implied)])
-    start = np.array([known.intercept, known.slope]) if known else np.array([0.0, 1.0])
-    weight = known.information if known else np.eye(2) * _BELIEF
-    theta = start.copy()
-    fixed = np.zeros(len(implied)) if offset is None else offset
-    information = weight
-    for _ in range(_NEWTON_STEPS):
-        p = sigmoid(design @ theta + fixed)
-        information = (design * (p * (1 - p))[:, None]).T @ design + weight
-        step = np.linalg.solve(information, design.T @ (won - p) - weight @ (theta - start))
-        theta += step
-        if np.abs(step).max() < 1e-10:  # noqa: PLR2004 - far below what matters
-            break
-    return Prior(float(theta[0]), float(theta[1]), information)
 
 
 def choose(

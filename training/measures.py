@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pikkit.bets.numbers import log_losses
+
 __all__ = [
     "Interval",
     "Scores",
@@ -24,7 +26,6 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-_FLOOR = 1e-9
 _BINS = 10
 _RESAMPLES = 1000
 
@@ -47,12 +48,6 @@ class Scores:
     brier: float
     ece: float
     auc: float
-
-
-def log_losses(p: Floats, won: Bools) -> Floats:
-    """Log loss (nats) of each prediction."""
-    p = np.clip(p, _FLOOR, 1 - _FLOOR)
-    return -np.where(won, np.log(p), np.log1p(-p))
 
 
 def brier(p: Floats, won: Bools) -> float:

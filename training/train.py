@@ -18,12 +18,13 @@ from pikkit.errors import ModelError
 from pikkit.features.rows import FeatureRows, build_rows
 from pikkit.features.spec import FeatureSpec
 from pikkit.grading.decision import Rules, confidence, decide
+from pikkit.grading.opinion_fit import fit_opinion, price_range
+from pikkit.grading.price_prior import FOLDS
 from pikkit.history.history import GROUPS, History, HistoryColumns, SettledBets, as_of
 from pikkit.telemetry.drift import Baseline
-from training.fit import FOLDS, calibrate, choose, fit
+from training.fit import calibrate, choose, fit
 from training.imports import imports_of
 from training.leaks import leaking_features
-from training.opinion import fit_opinion, price_range
 
 __all__ = ["MODEL_FEATURES", "STEPS", "Split", "Trained", "split_by_time", "train"]
 

@@ -25,6 +25,7 @@ __all__ = [
     "Picked",
     "Truth",
     "Value",
+    "log_losses",
     "logit",
     "rounded",
     "sigmoid",
@@ -39,6 +40,7 @@ Truth: TypeAlias = bool | Bools
 Numbers = TypeVar("Numbers", float, Floats, Value)
 
 _DIGITS = 6
+_LEAST_CHANCE = 1e-9
 _SCALE = 10.0**_DIGITS
 
 
@@ -74,3 +76,9 @@ def sigmoid(log_odds: Floats) -> Floats:
 def logit(p: Floats) -> Floats:
     """Log-odds of a probability (fraction)."""
     return np.asarray(np.log(p) - np.log1p(-p))
+
+
+def log_losses(p: Floats, won: Bools) -> Floats:
+    """Log loss (nats) of each prediction."""
+    held = np.clip(p, _LEAST_CHANCE, 1 - _LEAST_CHANCE)
+    return np.asarray(-np.where(won, np.log(held), np.log1p(-held)))

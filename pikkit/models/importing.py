@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pikkit.bets.reading import read_bet
+from pikkit.grading.opinion_fit import opinion_of
 from pikkit.grading.predictor import Predictor
-from pikkit.history.history import History
+from pikkit.history.history import History, SettledBets
 from pikkit.models import store
 from pikkit.models.activation import Activation
 from pikkit.models.conversion import convert
-from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.model_set import ModelSet, amend, load_set
 from pikkit.models.store import Stored
-from pikkit.models.user_files import digests, take_copy, with_history
+from pikkit.models.user_files import UserFiles, digests, take_copy, with_history
 
-__all__ = ["checked", "golden_bets", "import_models"]
+__all__ = ["Past", "checked", "golden_bets", "import_models"]
 
 _ANSWERS = ("win_probability", "expected_roi", "implied_probability", "sample_size")
 _MOMENT = "2026-01-26T12:00:00Z"  # features may know the clock
@@ -32,14 +39,31 @@ _PLACES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Past results that a set is to carry, and the bets that they were made of, where these are at hand."""
+
+    history: History
+    settled: SettledBets | None = None
+
+    def put_into(self, copy: UserFiles) -> UserFiles:
+        """The copy with this history instead of its own."""
+        if self.settled is None:
+            return with_history(copy, self.history.to_json())
+        digest = hashlib.sha256()
+        for column in (self.settled.bets.placed_at, self.settled.bets.odds, self.settled.won):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return with_history(copy, self.history.to_json(), digest.hexdigest())
+
+
 def import_models(
-    source: Path, *, history: History | None = None, tag: str | None = None, activate_beside: Path | None = None
+    source: Path, *, past: Past | None = None, tag: str | None = None, activate_beside: Path | None = None
 ) -> tuple[Stored, ModelSet]:
     """Check, convert and store the set in `source`.
 
     Args:
         source: folder with the users' files.
-        history: replaces the history_latest.json of the folder.
+        past: replaces the history_latest.json of the folder.
         tag: NAME:VERSION instead of pikkit_bet_models:<timestamp>.
         activate_beside: make it the active one, which outranks the files in this folder (MODEL_DIR) as they are now.
 
@@ -51,13 +75,11 @@ def import_models(
         (work / "copy").mkdir()
         at = time.time()
         beside = {str(activate_beside.resolve()): digests(activate_beside)} if activate_beside else {}
-        copy = taken = take_copy(source, work / "copy")
-        if history is not None:
-            copy = with_history(copy, history.to_json())
+        taken = take_copy(source, work / "copy")
+        copy = past.put_into(taken) if past else taken
         stored = store.find(copy.sha256, tag)
         if stored is None:
-            convert(copy, work / "set")
-            stored = store.save(work / "set", load_set(work / "set"), tag)
+            stored = store.save(work / "set", _converted(copy, work / "set", past), tag)
         if activate_beside:
             files = beside | {str(source.resolve()): taken.files}
             Activation(stored.tag, copy.sha256, at, str(source.resolve()), files).write()
@@ -65,7 +87,7 @@ def import_models(
 
 
 @contextmanager
-def checked(source: Path, *, history: History | None = None) -> Iterator[ModelSet]:
+def checked(source: Path, *, past: Past | None = None) -> Iterator[ModelSet]:
     """The set in `source`, checked and converted as for the store, for as long as it is looked at.
 
     Raises:
@@ -74,11 +96,32 @@ def checked(source: Path, *, history: History | None = None) -> Iterator[ModelSe
     with tempfile.TemporaryDirectory(prefix="pikkit-check-") as name:
         work = Path(name)
         (work / "copy").mkdir()
-        copy = take_copy(source, work / "copy")
-        if history is not None:
-            copy = with_history(copy, history.to_json())
-        convert(copy, work / "set")
-        yield load_set(work / "set")
+        taken = take_copy(source, work / "copy")
+        yield _converted(past.put_into(taken) if past else taken, work / "set", past)
+
+
+def _converted(copy: UserFiles, into: Path, past: Past | None) -> ModelSet:
+    """The set, with what past bets show of its opinion, where it does not tell that itself."""
+    convert(copy, into)
+    models = load_set(into)
+    if past is None or past.settled is None or not len(past.settled):
+        return models
+    opinion, unseen = opinion_of(models, past.settled, _learnt_until(models.metadata))
+    shown = opinion.to_metadata()
+    if "market" not in models.metadata:
+        shown["unseen_bets"] = unseen
+    amend(into, {name: value for name, value in shown.items() if name not in models.metadata})
+    return load_set(into)
+
+
+def _learnt_until(metadata: Mapping[str, Any]) -> float:
+    """Until when a set may have learnt (seconds since the epoch): as it says, else its own time; unknown: for ever."""
+    told = metadata.get("trained_until")
+    try:
+        moment = datetime.fromisoformat(told or str(metadata["timestamp"]))
+    except (TypeError, ValueError):
+        return math.inf
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def golden_bets(models: ModelSet) -> list[dict[str, Mapping[str, Any]]]:

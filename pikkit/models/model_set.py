@@ -20,13 +20,14 @@ from pikkit.grading.reasons import Contributions
 from pikkit.history.history import History
 from pikkit.models.engines import Engine, OnnxTrees, SklearnModel, XgboostTrees, load_booster
 
-__all__ = ["MANIFEST", "ModelSet", "check_files", "file_sha256", "is_sound", "load_engine", "load_set"]
+__all__ = ["MANIFEST", "ModelSet", "amend", "check_files", "file_sha256", "is_sound", "load_engine", "load_set"]
 
 Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+_METADATA = "metadata.json"
 _TINY = 1e-9
 
 
@@ -175,7 +176,7 @@ def load_set(folder: Path, *, tag: str | None = None, source: str = "") -> Model
     """
     manifest = check_files(folder)
     try:
-        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        metadata = json.loads((folder / _METADATA).read_text(encoding="utf-8"))
         history = History.from_json(json.loads((folder / "history.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise ModelError(f"{folder} holds no whole model set ({cause}): import the models again") from cause
@@ -188,6 +189,15 @@ def load_set(folder: Path, *, tag: str | None = None, source: str = "") -> Model
         roi=None if _derives_roi(metadata) else load_engine(folder, "roi", manifest["engines"]["roi"]),
         source=source,
     )
+
+
+def amend(folder: Path, more: Mapping[str, Any]) -> None:
+    """Add to the metadata of the converted set in `folder`, which nobody serves yet."""
+    path, manifest_path = folder / _METADATA, folder / MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **more}), encoding="utf-8")
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    manifest["files"][_METADATA] = file_sha256(path)
+    manifest_path.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
 def _derives_roi(metadata: Mapping[str, Any]) -> bool:

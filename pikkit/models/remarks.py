@@ -13,11 +13,12 @@ from pikkit.bets.numbers import Floats
 from pikkit.bets.prediction import GRADES
 from pikkit.bets.reading import read_bet
 from pikkit.errors import InvalidBet
+from pikkit.grading.opinion_fit import ENOUGH_UNSEEN
 from pikkit.grading.predictor import Predictor
 from pikkit.history.history import SettledBets
 from pikkit.models.model_set import ModelSet
 
-__all__ = ["Given", "given"]
+__all__ = ["Given", "given", "market_in_words"]
 
 _MOST = 4000
 _NEAR = 0.25  # percent: what differs by less is one answer
@@ -62,6 +63,15 @@ def given(models: ModelSet, predictor: Predictor, settled: SettledBets | None, n
     return Given(len(bets), "past" if has_past else "made-up", grades, tuple(_remarks(models, grades, win, roi)))
 
 
+def market_in_words(models: ModelSet) -> str:
+    """What the win model counts beside other prices."""
+    opinion = models.opinion
+    if opinion.weight_market is None or opinion.weight_reference is None:
+        return "nobody has looked: references are believed, and beside the own market alone the model"
+    weights = f"own market {opinion.weight_market:.2f}, references {opinion.weight_reference:.2f}"
+    return f"weight of the model: {weights}; enough bets at prices of {opinion.lowest:.3f} to {opinion.highest:.3f}"
+
+
 def _remarks(models: ModelSet, grades: Mapping[str, float], win: Floats, roi: Floats) -> Iterator[str]:
     engine = models.manifest["engines"]["roi"]
     rounds = f"{engine['rounds']} of {engine['rounds_pickled']} rounds: " if "rounds" in engine else ""
@@ -85,6 +95,14 @@ def _remarks(models: ModelSet, grades: Mapping[str, float], win: Floats, roi: Fl
         yield "every bet is graded F: nobody will see another grade of this set"
     elif not any(grades[letter] for letter in "ABC"):
         yield "no bet is graded A, B or C"
+    unseen = models.metadata.get("unseen_bets")
+    if unseen is not None and unseen < ENOUGH_UNSEEN:
+        yield (
+            f"the win model counts nothing beside other prices: it may have learnt from all but {unseen:,} of the past "
+            f"bets, which are no later than the set, and it takes {ENOUGH_UNSEEN} later ones to judge it"
+        )
+    if "price_range" not in models.metadata:
+        yield "at which prices the set has seen enough bets is not known: it is trusted at all (--bets FILE tells it)"
     if not models.history.size:
         yield "no betting history: confidence is at most 0.5, so nothing is graded A or B (--bets FILE makes one)"
 

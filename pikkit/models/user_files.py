@@ -36,6 +36,7 @@ ROI_FILE = "roi_prediction_model_latest.pkl"
 METADATA_FILE = "model_metadata_latest.json"
 HISTORY_FILE = "history_latest.json"
 REQUIRED = (WIN_FILE, ROI_FILE, METADATA_FILE)
+_SETTLED = "settled bets"  # no file of the copy, but part of what the set is made of
 
 _CHUNK = 1024 * 1024
 _MAX_BYTES = 256 * 1024 * 1024
@@ -158,11 +159,19 @@ def take_copy(folder: Path, into: Path) -> UserFiles:
     return UserFiles(into, files, _combined(files))
 
 
-def with_history(copy: UserFiles, history: Mapping[str, Any]) -> UserFiles:
-    """The copy with this history instead of its own, and the digest that goes with it."""
+def with_history(copy: UserFiles, history: Mapping[str, Any], made_of: str | None = None) -> UserFiles:
+    """The copy with this history instead of its own, and the digest that goes with it.
+
+    Args:
+        copy: of the user's files.
+        history: as `History.to_json` writes it.
+        made_of: SHA-256 of the settled bets that it was made of.
+    """
     path = copy.folder / HISTORY_FILE
     path.write_text(json.dumps(history), encoding="utf-8")
     files = {**copy.files, HISTORY_FILE: hashlib.sha256(path.read_bytes()).hexdigest()}
+    if made_of is not None:
+        files[_SETTLED] = made_of
     return UserFiles(copy.folder, files, _combined(files))
 
 

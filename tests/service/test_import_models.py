@@ -114,7 +114,7 @@ def test_the_command_prints_what_it_imported_and_a_second_run_changes_nothing(tm
 
 
 def test_history_comes_from_a_file_or_is_made_of_bets(tmp_path: Path, home: Path) -> None:
-    folder = write_set(tmp_path / "set", "1")
+    folder = write_set(tmp_path / "set", "20250101_000000")
     history = tmp_path / "history.json"
     history.write_text(json.dumps(History.from_bets(settled([{}, {"won": True}])).to_json()))
     given = run(home, "--from", folder, "--history", history, "--tag", "mine:1")
@@ -126,6 +126,13 @@ def test_history_comes_from_a_file_or_is_made_of_bets(tmp_path: Path, home: Path
     made = run(home, "--from", folder, "--bets", bets, "--tag", "mine:2")
     assert f"{2000 - sum(export.unusable.values()):,} settled bets" in made.stdout
     assert stored(home) == ["models/mine/1", "models/mine/2"]
+    without, beside = (json.loads((home / f"models/mine/{i}/metadata.json").read_text()) for i in (1, 2))
+    assert "market" not in without
+    assert set(beside["market"]) == {"intercept", "slope", "weight_market", "weight_reference"}
+    assert 0 < beside["price_range"][0] < beside["price_range"][1] < 1
+    assert beside["unseen_bets"] > 1000
+    assert "nobody has looked" in given.stdout
+    assert "weight of the model: own market 0" in " ".join(made.stdout.split())
 
 
 KNOWING = {column: [*classes, "Unknown"] for column, classes in ENCODERS.items() if "Unknown" not in classes} | {

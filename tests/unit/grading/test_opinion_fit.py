@@ -1,11 +1,18 @@
 """What is fitted, where the truth is known: a model with an edge, one without, one with the margin in it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from pikkit.bets.numbers import Bools, Floats, logit, sigmoid
-from training.measures import log_losses
-from training.opinion import ENOUGH_BETS, fit_opinion, price_range
+from pikkit.bets.numbers import Bools, Floats, log_losses, logit, sigmoid
+from pikkit.bets.odds import implied_probability
+from pikkit.features.spec import FeatureSpec
+from pikkit.grading.opinion import Opinion
+from pikkit.grading.opinion_fit import ENOUGH_BETS, ENOUGH_UNSEEN, fit_opinion, opinion_of, price_range
+from pikkit.grading.reasons import Contributions
+from pikkit.history.history import History, SettledBets
+from training.simulate import simulate
 
 BETS = 12_000
 MARGIN = 0.045
@@ -72,3 +79,38 @@ def test_prices_with_enough_bets_are_those_between_the_hundredth_of_either_end()
     implied = np.linspace(0.05, 0.95, 1001)
     assert price_range(implied) == (implied[ENOUGH_BETS], implied[-ENOUGH_BETS - 1])
     assert price_range(implied[: 2 * ENOUGH_BETS]) == (0.0, 1.0)
+
+
+class Knowing:
+    """A win model that has learnt the results of some bets."""
+
+    version = "20260101_000000"
+    history = History.empty()
+    opinion = Opinion()
+    spec = FeatureSpec.from_metadata({"features": ["implied_prob"], "encoders": {}})
+
+    def __init__(self, bets: SettledBets) -> None:
+        price = logit(np.asarray(implied_probability(bets.bets.odds)))
+        self._chances = sigmoid(0.3 + 0.9 * price + 0.5 * (bets.won - 0.5))
+
+    def win_probability(self, matrix: np.ndarray) -> Floats:
+        assert len(matrix) == len(self._chances)
+        return self._chances
+
+    def roi(self, matrix: np.ndarray, probability: Any, odds: Any) -> Any:
+        raise NotImplementedError
+
+    def contributions(self, matrix: np.ndarray) -> Contributions:
+        raise NotImplementedError
+
+
+def test_only_bets_that_a_model_can_not_have_learnt_from_give_it_weight() -> None:
+    past = simulate(2 * ENOUGH_UNSEEN, 1)
+    times = past.bets.placed_at
+    fresh, unseen = opinion_of(Knowing(past), past, float(times[0]) - 1)
+    assert (fresh.weight_market, unseen) == (1.0, len(past))
+    learnt, unseen = opinion_of(Knowing(past), past, float(times[-ENOUGH_UNSEEN]))
+    assert (learnt.weight_market, learnt.weight_reference) == (0.0, 0.0)
+    assert 0 < unseen < ENOUGH_UNSEEN
+    assert (learnt.intercept, learnt.slope) == pytest.approx((0.3, 0.9), abs=0.1)
+    assert (learnt.lowest, learnt.highest) == price_range(np.asarray(implied_probability(past.bets.odds)))

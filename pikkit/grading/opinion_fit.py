@@ -7,27 +7,45 @@ from dataclasses import replace
 
 import numpy as np
 
-from pikkit.bets.numbers import Bools, Floats, logit, sigmoid
+from pikkit.bets.numbers import Bools, Floats, log_losses, logit, sigmoid
 from pikkit.bets.odds import implied_probability
 from pikkit.features.rows import build_rows
+from pikkit.grading.figures import Models
 from pikkit.grading.opinion import Opinion
+from pikkit.grading.price_prior import FOLDS, fit_prior
 from pikkit.history.history import SettledBets, as_of
-from pikkit.models.model_set import ModelSet
-from training.fit import FOLDS, fit_prior
-from training.measures import log_losses
 
-__all__ = ["fit_opinion", "opinion_of", "price_range"]
+__all__ = ["ENOUGH_BETS", "ENOUGH_UNSEEN", "fit_opinion", "opinion_of", "price_range"]
 
 ENOUGH_BETS = 100  # beyond a bound of the price range there are fewer
+ENOUGH_UNSEEN = 500  # bets that a model has not learnt from, below which it gets no weight
 _EDGE = 1e-6
 _NEWTON_STEPS = 30
 
 
-def opinion_of(models: ModelSet, settled: SettledBets) -> Opinion:
-    """The opinion of a loaded set, on settled bets, oldest first; to be stored as `Opinion.to_metadata` writes it."""
+def opinion_of(models: Models, settled: SettledBets, learnt_until: float) -> tuple[Opinion, int]:
+    """The opinion of a set on settled bets, and how many of these it can't have learnt from.
+
+    Only later bets than those that a model learnt from show whether what it says beyond the price is true; of its own
+    it is right about too much. Where there are too few of them, it gets no weight.
+
+    Args:
+        models: the set.
+        settled: past bets, oldest first.
+        learnt_until: seconds since the epoch; what was placed later, the models have not seen.
+    """
     rows = build_rows(settled.bets, as_of(settled), models.spec)
     model = np.clip(models.win_probability(rows.matrix), 0.0, 1.0)
-    return fit_opinion(model, implied_probability(settled.bets.odds), settled.won)
+    implied = implied_probability(settled.bets.odds)
+    intercept, slope = _lie(model, implied)
+    lowest, highest = price_range(implied)
+    opinion = Opinion(intercept, slope, 0.0, 0.0, lowest, highest)
+    unseen = settled.bets.placed_at > learnt_until
+    count = int(unseen.sum())
+    if count >= ENOUGH_UNSEEN:
+        later = fit_opinion(model[unseen], implied[unseen], settled.won[unseen])
+        opinion = replace(later, lowest=lowest, highest=highest)
+    return opinion, count
 
 
 def fit_opinion(
