@@ -68,7 +68,7 @@ coverage: $(STAMP) ## what the groups of tests in dist/tests covered together
 	@$(BIN)/coverage report
 
 unit: $(STAMP) ## the fast tests only
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q tests/unit --numprocesses 2
 
 lint: $(STAMP) ## ruff: rules and format; import-linter: the layers
 	@$(BIN)/ruff check .

@@ -5,13 +5,23 @@ from typing import Any
 
 
 def jsonschema() -> Any:
-    """With its checks of formats, each a grammar that is compiled at the import."""
+    """With its checks of formats."""
     return importlib.import_module("jsonschema")
 
 
 def kubernetes_validate() -> Any:
     """Needs jsonschema."""
     return importlib.import_module("kubernetes_validate")
+
+
+def openapi_validate(document: Any) -> None:
+    """Raises where the document is no OpenAPI; needs jsonschema."""
+    importlib.import_module("openapi_spec_validator").validate(document)
+
+
+def skops_io() -> Any:
+    """It looks through all of scikit-learn."""
+    return importlib.import_module("skops.io")
 
 
 def github_schema() -> dict[str, Any]:

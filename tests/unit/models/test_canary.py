@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skops.io
 from sklearn.ensemble import RandomForestRegressor
 
 from pikkit.errors import UnsafePickle
 from pikkit.models.conversion import _check_canary
+from tests.support.slow_import import skops_io
 
 K = 6
 ENGINES = {"roi": {"type": "sklearn"}}
@@ -27,11 +27,11 @@ def test_a_row_that_is_answered_in_several_ways_is_noticed(tmp_path: Path, beyon
     state["nodes"]["feature"][0] = beyond
     model.estimators_[0].tree_ = kind(10**6, *arguments[1:])
     model.estimators_[0].tree_.__setstate__(state)
-    skops.io.dump(model, tmp_path / "roi.skops")
+    skops_io().dump(model, tmp_path / "roi.skops")
     with pytest.raises(UnsafePickle, match="answers one row in 2 ways"):
         _check_canary(tmp_path, ENGINES, np.zeros((1, K), dtype=np.float32))
 
 
 def test_a_sound_forest_answers_one_row_in_one_way(tmp_path: Path) -> None:
-    skops.io.dump(forest(), tmp_path / "roi.skops")
+    skops_io().dump(forest(), tmp_path / "roi.skops")
     _check_canary(tmp_path, ENGINES, np.zeros((1, K), dtype=np.float32))
