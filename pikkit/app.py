@@ -18,8 +18,8 @@ from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.bets.reading import read_bet
 from pikkit.errors import InvalidBet, PikkitError
 from pikkit.grading.decision import Rules
-from pikkit.grading.evidence import MarketRules
 from pikkit.grading.grader import BatchJob, Grader, Observer, Options
+from pikkit.grading.markets import MarketRules
 from pikkit.grading.predictor import Models, Predictor
 from pikkit.models.activation import home
 from pikkit.models.hub import ModelHub

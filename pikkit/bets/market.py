@@ -22,13 +22,13 @@ from pikkit.bets.names import fold
 from pikkit.bets.numbers import Bools, Floats
 from pikkit.bets.prices import Price
 
-__all__ = ["MarginMethod", "is_one_market", "side_of", "sides_on_line", "without_margin"]
+__all__ = ["LARGEST_SUM", "LEAST_SUM", "MarginMethod", "is_one_market", "side_of", "sides_on_line", "without_margin"]
 
 MarginMethod = Literal["power", "multiplicative", "shin"]
 
 LEAST_SUM, LARGEST_SUM = 0.97, 1.6  # implied probabilities of one market; beyond, it is none, or a price is wrong
 _STEPS = 40
-_TINY = 1e-13
+_TINY = 1e-7  # what is left after a step of this size is its square
 
 
 def is_one_market(sums: Floats) -> Bools:
@@ -91,27 +91,29 @@ def side_of(selection: str, line: float | None, prices: Sequence[Price]) -> int 
     """Which of the prices is the one of a selection and its line; None where there is none."""
     name = fold(selection)
     for i, price in enumerate(prices):
-        if (price.selection == selection or fold(price.selection) == name) and (
-            price.line == line or price.line is None or line is None
-        ):
-            return i
+        if price.selection == selection or fold(price.selection) == name:
+            at = price.line
+            if at == line or line is None or at is None:
+                return i
     return None
 
 
 def sides_on_line(side: int, line: float | None, prices: Sequence[Price]) -> list[int]:
-    """The positions that make one market with the price at `side`, which comes first.
+    """The positions that make one market with the price at `side`, which comes first; the others by their names.
 
     The other side of a spread has the line with the opposite sign, of a total the same one. Where a side has both, it
     is a spread with alternates.
     """
-    if line is None and all(price.line is None for price in prices):
-        return [side, *(i for i in range(len(prices)) if i != side)]
     line = prices[side].line if line is None else line
     own = fold(prices[side].selection)
     found: dict[str, int] = {}
+    if len(prices) == 2 and line is None:  # noqa: PLR2004 - as most markets are
+        other = 1 - side
+        return [side, other] if fold(prices[other].selection) != own else [side]
     for i, price in enumerate(prices):
-        name = fold(price.selection)
-        fits = line is None or price.line is None or abs(price.line) == abs(line)
-        if name != own and fits and (name not in found or (line is not None and price.line == -line)):
-            found[name] = i
-    return [side, *found.values()]
+        at = price.line
+        if i != side and (line is None or at is None or at in (line, -line)):
+            name = fold(price.selection)
+            if name != own and (name not in found or (line is not None and at == -line)):
+                found[name] = i
+    return [side, *(found.values() if len(found) == 1 else (found[name] for name in sorted(found)))]

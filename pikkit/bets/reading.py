@@ -20,7 +20,10 @@ __all__ = ["read_bet", "read_bets", "unknown_fields"]
 _EVEN, _PLAIN = 100, 10**9
 
 
-_PlainOdds = Annotated[float, Strict(), Ge(_EVEN), Lt(_PLAIN)] | Annotated[float, Strict(), Lt(-_EVEN), Gt(-_PLAIN)]
+_PlainOdds = Annotated[
+    Annotated[float, Strict(), Ge(_EVEN), Lt(_PLAIN)] | Annotated[float, Strict(), Lt(-_EVEN), Gt(-_PLAIN)],
+    Field(union_mode="left_to_right"),
+]
 
 
 class _PlainPrice(Price):

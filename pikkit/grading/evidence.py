@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import isnan
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from pikkit.bets.bet import Leg
-from pikkit.bets.market import MarginMethod, is_one_market, side_of, sides_on_line, without_margin
-from pikkit.bets.names import group_key
-from pikkit.bets.numbers import Bools, Floats
+from pikkit.bets.market import is_one_market, without_margin
+from pikkit.bets.numbers import Bools, Floats, Picked, rounded
 from pikkit.bets.odds import implied_probability
 from pikkit.bets.prediction import Prediction
-from pikkit.bets.prices import MIN_SIDES, BookPrices
-from pikkit.grading.sides import same_market
+from pikkit.grading.markets import Market, MarketRules, markets_of
+from pikkit.grading.sides import Sides, same_market
 
-__all__ = ["NO_HISTORY", "Evidence", "MarketRules", "evidence_of"]
+__all__ = ["NO_HISTORY", "Evidence", "OtherSides", "evidence_of"]
 
 NO_HISTORY = "no betting history in this model set: past rates are neutral and confidence is at most 0.5"
 
 _NAN = float("nan")
 _HALF_WEIGHT = 0.5  # weight of references at which half of the confidence that they can add is reached
-_AGED = 0.5  # share of a reference's weight that is left when it is as old as it may be
-_UNTIMED = 0.75  # share that is left when nobody says how old it is
+_NO_MARGIN = 1 - 1e-9  # of a sum of implied probabilities
+_BEATEN = (
+    "another side of this market promises as much or more, and only one can be right: the grade is at most D, "
+    "without a stake"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class MarketRules:
-    """How other prices are read.
+class OtherSides(NamedTuple):
+    """Sides that came with bets beside their own, m of them."""
 
-    `weights`: by sportsbook, as `group_key` has it; those named are the sharp ones. `other_weight`: of each of the
-    others. Ages in seconds.
-    """
-
-    method: MarginMethod = "power"
-    weights: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({"pinnacle": 1.0, "circa": 1.0}))
-    other_weight: float = 0.1
-    max_age_s: float = 600.0
-    max_age_live_s: float = 30.0
+    bet: Picked  # position of the bet
+    odds: Floats  # American
+    fair: Floats  # chance without margin (fraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,225 +48,183 @@ class Evidence:
     age_s: Floats  # of the oldest price that counts
     trust: Floats  # confidence that references give
     joint: Floats  # a parlay's chance by its legs
-    together: Sequence[Sequence[Sequence[int]]]  # markets of which several sides are among the bets
-    sides: dict[int, Sequence[tuple[float, float]]]  # by bet: price and fair chance of its other sides
+    beaten: Bools  # whether another side has more value; known once the figures are
+    together: Sequence[Sides]  # markets of which several sides are among the bets
+    others: OtherSides
+    doubtful: dict[int, str]  # by bet: why its own market's prices are not to be believed
     warnings: dict[int, list[str]]  # by bet
-    words: dict[int, str]  # by bet: what it comes to, for a person
+    words: dict[int, str]  # by bet, where they are asked for: what it comes to, for a person
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Put it into the answers."""
-        columns = (self.fair, self.overround, self.age_s)
-        fair, overround, age_s = ([None if x != x else round(x, 6) for x in column.tolist()] for column in columns)  # noqa: PLR0124 - NaN
-        for i, prediction in enumerate(predictions):
-            if fair[i] is not None:
-                prediction["fair_probability"] = fair[i]
-                prediction["fair_method"] = "reference" if self.reference[i] else "market"
-                prediction["overround"] = overround[i]
-                prediction["reference_age_s"] = age_s[i]
-            if self.reference[i]:
+        columns = (np.asarray(column).tolist() for column in rounded(self.fair, self.overround, self.age_s))
+        for prediction, by_reference, fair, overround, age_s in zip(
+            predictions, self.reference.tolist(), *columns, strict=True
+        ):
+            if fair == fair:  # noqa: PLR0124 - NaN differs from itself
+                prediction["fair_probability"] = fair
+                prediction["fair_method"] = "reference" if by_reference else "market"
+                prediction["overround"] = None if isnan(overround) else overround
+                prediction["reference_age_s"] = None if isnan(age_s) else age_s
+            if by_reference:
                 prediction["warnings"] = [words for words in prediction["warnings"] if words != NO_HISTORY]
         for i, words in self.warnings.items():
             predictions[i]["warnings"] += words
+        for i in np.flatnonzero(self.beaten).tolist():
+            predictions[i]["warnings"].append(_BEATEN)
 
 
-class _Market(NamedTuple):
-    """One market that was read for one bet: prices, the bet's own side first."""
-
-    bet: int
-    prices: list[float]  # American
-    book: str | None  # None: the bet's own
-    weight: float
-    sharp: bool
-    age_s: float | None
-    freshness: float  # share of its weight that its age leaves
-
-
-class _Read(NamedTuple):
-    """A market that holds together: the side's chance without margin, the margin, what the other sides add up to."""
-
-    market: _Market
-    fair: float
-    overround: float
-    others: float
-
-
-class _LeftOut(Exception):
-    """A book that can't be compared with the bet; the message says why."""
-
-
-def evidence_of(bets: Sequence[Leg], rules: MarketRules, now: float) -> Evidence:
+def evidence_of(bets: Sequence[Leg], rules: MarketRules, now: float, *, explain: bool = False) -> Evidence:
     """What the prices that came with the bets say.
 
     Args:
         bets: validated bets.
         rules: how other prices are read.
         now: seconds since the epoch; stands in where placed_at is not given.
+        explain: put it in words too.
     """
     warnings: dict[int, list[str]] = {}
-    markets = [market for i, bet in enumerate(bets) for market in _markets(i, bet, rules, now, warnings)]
+    markets = markets_of(bets, rules, now, warnings)
     fair, overround, age_s, trust, joint = np.full((5, len(bets)), _NAN)
+    reference, beaten = np.zeros((2, len(bets)), dtype=np.bool_)
+    none = np.zeros(0)
+    others = OtherSides(none.astype(np.intp), none, none)
     evidence = Evidence(
-        fair=fair,
-        reference=np.zeros(len(bets), dtype=np.bool_),
-        overround=overround,
-        age_s=age_s,
-        trust=trust,
-        joint=joint,
-        together=same_market(bets),
-        sides={},
-        warnings=warnings,
-        words={},
+        fair, reference, overround, age_s, trust, joint, beaten, same_market(bets), others, {}, warnings, {}
     )
     if not markets:
         return evidence
-    width = max(len(market.prices) for market in markets)
-    implied = implied_probability(np.array([m.prices + [_NAN] * (width - len(m.prices)) for m in markets]))
-    sums = np.nansum(implied, axis=1)
-    chances = without_margin(implied, rules.method)
-    by_bet: dict[int, list[_Read]] = {}
-    columns = (chances.tolist(), implied[:, 0].tolist(), sums.tolist(), is_one_market(sums).tolist())
-    for market, fair_sides, own, total, possible in zip(markets, *columns, strict=True):
-        if possible:
-            by_bet.setdefault(market.bet, []).append(_Read(market, fair_sides[0], total - 1, total - own))
-            if market.book is None:
-                evidence.sides[market.bet] = list(zip(market.prices[1:], fair_sides[1:], strict=False))
-        else:
-            whose = "market_prices" if market.book is None else f"reference {market.book!r}"
-            warnings.setdefault(market.bet, []).append(
-                f"{whose} is left out: its prices add up to {100 * total:.1f} % and can't be all sides of one market"
-            )
-    for i, found in by_bet.items():
-        _weigh(i, bets[i], found, evidence)
+    table = _Table.of(markets, rules)
+    for k in np.flatnonzero(~table.possible).tolist():
+        whose = "market_prices" if markets[k].book is None else f"reference {markets[k].book!r}"
+        total = f"{100 * table.sums[k]:.1f} %"
+        warnings.setdefault(markets[k].bet, []).append(
+            f"{whose} is left out: its prices add up to {total} and can't be all sides of one market"
+        )
+    evidence = _weighed(evidence, table)
+    _say(bets, markets, table, evidence, explain=explain)
     return evidence
 
 
-def _markets(i: int, bet: Leg, rules: MarketRules, now: float, warnings: dict[int, list[str]]) -> Iterator[_Market]:
-    """The markets that came with a bet; what can't be compared with it is told in `warnings`."""
-    if bet.market_prices is not None:
-        sides = _own_sides(bet)
-        told = bet.market_prices[sides[0]].odds
-        if told != bet.odds:
-            warnings.setdefault(i, []).append(
-                f"market_prices has {told:g} for {bet.selection!r}, the bet {bet.odds:g}: odds holds"
+class _Table(NamedTuple):
+    """All markets that were read, a row each; sides that a market does not have are NaN."""
+
+    bet: Picked
+    odds: Floats  # American, shape (m, k), the bet's own side first
+    implied: Floats  # shape (m, k)
+    sums: Floats
+    chances: Floats  # without margin, shape (m, k)
+    possible: Bools  # whether it can be one market
+    own: Bools  # whether it is the bet's own sportsbook's
+    weight: Floats
+    sharp: Bools
+    age_s: Floats
+    freshness: Floats
+    comparable: Bools
+
+    @classmethod
+    def of(cls, markets: Sequence[Market], rules: MarketRules) -> _Table:
+        bet, prices, book, weight, sharp, age_s, freshness, comparable = zip(*markets, strict=True)
+        width = max(map(len, prices))
+        odds = np.array([p if len(p) == width else [*p, *[_NAN] * (width - len(p))] for p in prices])
+        implied = implied_probability(odds)
+        sums = np.nansum(implied, axis=1)
+        own = np.array([name is None for name in book])
+        possible = is_one_market(sums)
+        chances = without_margin(implied, rules.method)
+        told = (np.array(column) for column in (weight, sharp, age_s, freshness, comparable))
+        return cls(np.array(bet), odds, implied, sums, chances, possible, own, *told)
+
+    def take(self, which: Bools) -> _Table:
+        """Some of the rows."""
+        return _Table(*(cast("Any", column)[which] for column in self))
+
+
+def _weighed(evidence: Evidence, table: _Table) -> Evidence:
+    """Fill in what the markets of each bet say together."""
+    n = len(evidence.fair)
+    own = table.take(table.own & table.possible)
+    evidence.fair[own.bet], evidence.overround[own.bet] = own.chances[:, 0], own.sums - 1
+    sides = own.chances
+    books = table.take(~table.own & table.possible)
+    if len(books.bet):
+        weight = _weights(books, n)
+        total = np.bincount(books.bet, weight, n)
+        found = total > 0
+        share = np.where(found, total, 1.0)
+        evidence.reference[:] = found
+        means = np.zeros((n, table.odds.shape[1]))
+        np.add.at(means, books.bet, weight[:, None] * books.chances)
+        means /= share[:, None]
+        margin = np.bincount(books.bet, weight * (books.sums - 1), n) / share
+        fresh = np.bincount(books.bet, weight * books.freshness, n)
+        evidence.fair[found] = means[found, 0]
+        evidence.overround[:] = np.where(found & np.isnan(evidence.overround), margin, evidence.overround)
+        evidence.trust[found] = (0.5 + 0.5 * fresh / (fresh + _HALF_WEIGHT))[found]
+        np.fmax.at(evidence.age_s, books.bet, books.age_s)
+        known = found & (np.bincount(books.bet, ~books.comparable, n) == 0)
+        sides = np.where(known[own.bet][:, None], means[own.bet], sides)
+    row, side = np.nonzero(~np.isnan(own.odds[:, 1:]))
+    others = OtherSides(own.bet[row], own.odds[row, side + 1], sides[row, side + 1])
+    return replace(evidence, others=others)
+
+
+def _weights(books: _Table, n: int) -> Floats:
+    """What each book counts: all soft ones of a bet together at most as much as the sharp ones."""
+    sharp = np.bincount(books.bet, books.weight * books.sharp, n)
+    soft = np.bincount(books.bet, books.weight * ~books.sharp, n)
+    scale = np.where((sharp > 0) & (soft > sharp), sharp / np.where(soft > 0, soft, 1.0), 1.0)
+    return np.asarray(books.weight * np.where(books.sharp, 1.0, scale[books.bet]))
+
+
+def _say(bets: Sequence[Leg], markets: Sequence[Market], table: _Table, evidence: Evidence, *, explain: bool) -> None:
+    """Put into words what the reader of an answer has to know."""
+    stale = {} if table.own.all() else dict(_arbitrage(bets, markets, table))
+    loose = table.own & table.possible & (table.sums < _NO_MARGIN)
+    for i, total in zip(table.bet[loose].tolist(), table.sums[loose].tolist(), strict=True):
+        if not evidence.reference[i]:
+            evidence.doubtful[i] = (
+                f"the market's own prices add up to {100 * total:.1f} %, less than any sportsbook asks: one of them is "
+                "probably stale"
             )
-        prices = [bet.odds, *(bet.market_prices[j].odds for j in sides[1:])]
-        yield _Market(i, prices, None, 0.0, sharp=False, age_s=None, freshness=0.0)
-    for book in bet.reference_prices or ():
-        try:
-            yield _reference(i, bet, book, rules, now)
-        except _LeftOut as reason:
-            warnings.setdefault(i, []).append(f"reference {book.book!r} is left out: {reason}")
+    reference = evidence.reference.tolist()
+    for i in np.flatnonzero(~np.isnan(evidence.fair)).tolist():
+        said = evidence.warnings.setdefault(i, [])
+        if not reference[i]:
+            said.append("no second price: one sportsbook's prices alone show no value")
+        elif i in stale:
+            said.append(stale[i])
+        line = bets[i].line
+        if line is not None and line == round(line):
+            said.append(f"the line {line:+g} can push: chance and expected return hold for when it does not")
+    if explain:
+        books: dict[int, list[str | None]] = {}
+        for market, possible in zip(markets, table.possible.tolist(), strict=True):
+            if possible and market.book is not None:
+                books.setdefault(market.bet, []).append(market.book)
+        for i in np.flatnonzero(~np.isnan(evidence.fair)).tolist():
+            evidence.words[i] = (
+                f"{_whose(bets[i], books.get(i, []))} prices without margin give {100 * evidence.fair[i]:.1f} %, "
+                f"this price asks for {100 * implied_probability(bets[i].odds):.1f} %"
+            )
 
 
-def _reference(i: int, bet: Leg, book: BookPrices, rules: MarketRules, now: float) -> _Market:
-    """The market at another book.
-
-    Raises:
-        _LeftOut: why it can't be compared with the bet.
-    """
-    name = group_key("institution_name", book.book)
-    if name == group_key("institution_name", bet.institution_name):
-        raise _LeftOut("it is the bet's own sportsbook")
-    sides = _sides_at(bet, book)
-    moment = now if bet.placed_at is None else bet.placed_at.timestamp()
-    age_s = None if book.at is None else max(0.0, moment - book.at.timestamp())
-    limit = rules.max_age_live_s if bet.is_live else rules.max_age_s
-    if age_s is not None and age_s > limit:
-        raise _LeftOut(f"it is {age_s:.0f} s old, more than {limit:.0f} s")
-    weight = rules.weights.get(name, rules.other_weight)
-    if weight <= 0:
-        raise _LeftOut("its weight is 0")
-    return _Market(
-        i,
-        [book.prices[j].odds for j in sides],
-        book.book,
-        weight,
-        sharp=name in rules.weights,
-        age_s=age_s,
-        freshness=_UNTIMED if age_s is None else 1 - (1 - _AGED) * age_s / limit if limit else 1.0,
-    )
+def _arbitrage(bets: Sequence[Leg], markets: Sequence[Market], table: _Table) -> Iterator[tuple[int, str]]:
+    """Where backing the bet here and all other sides elsewhere can't lose."""
+    rest = np.where(table.own | ~table.possible, np.inf, table.sums - table.implied[:, 0])
+    least = np.full(len(bets), np.inf)
+    np.minimum.at(least, table.bet, rest)
+    asked = implied_probability(np.array([bet.odds for bet in bets]))
+    for i in np.flatnonzero(asked + least < 1).tolist():
+        k = int(np.flatnonzero((table.bet == i) & (rest == least[i]))[0])
+        total = f"{100 * (asked[i] + least[i]):.1f} %"
+        words = f"this price and {markets[k].book}'s for the other sides add up to {total}"
+        yield i, f"{words}: one of them is probably stale, look again before you bet"
 
 
-def _sides_at(bet: Leg, book: BookPrices) -> Sequence[int]:
-    """Which of the book's prices are the bet's market, the bet's own side first."""
-    if bet.selection is None:
-        raise _LeftOut("the bet names no selection")
-    side = side_of(bet.selection, bet.line, book.prices)
-    if side is None:
-        others = [price.line for price in book.prices if side_of(bet.selection, price.line, [price]) == 0]
-        if others:
-            raise _LeftOut(f"it is on another line ({_line(others[0])}, the bet {_line(bet.line)})")
-        raise _LeftOut(f"it has no price for {bet.selection!r}")
-    sides = sides_on_line(side, bet.line, book.prices)
-    if len(sides) < MIN_SIDES:
-        raise _LeftOut("it has one side only")
-    if bet.market_prices is not None and len(sides) != len(_own_sides(bet)):
-        raise _LeftOut("its sides are not those of market_prices")
-    return sides
-
-
-def _own_sides(bet: Leg) -> Sequence[int]:
-    """Which of market_prices are the bet's market, the bet's own side first."""
-    if bet.market_prices is None or bet.selection is None:
-        return ()
-    side = side_of(bet.selection, bet.line, bet.market_prices)
-    return () if side is None else sides_on_line(side, bet.line, bet.market_prices)
-
-
-def _line(line: float | None) -> str:
-    return "none" if line is None else f"{line:+g}"
-
-
-def _weigh(i: int, bet: Leg, found: Sequence[_Read], evidence: Evidence) -> None:
-    """Write what the markets of one bet say together."""
-    own = next((read for read in found if read.market.book is None), None)
-    books = [read for read in found if read.market.book is not None]
-    warnings = evidence.warnings.setdefault(i, [])
-    if own is not None:
-        evidence.fair[i], evidence.overround[i] = own.fair, own.overround
-    if books:
-        weights = _weights([read.market for read in books])
-        total = sum(weights)
-        evidence.reference[i] = True
-        evidence.fair[i] = sum(w * read.fair for w, read in zip(weights, books, strict=True)) / total
-        if own is None:
-            evidence.overround[i] = sum(w * read.overround for w, read in zip(weights, books, strict=True)) / total
-        evidence.age_s[i] = max((read.market.age_s for read in books if read.market.age_s is not None), default=_NAN)
-        fresh = sum(w * read.market.freshness for w, read in zip(weights, books, strict=True))
-        evidence.trust[i] = 0.5 + 0.5 * fresh / (fresh + _HALF_WEIGHT)
-        warnings += _arbitrage(bet, books)
-    else:
-        warnings.append("no second price: one sportsbook's prices alone show no value")
-    if bet.line is not None and bet.line == round(bet.line):
-        warnings.append(f"the line {bet.line:+g} can push: chance and expected return hold for when it does not")
-    evidence.words[i] = (
-        f"{_whose(bet, books)} prices without margin give {100 * evidence.fair[i]:.1f} %, "
-        f"this price asks for {100 * implied_probability(bet.odds):.1f} %"
-    )
-
-
-def _weights(markets: Sequence[_Market]) -> list[float]:
-    """What each book counts: all soft ones together at most as much as the sharp ones."""
-    sharp = sum(market.weight for market in markets if market.sharp)
-    soft = sum(market.weight for market in markets if not market.sharp)
-    scale = sharp / soft if sharp and soft > sharp else 1.0
-    return [market.weight * (1.0 if market.sharp else scale) for market in markets]
-
-
-def _arbitrage(bet: Leg, books: Sequence[_Read]) -> Iterator[str]:
-    """A warning where backing the bet here and all other sides elsewhere can't lose."""
-    cheapest = min(books, key=lambda read: read.others)
-    total = implied_probability(bet.odds) + cheapest.others
-    if total < 1:
-        yield (
-            f"this price and {cheapest.market.book}'s for the other sides add up to {100 * total:.1f} %: "
-            "one of them is probably stale, look again before you bet"
-        )
-
-
-def _whose(bet: Leg, books: Sequence[_Read]) -> str:
+def _whose(bet: Leg, books: Sequence[str | None]) -> str:
     if not books:
         return f"{bet.institution_name}'s own"
     if len(books) == 1:
-        return f"{books[0].market.book}'s"
+        return f"{books[0]}'s"
     return f"{len(books)} other sportsbooks'"

@@ -17,7 +17,7 @@ from pikkit.grading.decision import UNKNOWN_COST, Rules, confidence, decide
 from pikkit.grading.evidence import Evidence
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.reasons import Contributions
-from pikkit.grading.sides import scaled_to_one
+from pikkit.grading.sides import beaten, scaled_to_one
 from pikkit.history.history import History
 
 __all__ = ["Figures", "Models", "figures"]
@@ -115,14 +115,20 @@ def figures(
     else:
         known = ~np.isnan(market.fair)
         floor = np.where(known, market.fair, implied)
-        probability = _held(_with_market(models, facts, np.asarray(model), market), floor, outside, facts, opinion)
+        combined, rivals = _with_market(models, facts, np.asarray(model), market)
+        probability = _held(combined, floor, outside, facts, opinion)
         price_roi, kelly = returns(probability, odds)
         told = models.roi(matrix, probability, odds)
         _check(told, facts, models)
         roi = np.where(known, price_roi, told)
         trust = _trust(np.asarray(trust), np.asarray(facts.sample_size), market, opinion)
     roi, price_roi, kelly, trust, shown, edge = rounded(roi, price_roi, kelly, trust, implied, probability - implied)
-    decision = decide(arithmetic.smaller(roi, price_roi), trust, kelly, rules, limited=limited | outside)
+    value = arithmetic.smaller(roi, price_roi)
+    limited = limited | outside
+    if market is not None:
+        market.beaten[:] = beaten(np.asarray(value), market.together, rivals)
+        limited = limited | market.beaten
+    decision = decide(value, trust, kelly, rules, limited=limited)
     found = Figures(
         probability,
         roi,
@@ -154,32 +160,39 @@ def _held(probability: Value, floor: Value, outside: Truth, facts: Facts, opinio
     return probability - (probability - bound) * outside
 
 
-def _with_market(models: Models, facts: Facts, model: Floats, market: Evidence) -> Floats:
-    """Chances with what other prices say."""
+def _with_market(models: Models, facts: Facts, model: Floats, market: Evidence) -> tuple[Floats, Floats]:
+    """Chances with what other prices say, and the return (percent) of the best other side that came with each bet."""
     known = ~np.isnan(market.fair)
     implied = np.asarray(facts.implied)
     combined = models.opinion.combined(model, implied, market.fair, reference=market.reference)
     probability = np.where(known, combined, model)
     probability = np.where(np.isnan(market.joint), probability, market.joint)
-    if models.opinion.weight_market != 0:  # else it is the fair one, which adds up
-        probability = _with_other_sides(models, facts, probability, market)
+    rivals = np.full(len(probability), -np.inf)
+    others = market.others
+    if len(others.bet):
+        chances = _of_other_sides(models, facts, market)
+        total = np.maximum(probability + np.bincount(others.bet, chances, minlength=len(probability)), 1.0)
+        total[np.bincount(others.bet, minlength=len(probability)) == 0] = 1.0
+        probability = probability / total
+        [shown] = rounded(chances / total[others.bet])
+        [promised] = rounded(returns(np.asarray(shown), others.odds)[0])
+        np.maximum.at(rivals, others.bet, np.asarray(promised))
     [whole_market] = rounded(scaled_to_one(probability, market.together))
-    return np.asarray(whole_market)
+    return np.asarray(whole_market), rivals
 
 
-def _with_other_sides(models: Models, facts: Facts, probability: Floats, market: Evidence) -> Floats:
-    """The model's chances of the other sides that a bet came with, beside its own: together at most 1."""
-    asked = [(i, *side) for i, sides in market.sides.items() if not market.reference[i] for side in sides]
-    if not asked:
-        return probability
-    index = np.array([i for i, _, _ in asked])
-    others = facts.at_other_prices(index, np.array([odds for _, odds, _ in asked]))
-    model = np.clip(models.win_probability(matrix_of(others, models.spec.features)), 0.0, 1.0)
-    fair = np.array([chance for _, _, chance in asked])
-    chances = models.opinion.combined(model, np.asarray(others.implied), fair, reference=np.zeros(len(fair), np.bool_))
-    total = probability + np.bincount(index, chances, minlength=len(probability))
-    mine = np.isin(np.arange(len(probability)), index)
-    return np.asarray(probability / np.where(mine, np.maximum(total, 1.0), 1.0))
+def _of_other_sides(models: Models, facts: Facts, market: Evidence) -> Floats:
+    """Chances of the other sides that came with bets, as they would have them as bets."""
+    others, opinion = market.others, models.opinion
+    reference = market.reference[others.bet]
+    if not opinion.counts_beside(reference):
+        return others.fair
+    theirs = facts.at_other_prices(others.bet, others.odds)
+    model = np.clip(models.win_probability(matrix_of(theirs, models.spec.features)), 0.0, 1.0)
+    implied = np.asarray(theirs.implied)
+    chances = opinion.combined(model, implied, others.fair, reference=reference)
+    outside = (implied < opinion.lowest) | (implied > opinion.highest)
+    return np.asarray(_held(chances, others.fair, outside, theirs, opinion))
 
 
 def _trust(trust: Floats, sample: Floats, market: Evidence, opinion: Opinion) -> Floats:

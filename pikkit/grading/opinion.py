@@ -71,6 +71,17 @@ class Opinion:
         fitted = {name: getattr(self, name) for name in _FITTED}
         return {"market": fitted, "price_range": [self.lowest, self.highest]}
 
+    def counts_beside(self, reference: Bools) -> bool:
+        """Whether the model's own chance changes that of any bet with a fair probability.
+
+        Args:
+            reference: whether that is other sportsbooks'.
+        """
+        if self.weight_market is None or self.weight_reference is None:
+            return not reference.all()
+        weights = np.where(reference, self.weight_reference, self.weight_market)
+        return bool(weights.any())
+
     def combined(self, model: Floats, implied: Floats, fair: Floats, *, reference: Bools) -> Floats:
         """Chance to win (fraction) of n bets with a fair probability.
 

@@ -41,6 +41,8 @@ def judge_legs(i: int, columns: Sequence[Sequence[float]], legs: Evidence, marke
         market: what other prices say of the bets.
     """
     fair: list[bool] = (~np.isnan(legs.fair)).tolist()
+    for doubtful in legs.doubtful:
+        fair[doubtful] = False
     if all(fair):
         market.joint[i] = math.prod(columns[Figures._fields.index("win_probability")])
         market.fair[i] = float(legs.fair.prod())

@@ -16,8 +16,9 @@ from pikkit.features.facts import Categories
 from pikkit.features.rows import FeatureRows
 from pikkit.features.table import Matrix
 from pikkit.grading.decision import Rules, remarks
-from pikkit.grading.evidence import NO_HISTORY, Evidence, MarketRules, evidence_of
+from pikkit.grading.evidence import NO_HISTORY, Evidence, evidence_of
 from pikkit.grading.figures import Figures, Models, figures
+from pikkit.grading.markets import MarketRules
 from pikkit.grading.parlays import has_legs, judge_legs, why_limited
 from pikkit.grading.reasons import reasons
 
@@ -68,7 +69,7 @@ class Predictor:
         else:
             named = (has_legs(bet.bet_type, bet.market, bet.sport) for bet in bets)
             parlays = {i: bet for i, (bet, legs) in enumerate(zip(bets, named, strict=True)) if legs or bet.legs}
-            answers = self._answers_to_many(models, bets, now, company=company, parlays=parlays)
+            answers = self._answers_to_many(models, bets, now, company=company, parlays=parlays, explain=explain)
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         version, no_history = models.version, models.history.size == 0
         predictions: list[Prediction] = [
@@ -118,11 +119,18 @@ class Predictor:
         return known[1]
 
     def _answers_to_many(
-        self, models: Models, bets: Sequence[Leg], now: float, *, company: bool, parlays: Mapping[int, Bet]
+        self,
+        models: Models,
+        bets: Sequence[Leg],
+        now: float,
+        *,
+        company: bool,
+        parlays: Mapping[int, Bet],
+        explain: bool = False,
     ) -> _Answers:
         facts = self._categories(models).many(bets, now)
-        market = evidence_of(bets, self._market_rules, now) if company else None
-        limited: dict[int, str] = {}
+        market = evidence_of(bets, self._market_rules, now, explain=explain) if company else None
+        limited: dict[int, str] = {} if market is None else dict(market.doubtful)
         for i, bet in parlays.items():
             reason = why_limited(bet, self._legs_are_fair(models, i, bet, now, market))
             if reason is not None:

@@ -1,38 +1,77 @@
-"""Bets that are sides of one market: their chances add up to 1 at the most."""
+"""Bets that are sides of one market: only one of them can be right, so their chances add up to 1 at the most."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 
 from pikkit.bets.bet import Leg
+from pikkit.bets.market import LARGEST_SUM
 from pikkit.bets.names import fold, group_key
-from pikkit.bets.numbers import Floats
+from pikkit.bets.numbers import Bools, Floats
+from pikkit.bets.odds import implied_probability
 
-__all__ = ["same_market", "scaled_to_one"]
+__all__ = ["Sides", "beaten", "same_market", "scaled_to_one"]
+
+Sides = Sequence[Sequence[int]]  # of one market; for each the positions of its bets
+
+_ANSWERS = ("over", "under", "yes", "no")
+# Markets in which several selections can be right, unless these are the answers to one question.
+_SEVERAL_RIGHT = ("player ", "pitcher ", "anytime", "double chance", "to score", "props")
+_TIE = 1e-5  # percent: returns that differ by less are the same
 
 
-def same_market(bets: Sequence[Leg]) -> Sequence[Sequence[Sequence[int]]]:
-    """Markets of which several sides are among the bets; for each its sides, for each the positions of its bets.
+def same_market(bets: Sequence[Leg]) -> Sequence[Sides]:
+    """Markets of which several sides are among the bets, only one of which can be right.
 
     Sides belong together by event, market, sportsbook, live or not, and line: the other side of a spread has the line
-    with the opposite sign, of a total the same one. A bet without event and selection is a side of nothing known.
+    with the opposite sign, of a total the same one; over and under, yes and no, by what else their names say. A bet
+    without event and selection is a side of nothing known, and what adds up to more than a market can, is none.
     """
-    markets: dict[tuple[object, ...], dict[tuple[str, float | None], list[int]]] = {}
+    events: dict[str, list[int]] = {}
     for i, bet in enumerate(bets):
         if bet.event is not None and bet.selection is not None:
+            events.setdefault(fold(bet.event), []).append(i)
+    markets: dict[tuple[object, ...], dict[tuple[str, float | None], list[int]]] = {}
+    for event, of_event in events.items():
+        for i in of_event if len(of_event) > 1 else ():
+            bet = bets[i]
+            selection, line = fold(bet.selection or ""), bet.line
+            about = _about(selection)
+            if about is None and _several_right(bet.market):
+                continue
             key = (
-                fold(bet.event),
-                fold(bet.sport),
+                event,
+                about,
                 group_key("market", bet.market),
                 group_key("institution_name", bet.institution_name),
                 bet.is_live,
+                None if line is None else abs(line),
+                fold(bet.sport),
                 bet.starts_at,
-                None if bet.line is None else abs(bet.line),
             )
-            markets.setdefault(key, {}).setdefault((fold(bet.selection), bet.line), []).append(i)
-    return [list(part.values()) for sides in markets.values() if len(sides) > 1 for part in _parts(sides)]
+            markets.setdefault(key, {}).setdefault((selection, line), []).append(i)
+    found = [list(part.values()) for sides in markets.values() if len(sides) > 1 for part in _parts(sides)]
+    return [sides for sides in found if sum(implied_probability(bets[side[0]].odds) for side in sides) <= LARGEST_SUM]
+
+
+@lru_cache(4096)
+def _about(selection: str) -> str | None:
+    """What an over or under, yes or no is about, by its folded name; None for other selections."""
+    words = selection.split()
+    for place in (0, -1):
+        if words and words[place] in _ANSWERS:
+            return " ".join(words[1:] if place == 0 else words[:-1])
+    return None
+
+
+@lru_cache(1024)
+def _several_right(market: str) -> bool:
+    name = fold(market)
+    return any(part in name for part in _SEVERAL_RIGHT)
 
 
 def _parts(sides: dict[tuple[str, float | None], list[int]]) -> list[dict[tuple[str, float | None], list[int]]]:
@@ -47,14 +86,33 @@ def _parts(sides: dict[tuple[str, float | None], list[int]]) -> list[dict[tuple[
     return [sides] if len(names) == len(sides) else []
 
 
-def scaled_to_one(probability: Floats, markets: Sequence[Sequence[Sequence[int]]]) -> Floats:
+def scaled_to_one(probability: Floats, markets: Sequence[Sides]) -> Floats:
     """Chances of n bets (fractions); where the sides of a market add up to more than 1, each is divided by the sum."""
     if not markets:
         return probability
-    scaled = probability.copy()
+    chances = probability.tolist()
     for sides in markets:
-        total = sum(max(probability[bets].tolist()) for bets in map(list, sides))
+        total = sum(max(chances[bet] for bet in bets) for bets in sides)
         if total > 1:
-            for bets in map(list, sides):
-                scaled[bets] = probability[bets] / total
-    return np.asarray(scaled)
+            for bet in chain.from_iterable(sides):
+                chances[bet] /= total
+    return np.array(chances)
+
+
+def beaten(returns: Floats, markets: Sequence[Sides], rivals: Floats) -> Bools:
+    """Of n bets those that promise something, though another side of their market promises as much or more.
+
+    Args:
+        returns: expected ROI (percent).
+        markets: sides that are among the bets.
+        rivals: expected ROI (percent) of the best of the other sides that came with a bet; -inf where none did.
+    """
+    promised, best = returns.tolist(), rivals.tolist()
+    for sides in markets:
+        tops = [max(promised[bet] for bet in bets) for bets in sides]
+        if max(tops) > 0:
+            for i, bets in enumerate(sides):
+                other = max(tops[:i] + tops[i + 1 :])
+                for bet in bets:
+                    best[bet] = max(best[bet], other)
+    return np.asarray((returns > 0) & (returns <= np.array(best) + _TIE))

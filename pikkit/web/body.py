@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from pydantic_core import from_json
@@ -19,6 +20,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 _MOST_TOKENS = 200_000  # 0.05 s; a body of brackets alone has five times as many
 _BLANK_BEFORE_COLON = re.compile(rb'"\s+:')
 _SHOWN = 200
+_NESTED = (dict, list)
 
 
 def read_json(body: bytes) -> Any:
@@ -123,14 +125,20 @@ def _split(body: bytes) -> tuple[bytes, list[bytes], bytes] | None:
 def _may_repeat(body: bytes, objects: Sequence[Any]) -> bool:
     """Whether the body may hold more names than were decoded into `objects` and what they hold. Fast, errs to yes."""
     flat = body.count(b"{") == len(objects) and set(map(type, objects)) == {dict}  # none holds another
-    names = sum(map(len, objects)) if flat else sum(map(_names, objects[:1]))
+    names = sum(map(len, objects)) if flat else _names(objects[:1])
     return body.count(b":") != names and (body.count(b'":') != names or _BLANK_BEFORE_COLON.search(body) is not None)
 
 
-def _names(data: Any) -> int:
-    if isinstance(data, dict):
-        return len(data) + sum(_names(value) for value in data.values() if isinstance(value, dict | list))
-    return sum(_names(value) for value in data if isinstance(value, dict | list))
+def _names(data: Sequence[Any]) -> int:
+    """How many names all objects in it have, level by level."""
+    count, level = 0, data
+    while level:
+        objects = [value for value in level if type(value) is dict]
+        lists = [value for value in level if type(value) is list]
+        count += sum(map(len, objects))
+        held = chain(chain.from_iterable(map(dict.values, objects)), chain.from_iterable(lists))
+        level = [value for value in held if type(value) in _NESTED]
+    return count
 
 
 def _repeated(body: bytes) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pikkit.app import predictor_of
-from pikkit.grading.evidence import MarketRules
+from pikkit.grading.markets import MarketRules
 from pikkit.settings import Settings
 
 

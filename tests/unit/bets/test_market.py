@@ -86,7 +86,8 @@ def test_a_side_is_found_by_selection_and_line(
 @pytest.mark.parametrize(
     ("line", "sides", "together"),
     [
-        (None, [("H", None), ("D", None), ("A", None)], [0, 1, 2]),
+        (None, [("H", None), ("D", None), ("A", None)], [0, 2, 1]),  # the others by their names
+        (None, [("H", None), ("h ", None), ("A", None)], [0, 2]),
         (-3.5, [("H", -3.5), ("A", 3.5)], [0, 1]),
         (-3.5, [("H", -3.5), ("A", 4.0)], [0]),
         (9.5, [("Over", 9.5), ("Under", 9.5), ("Over", 10.0), ("Under", 10.0)], [0, 1]),

@@ -6,7 +6,8 @@ import pytest
 
 from pikkit.bets.bet import Bet
 from pikkit.bets.reading import read_bet
-from pikkit.grading.evidence import Evidence, MarketRules, evidence_of
+from pikkit.grading.evidence import Evidence, evidence_of
+from pikkit.grading.markets import MarketRules
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 BET: dict[str, Any] = {
@@ -34,7 +35,7 @@ def seen(age_s: float) -> str:
 
 def evidence(rules: MarketRules | None = None, **changes: Any) -> Evidence:
     bet: Bet = read_bet({**BET, **changes})
-    return evidence_of([bet], rules or MarketRules(), NOON.timestamp())
+    return evidence_of([bet], rules or MarketRules(), NOON.timestamp(), explain=True)
 
 
 def test_without_other_prices_there_is_none() -> None:

@@ -9,8 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pikkit.bets.bet import Bet
+from pikkit.bets.market import LARGEST_SUM, LEAST_SUM
 from pikkit.bets.numbers import Numbers
-from pikkit.bets.odds import expected_roi_pct
+from pikkit.bets.odds import expected_roi_pct, implied_probability
 from pikkit.bets.prediction import Prediction
 from pikkit.bets.reading import read_bet
 from pikkit.features.spec import FeatureSpec
@@ -123,11 +124,82 @@ def test_sides_of_a_market_do_not_both_have_value(together: bool) -> None:
         ({"selection": "MTL"}, {"selection": "BOS", "is_live": True}, False),
         ({"selection": "MTL", "market": "ML"}, {"selection": "BOS", "market": "Money Line"}, True),
         ({"selection": "MTL"}, {"selection": None}, False),
+        ({"selection": "A Over", "line": 20.5}, {"selection": "A Under", "line": 20.5}, True),
+        ({"selection": "A Over", "line": 20.5}, {"selection": "B Under", "line": 20.5}, False),
+        ({"selection": "Over 9.5 · A"}, {"selection": "under 9.5 · A"}, True),
+        ({"selection": "Yes", "market": "Both Teams to Score"}, {"selection": "No", "market": "BTTS"}, False),
+        ({"selection": "A", "market": "Player Anytime TD"}, {"selection": "B", "market": "Player Anytime TD"}, False),
+        ({"selection": "1X", "odds": -400}, {"selection": "X2", "odds": -500}, False),
     ],
 )
 def test_which_bets_of_a_batch_are_sides_of_one_market(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
     first, second = graded(one, other, models=Models(0.6))
     assert (first["win_probability"], second["win_probability"]) == ((0.5, 0.5) if same else (0.6, 0.6))
+
+
+PRICES = st.floats(-400, 400).filter(lambda odds: abs(odds) >= 100).map(round)
+
+
+@given(
+    st.lists(PRICES, min_size=2, max_size=4),
+    st.one_of(st.none(), st.floats(0.05, 0.95)),
+    st.sampled_from([None, 0.0, 0.5, 1.0]),
+    st.booleans(),
+    st.booleans(),
+    st.one_of(st.none(), st.lists(PRICES, min_size=4, max_size=4)),
+)
+@example([104, 104], 0.6, None, False, True, None)
+@example([104, 104], None, 0.0, False, True, None)
+@example([104, 104], None, 0.0, True, False, None)
+@example([105, 103], None, 0.0, True, False, [102, 104, 100, 100])
+def test_of_the_sides_of_a_market_one_at_the_most_is_profitable(
+    odds: list[float],
+    chance: float | None,
+    weight: float | None,
+    together: bool,
+    own: bool,
+    elsewhere: list[float] | None,
+) -> None:
+    """Of those that came in one batch, or as market_prices of one another; with a reference or without."""
+    names = ["MTL", "BOS", "NYR", "NYI"][: len(odds)]
+    market = sides(*zip(names, odds, strict=True))
+    if sum(implied_probability(float(price)) for price in odds) > LARGEST_SUM:
+        return
+    bets = [{"selection": name, "odds": price} for name, price in zip(names, odds, strict=True)]
+    for bet in bets:
+        if own or not together:
+            bet["market_prices"] = market
+        if elsewhere is not None:
+            there = sides(*zip(names, elsewhere[: len(odds)], strict=True))
+            bet["reference_prices"] = [{"book": "Pinnacle", "prices": there}]
+    opinion = Opinion(weight_market=weight, weight_reference=weight)
+    models = Models(chance, beyond=0.03, opinion=opinion)
+    found = graded(*bets, models=models) if together else [graded(bet, models=models)[0] for bet in bets]
+    possible = sum(implied_probability(float(price)) for price in odds) >= LEAST_SUM
+    if together or possible:
+        assert sum(prediction["win_probability"] for prediction in found) <= 1 + 1e-6 * len(odds)
+        assert sum(prediction["profitable"] for prediction in found) <= 1
+    for prediction in found:
+        assert prediction["profitable"] == (prediction["bet_grade"] in "ABC")
+        assert prediction["profitable"] == (prediction["recommended_stake_pct"] > 0)
+
+
+def test_a_side_that_another_one_beats_is_told_so() -> None:
+    reference = [{"book": "Pinnacle", "prices": sides(("MTL", -110), ("BOS", -110))}]
+    market = sides(("MTL", 104), ("BOS", 103))
+    best, other = (
+        graded({"selection": name, "odds": odds, "market_prices": market, "reference_prices": reference})[0]
+        for name, odds in (("MTL", 104), ("BOS", 103))
+    )
+    assert (best["profitable"], other["profitable"], other["bet_grade"]) == (True, False, "D")
+    assert any("another side of this market promises as much or more" in words for words in other["warnings"])
+    assert not any("another side" in words for words in best["warnings"])
+
+
+def test_prices_of_one_sportsbook_without_a_margin_are_doubted() -> None:
+    [found] = graded({"selection": "MTL", "odds": 110, "market_prices": sides(("MTL", 110), ("BOS", 100))})
+    assert (found["profitable"], found["recommended_stake_pct"], found["fair_method"]) == (False, 0, "market")
+    assert any("add up to 97.6 %, less than any sportsbook asks" in words for words in found["warnings"])
 
 
 def test_alternates_of_a_spread_are_markets_of_their_own() -> None:

@@ -1,0 +1,163 @@
+"""The markets that came with bets, read for each: the bet's own side first, and what can't be compared left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+from pikkit.bets.bet import Leg
+from pikkit.bets.market import MarginMethod, side_of, sides_on_line
+from pikkit.bets.names import fold, group_key
+from pikkit.bets.prices import MIN_SIDES, BookPrices
+
+__all__ = ["Market", "MarketRules", "markets_of"]
+
+_AGED = 0.5  # share of a reference's weight that is left when it is as old as it may be
+_UNTIMED = 0.75  # share that is left when nobody says how old it is
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRules:
+    """How other prices are read.
+
+    `weights`: by sportsbook, as `group_key` has it; those named are the sharp ones. `other_weight`: of each of the
+    others. Ages in seconds.
+    """
+
+    method: MarginMethod = "power"
+    weights: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({"pinnacle": 1.0, "circa": 1.0}))
+    other_weight: float = 0.1
+    max_age_s: float = 600.0
+    max_age_live_s: float = 30.0
+
+
+class Market(NamedTuple):
+    """One market that was read for one bet.
+
+    Attributes:
+        bet: its position.
+        prices: American, the bet's own side first, the others by their names.
+        book: whose prices they are; None: the bet's own sportsbook's.
+        weight: what the book counts.
+        sharp: whether it is one of those that are named.
+        age_s: seconds; NaN where nobody says.
+        freshness: share of its weight that its age leaves.
+        comparable: whether its other sides have the names that market_prices give them.
+    """
+
+    bet: int
+    prices: list[float]
+    book: str | None = None
+    weight: float = 0.0
+    sharp: bool = False
+    age_s: float = float("nan")
+    freshness: float = 0.0
+    comparable: bool = True
+
+
+class _LeftOut(Exception):
+    """A book that can't be compared with the bet; the message says why."""
+
+
+def markets_of(bets: Sequence[Leg], rules: MarketRules, now: float, warnings: dict[int, list[str]]) -> list[Market]:
+    """The markets of each bet; what can't be compared with it is told in `warnings`, by its position.
+
+    Args:
+        bets: validated bets.
+        rules: how other prices are read.
+        now: seconds since the epoch; stands in where placed_at is not given.
+        warnings: to be added to.
+    """
+    found: list[Market] = []
+    for i, bet in enumerate(bets):
+        own: Sequence[int] = ()
+        if bet.market_prices is not None:
+            own = _own_sides(bet)
+            prices = [bet.market_prices[j].odds for j in own]
+            if prices[0] != bet.odds:
+                told, prices[0] = prices[0], bet.odds
+                warnings.setdefault(i, []).append(
+                    f"market_prices has {told:g} for {bet.selection!r}, the bet {bet.odds:g}: odds holds"
+                )
+            found.append(Market(i, prices))
+        for book in bet.reference_prices or ():
+            try:
+                found.append(_reference(i, bet, book, own, rules, now))
+            except _LeftOut as reason:
+                warnings.setdefault(i, []).append(f"reference {book.book!r} is left out: {reason}")
+    return found
+
+
+def _reference(i: int, bet: Leg, book: BookPrices, own: Sequence[int], rules: MarketRules, now: float) -> Market:
+    """The market at another book.
+
+    Raises:
+        _LeftOut: why it can't be compared with the bet.
+    """
+    name = group_key("institution_name", book.book)
+    if name == group_key("institution_name", bet.institution_name):
+        raise _LeftOut("it is the bet's own sportsbook")
+    sides = _sides_at(bet, book)
+    if own and len(sides) != len(own):
+        raise _LeftOut("its sides are not those of market_prices")
+    weight = rules.weights.get(name, rules.other_weight)
+    if weight <= 0:
+        raise _LeftOut("its weight is 0")
+    age_s, freshness = _age(bet, book, rules, now)
+    prices = [book.prices[j].odds for j in sides]
+    return Market(
+        i, prices, book.book, weight, name in rules.weights, age_s, freshness, _comparable(bet, own, book, sides)
+    )
+
+
+def _age(bet: Leg, book: BookPrices, rules: MarketRules, now: float) -> tuple[float, float]:
+    """Seconds, NaN where nobody says, and what they leave of the book's weight.
+
+    Raises:
+        _LeftOut: it is too old.
+    """
+    if book.at is None:
+        return float("nan"), _UNTIMED
+    moment = now if bet.placed_at is None else bet.placed_at.timestamp()
+    age_s = max(0.0, moment - book.at.timestamp())
+    limit = rules.max_age_live_s if bet.is_live else rules.max_age_s
+    if age_s > limit:
+        raise _LeftOut(f"it is {age_s:.0f} s old, more than {limit:.0f} s")
+    return age_s, 1 - (1 - _AGED) * age_s / limit if limit else 1.0
+
+
+def _sides_at(bet: Leg, book: BookPrices) -> Sequence[int]:
+    """Which of the book's prices are the bet's market, the bet's own side first."""
+    if bet.selection is None:
+        raise _LeftOut("the bet names no selection")
+    side = side_of(bet.selection, bet.line, book.prices)
+    if side is None:
+        others = [price.line for price in book.prices if side_of(bet.selection, price.line, [price]) == 0]
+        if others:
+            raise _LeftOut(f"it is on another line ({_line(others[0])}, the bet {_line(bet.line)})")
+        raise _LeftOut(f"it has no price for {bet.selection!r}")
+    sides = sides_on_line(side, bet.line, book.prices)
+    if len(sides) < MIN_SIDES:
+        raise _LeftOut("it has one side only")
+    return sides
+
+
+def _own_sides(bet: Leg) -> Sequence[int]:
+    """Which of market_prices are the bet's market, the bet's own side first."""
+    prices = bet.market_prices or ()
+    side = side_of(bet.selection or "", bet.line, prices)
+    return [] if side is None else sides_on_line(side, bet.line, prices)
+
+
+def _comparable(bet: Leg, own: Sequence[int], book: BookPrices, sides: Sequence[int]) -> bool:
+    """Whether the other sides are called the same; of two sides the other one is the other one."""
+    if len(own) <= MIN_SIDES or bet.market_prices is None:
+        return True
+    pairs = zip(own[1:], sides[1:], strict=True)
+    return all(fold(bet.market_prices[i].selection) == fold(book.prices[j].selection) for i, j in pairs)
+
+
+def _line(line: float | None) -> str:
+    return "none" if line is None else f"{line:+g}"
