@@ -116,6 +116,16 @@ class Encoder:
         self._unknown = float("nan") if unknown is None else float(unknown)
         self.find = lru_cache(_REMEMBERED_PER_ENCODER)(self._find)
 
+    @property
+    def has_unknown(self) -> bool:
+        """Whether there is a class for values that it never saw."""
+        return self._unknown == self._unknown
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Classes that differ from an earlier one by case or blanks only."""
+        return tuple(self._exact)
+
     def _find(self, value: str) -> tuple[float, bool]:
         """Code and knowledge of a value at once; `find` remembers spellings."""
         return self.code(value), self.knows(value)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import sys
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pikkit.errors import ModelError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 __all__ = ["MAX_BYTES", "foreign", "is_native", "read_content", "remedy_for"]
 
@@ -20,6 +26,8 @@ _UNPACK: Mapping[bytes, Callable[[bytes], bytes]] = {
     b"\x1f\x8b": gzip.decompress,
     b"BZh": bz2.decompress,
     b"\xfd7zXZ": lzma.decompress,
+    b"\x5d\x00\x00": lzma.decompress,
+    b"\x28\xb5\x2f\xfd": zstd.decompress,
     b"\x78\x01": zlib.decompress,
     b"\x78\x5e": zlib.decompress,
     b"\x78\x9c": zlib.decompress,
@@ -28,8 +36,8 @@ _UNPACK: Mapping[bytes, Callable[[bytes], bytes]] = {
 # What files of other kinds begin with: what it is, and how to bring it here.
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (
-        b"\x28\xb5\x2f\xfd",
-        "a file compressed by zstd: save the model with joblib.dump(model, path, compress=('gzip', 3))",
+        b"\x04\x22\x4d\x18",
+        "a file compressed by LZ4: save the model with joblib.dump(model, path, compress=('gzip', 3))",
     ),
     (b"PK\x03\x04", "a zip archive (skops, Keras or PyTorch): pickle the estimator itself, or train it with XGBoost"),
     (b"\x89HDF", "an HDF5 file (Keras): train the model with XGBoost or scikit-learn"),
@@ -87,7 +95,7 @@ def read_content(path: Path) -> bytes:
         return data
     try:
         return unpack(data)
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as cause:
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstd.ZstdError) as cause:
         raise ModelError(f"{path.name} is compressed and cut off or damaged: copy it again") from cause
 
 

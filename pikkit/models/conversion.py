@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import resource
 import subprocess
@@ -151,7 +150,7 @@ def _check_missing(models: Mapping[str, Any], spec: Any) -> None:
     Raises:
         ModelError: it takes none.
     """
-    unknown = [column for column, encoder in spec.encoders.items() if math.isnan(encoder.code(_UNHEARD_OF))]
+    unknown = [column for column, encoder in spec.encoders.items() if not encoder.has_unknown]
     places = [spec.names.index(name) for name in (f"{column}_encoded" for column in unknown) if name in spec.names]
     row = np.full((1, len(spec.names)), 0.5, dtype=np.float32)
     row[:, places] = np.nan
@@ -168,10 +167,8 @@ def _check_missing(models: Mapping[str, Any], spec: Any) -> None:
             ) from cause
 
 
-_UNHEARD_OF = "a name that nothing has"
-
-
 def _model(path: Path, names: tuple[str, ...]) -> Any:
+    from pikkit.models.magnitudes import check_magnitudes  # noqa: PLC0415
     from pikkit.models.onnx_graph import objective_of  # noqa: PLC0415
     from pikkit.models.tree_bounds import check_estimator  # noqa: PLC0415
 
@@ -191,6 +188,7 @@ def _model(path: Path, names: tuple[str, ...]) -> Any:
             f"{path.name} has objective {objective_of(model.get_booster())}: train it again with binary:logistic"
         )
     check_estimator(path.name, model)
+    check_magnitudes(path.name, model)
     if given != len(names):
         raise ModelError(f"{path.name} was trained on {given} features, the metadata names {len(names)}")
     if classes != 2:  # noqa: PLR2004 - won or not
@@ -214,6 +212,9 @@ def _loaded(path: Path, names: tuple[str, ...], *, classifier: bool) -> Any:
         model = _unwrapped(path.name, model, names)
     if type(model).__name__ == "Booster":  # saved without its wrapper
         model = _wrapped(path, model, classifier=classifier)
+    if hasattr(model, "get_booster"):
+        for name, default in vars(type(model)()).items():  # what wrappers of earlier versions did not have
+            vars(model).setdefault(name, default)
     return model
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from pikkit.errors import ModelError, UnsafePickle
 from pikkit.models.contents import foreign, read_content, remedy_for
 from pikkit.models.joblib_arrays import JoblibArray
+from pikkit.models.old_boosters import as_of_today
 from pikkit.models.pickle_rules import check_build, check_call, check_new, check_tree
 
 __all__ = ["ALLOWED", "check_pickle", "load_pickle", "unpickle"]
@@ -217,6 +218,8 @@ class _Restricted(_Unpickler):  # type: ignore[misc]
         if type(self.stack[-2]) is JoblibArray:
             self.stack[-2:] = [self.stack[-2].read(self._name, state, self.read)]
         elif check_build(self._name, self.stack[-2], state):
+            if type(self.stack[-2]).__name__ == "Booster" and isinstance(state.get("handle"), (bytes, bytearray)):
+                state["handle"] = bytearray(as_of_today(bytes(state["handle"])))
             super().load_build()
             check_tree(self._name, self.stack[-1])
         else:  # it is as it should be without

@@ -10,6 +10,7 @@ import numpy as np
 
 from pikkit.bets.bet import CATEGORICAL, Bet
 from pikkit.bets.numbers import Floats
+from pikkit.bets.odds import expected_roi_pct
 from pikkit.bets.prediction import GRADES
 from pikkit.bets.reading import read_bet
 from pikkit.errors import InvalidBet
@@ -24,6 +25,7 @@ _MOST = 4000
 _NEAR = 0.25  # percent: what differs by less is one answer
 _NEARLY_ALL = 0.9
 _LEAST_SPREAD = 0.0005
+_CERTAIN = 1e-6
 _PRICES = (-400, -250, -180, -140, -120, -110, -105, 100, 110, 130, 170, 240, 400)
 _NOTHING = frozenset({"unknown", "none", ""})
 
@@ -60,7 +62,8 @@ def given(models: ModelSet, predictor: Predictor, settled: SettledBets | None, n
     win = models.win_probability(rows)
     roi = np.asarray(models.roi(rows, win, odds), dtype=np.float64)
     grades: dict[str, float] = {letter: counts[letter] / len(bets) for letter in GRADES}
-    return Given(len(bets), "past" if has_past else "made-up", grades, tuple(_remarks(models, grades, win, roi)))
+    remarks = (*_of_answers(models, grades, win, roi, expected_roi_pct(np.ones(len(odds)), odds)), *_of_names(models))
+    return Given(len(bets), "past" if has_past else "made-up", grades, remarks)
 
 
 def market_in_words(models: ModelSet) -> str:
@@ -72,7 +75,7 @@ def market_in_words(models: ModelSet) -> str:
     return f"weight of the model: {weights}; enough bets at prices of {opinion.lowest:.3f} to {opinion.highest:.3f}"
 
 
-def _remarks(models: ModelSet, grades: Mapping[str, float], win: Floats, roi: Floats) -> Iterator[str]:
+def _of_answers(models: ModelSet, grades: Mapping[str, float], win: Floats, roi: Floats, pays: Floats) -> Iterator[str]:
     engine = models.manifest["engines"]["roi"]
     rounds = f"{engine['rounds']} of {engine['rounds_pickled']} rounds: " if "rounds" in engine else ""
     middle = float(np.median(roi))
@@ -88,6 +91,18 @@ def _remarks(models: ModelSet, grades: Mapping[str, float], win: Floats, roi: Fl
         yield (
             f"the ROI model expects down to {float(roi.min()):+.1f} % ({share:.0f} % of the bets below -100 %): nobody "
             "loses more than the stake; is it trained on percent, and on bets such as these?"
+        )
+    beyond = roi > pays
+    if beyond.any():
+        yield (
+            f"the ROI model expects more than a won bet pays for {100 * float(beyond.mean()):.0f} % of the bets (up to "
+            f"{float(roi.max()):+.1f} %): is it trained on percent, and on bets such as these?"
+        )
+    certain = (win < _CERTAIN) | (win > 1 - _CERTAIN)
+    if certain.any():
+        yield (
+            f"the win model is certain of {100 * float(certain.mean()):.0f} % of the bets (probability 0 or 1): are "
+            "the features scaled as they were when it was trained?"
         )
     if float(np.ptp(win)) < _LEAST_SPREAD:
         yield f"the win model is constant: every bet gets {float(np.median(win)):.3f}"
@@ -105,6 +120,23 @@ def _remarks(models: ModelSet, grades: Mapping[str, float], win: Floats, roi: Fl
         yield "at which prices the set has seen enough bets is not known: it is trusted at all (--bets FILE tells it)"
     if not models.history.size:
         yield "no betting history: confidence is at most 0.5, so nothing is graded A or B (--bets FILE makes one)"
+
+
+def _of_names(models: ModelSet) -> Iterator[str]:
+    read = {name.removesuffix("_encoded") for name in models.spec.names if name.endswith("_encoded")}
+    encoders = {column: encoder for column, encoder in models.spec.encoders.items() if column in read}
+    silent = [column for column, encoder in encoders.items() if not encoder.has_unknown]
+    if silent:
+        yield (
+            f"no class 'Unknown' for {', '.join(silent)}: a name that the encoder never saw is a missing value to the "
+            "models, is warned of, and lowers confidence"
+        )
+    for column, encoder in encoders.items():
+        for name in encoder.spellings[:1]:
+            yield (
+                f"the encoder of {column} lists {name[:60]!r} in several spellings, with a code each: any other "
+                "spelling gets the first's"
+            )
 
 
 def _share(share: float) -> str:

@@ -42,7 +42,7 @@ _CHUNK = 1024 * 1024
 _MAX_BYTES = 256 * 1024 * 1024
 
 # Other endings under which a model may lie; what it is, its content tells. A copy has the first name.
-_ENDINGS = (".pkl", ".joblib", ".pkl.gz", ".joblib.gz", ".ubj", ".json")
+_ENDINGS = (".pkl", ".joblib", ".pkl.gz", ".joblib.gz", ".pkl.zst", ".joblib.zst", ".ubj", ".json")
 
 Signature = tuple[tuple[str, int, int, int], ...]
 

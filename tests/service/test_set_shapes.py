@@ -1,5 +1,6 @@
 """Sets in the shapes that people save them in: read as what they are, or refused by what they are."""
 
+import copyreg
 import gzip
 import io
 import json
@@ -13,6 +14,7 @@ import joblib
 import numpy as np
 import pytest
 import xgboost
+from backports import zstd
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
@@ -27,6 +29,7 @@ from pikkit.models.conversion import TOLERANCE, _write
 from pikkit.models.model_set import ModelSet, load_set
 from pikkit.models.user_files import ROI_FILE, WIN_FILE, take_copy
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set
+from tests.support.need import root
 
 KNOWING = {column: [*dict.fromkeys([*classes, "Unknown"])] for column, classes in ENCODERS.items()}
 ROWS = np.random.default_rng(0).random((200, len(FEATURES))).astype(np.float32)
@@ -52,11 +55,11 @@ def win_model() -> Any:
 
 
 def forest() -> Any:
-    return RandomForestClassifier(5, max_depth=3, random_state=0, n_jobs=-1).fit(ROWS, WON)
+    return RandomForestClassifier(2, max_depth=3, random_state=0, n_jobs=-1).fit(ROWS, WON)
 
 
 def calibrated(method: str, base: Callable[[], Any]) -> Any:
-    return CalibratedClassifierCV(base(), method=method, cv=3).fit(ROWS, WON)
+    return CalibratedClassifierCV(base(), method=method, cv=2).fit(ROWS, WON)
 
 
 def raw(kind: str) -> Callable[[Any], bytes]:
@@ -73,6 +76,8 @@ ACCEPTED: dict[str, tuple[Callable[[], Any], Saved, str]] = {
         ".pkl",
     ),
     "a pickle in gzip": (win_model, lambda model: gzip.compress(pickle.dumps(model)), ".pkl.gz"),
+    "a pickle in zstd": (win_model, lambda model: zstd.compress(pickle.dumps(model)), ".pkl.zst"),
+    "XGBoost by joblib, in lzma": (win_model, lambda model: joblib_bytes(model, compress=("lzma", 3)), ".joblib"),
     "XGBoost by joblib": (win_model, joblib_bytes, ".joblib"),
     "XGBoost by joblib, compressed": (win_model, lambda model: joblib_bytes(model, compress=3), ".joblib"),
     "a forest by joblib": (forest, joblib_bytes, ".joblib"),
@@ -91,7 +96,7 @@ ACCEPTED: dict[str, tuple[Callable[[], Any], Saved, str]] = {
         for method in ("sigmoid", "isotonic")
         for name, base in (
             ("XGBoost", lambda: xgboost.XGBClassifier(n_estimators=5, max_depth=2, n_jobs=1)),
-            ("a forest", lambda: RandomForestClassifier(3, max_depth=3, random_state=0)),
+            ("a forest", lambda: RandomForestClassifier(2, max_depth=3, random_state=0)),
         )
     },
 }
@@ -121,6 +126,33 @@ def transformed() -> Any:
     return make_pipeline(table, LogisticRegression()).fit(ROWS, WON)
 
 
+class Aged:
+    """Pickles as a booster of XGBoost's that holds these bytes."""
+
+    def __init__(self, handle: bytes) -> None:
+        self.handle = bytearray(handle)
+
+    def __reduce__(self) -> Any:
+        return copyreg._reconstructor, (xgboost.Booster, object, None), {"handle": self.handle}  # type: ignore[attr-defined]
+
+
+def _aged(handle: bytes) -> bytes:
+    return pickle.dumps(Aged(handle))
+
+
+def _linear(coef: float = 1.0, intercept: float = 0.0) -> Any:
+    model = LogisticRegression().fit(ROWS, WON)
+    model.coef_[0, 0], model.intercept_[0] = coef, intercept
+    return model
+
+
+def _leaf(value: float) -> bytes:
+    model = json.loads(raw("json")(win_model()))
+    tree = model["learner"]["gradient_booster"]["model"]["trees"][0]
+    tree["split_conditions"][tree["left_children"].index(-1)] = value
+    return json.dumps(model).encode()
+
+
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "LightGBM's text": (lambda: b"tree\nversion=v4\n", "is a LightGBM model: train it with XGBoost"),
     "LightGBM's pickle": (lambda: b"\x80\x02clightgbm.sklearn\nLGBMClassifier\n)\x81.", "it is a LightGBM model"),
@@ -135,7 +167,20 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         "it is scikit-learn's gradient boosting",
     ),
     "softprob": (lambda: pickle.dumps(softprob()), "has objective multi:softprob: train it again with binary:logistic"),
-    "zstd": (lambda: b"\x28\xb5\x2f\xfd rest", "compressed by zstd: save the model with joblib"),
+    "zstd that is cut off": (lambda: zstd.compress(pickle.dumps(win_model()))[:-9], "cut off or damaged"),
+    "LZ4": (lambda: b"\x04\x22\x4d\x18 rest", "compressed by LZ4: save the model with joblib"),
+    "XGBoost 0.90": (lambda: _aged(b"\x00\x00\x00\x3f binary"), "with the XGBoost that made it, model.save_model"),
+    "XGBoost 1.0, cut off": (lambda: _aged(b"CONFIG-offset:" + bytes(99)), "a booster that is cut off"),
+    "a coefficient that overflows": (
+        lambda: pickle.dumps(_linear(coef=1e30)),
+        r"coefficient of 1e\+30, which overfl",
+    ),
+    "a coefficient that is no number": (lambda: pickle.dumps(_linear(coef=float("nan"))), "coefficient that is no num"),
+    "an intercept that overflows": (
+        lambda: pickle.dumps(make_pipeline(StandardScaler().fit(ROWS), _linear(intercept=-1e12))),
+        r"coefficient of 1e\+12",
+    ),
+    "a leaf that overflows": (lambda: _leaf(1e38), r"leaf of 1e\+38, which overflows"),
     "a zip archive": (lambda: b"PK\x03\x04 rest", "is a zip archive"),
     "a Keras file": (lambda: b"\x89HDF rest", "HDF5"),
     "a pointer of Git LFS": (lambda: b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
@@ -166,6 +211,20 @@ def test_what_is_not_served_is_refused_by_what_it_is(tmp_path: Path, shape: str)
     assert "swapped" not in caught.value.message
     assert "copy it again" not in caught.value.message or "cut off" in shape
     assert "pickle an XGBClassifier" not in caught.value.message or "XGB" not in shape
+
+
+@pytest.mark.parametrize("version", ["1.0.2", "1.3.3"])
+def test_pickles_of_old_xgboost_answer_what_they_answered_then(tmp_path: Path, version: str) -> None:
+    kept = root() / "tests/support/old_xgboost"
+    answers = json.loads((kept / "answers.json").read_text())
+    folder = write_set(tmp_path / "set", "1")
+    for file, name in ((WIN_FILE, "win"), (ROI_FILE, "roi")):
+        (folder / file).write_bytes((kept / f"{name}-{version}.pkl").read_bytes())
+    models = converted(folder, tmp_path / "work")
+    rows, none = np.array(answers["rows"], dtype=np.float64).astype(np.float32), np.zeros(len(answers["rows"]))
+    np.testing.assert_allclose(models.win_probability(rows), answers[version]["win"], atol=TOLERANCE)
+    np.testing.assert_allclose(models.roi(rows, none, none), answers[version]["roi"], rtol=TOLERANCE, atol=TOLERANCE)
+    assert models.manifest["engines"]["win"]["rounds"] == 7  # of 10: it stopped early
 
 
 def test_models_that_are_swapped_are_told_so_whatever_their_shape(tmp_path: Path) -> None:
