@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,7 +81,10 @@ def main(
         past = _past(history, bets, asked, rejected, console)
         # A set that nobody asked for by name is not activated: MODEL_DIR's files count as they are.
         beside = model_dir if activate and not if_changed and not check else None
-        with _imported(source or model_dir, past, tag, beside, check=check) as (stored, models):
+        with ExitStack() as stack:
+            with console.status(f"reading the models in {source or model_dir}"):
+                imported = _imported(source or model_dir, past, tag, beside, check=check)
+                stored, models = stack.enter_context(imported)
             gives = given(models, predictor_of(settings), past.settled if past else None, time.time())
             if as_json:
                 print(json.dumps(_told(stored, models, gives)))  # noqa: T201 - the answer to a program
@@ -117,7 +120,8 @@ def _past(
         return Past(_read_history(history))
     if not bets:
         return None
-    settled, report = read_settled(bets, asked, rejected=rejected)
+    with console.status(f"reading {bets}"):
+        settled, report = read_settled(bets, asked, rejected=rejected)
     for line in report.lines():
         console.print(line)
     return Past(History.from_bets(settled), settled)

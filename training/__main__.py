@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +38,7 @@ from training.publish import promote, write_version
 from training.score import ScoredFile
 from training.simulate import simulate
 from training.summary import markdown_summary
+from training.terms import terms
 from training.train import STEPS, train
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
@@ -92,17 +93,18 @@ def validate_command(
     rejected: Rejected = None,
 ) -> None:
     """Judge a model set on settled bets; exits with 1 if a gate fails."""
-    with checked(models) as candidate:
-        asked = asked_for(mapped, odds_format, date_format)
+    asked = asked_for(mapped, odds_format, date_format)
+    with _checked(models) as candidate:
         settled = _simulated(candidate) if simulated else _read(bets, asked, supabase=supabase, rejected=rejected)
-        judged_bets, past, which = newest(candidate, settled, share)
-        which += " (simulated)" if simulated else ""
-        judged = judge(candidate, judged_bets, past)
-        production = None
-        if against:
-            with checked(against) as other:
-                production = judge(other, judged_bets, past)
-        verdict = gates(judged, production)
+        with console.status("judging"):
+            judged_bets, past, which = newest(candidate, settled, share)
+            which += " (simulated)" if simulated else ""
+            judged = judge(candidate, judged_bets, past)
+            production = None
+            if against:
+                with checked(against) as other:
+                    production = judge(other, judged_bets, past)
+            verdict = gates(judged, production)
         _show(candidate, judged, verdict, which, report, production)
         if summary:
             with summary.open("a", encoding="utf-8") as file:
@@ -126,7 +128,7 @@ def validate_prices_command(
         raise ModelError("no prices: name a file by --soccer or --moneylines")
     settings = Settings.load()
     predictor, now = predictor_of(settings), time.time()
-    with checked(models or settings.model_dir) as loaded:
+    with _checked(models or settings.model_dir) as loaded:
         reports = list(soccer_reports(soccer, loaded, predictor, now=now)) if soccer else []
         reports += moneyline_reports(moneylines, loaded, predictor, now=now) if moneylines else []
     failed = [fault for report in reports for fault in _show_prices(report)]
@@ -168,10 +170,11 @@ def score_command(
     """Grade a whole file of bets; the answers are added as columns."""
     settings = Settings.load()
     target = out or source.with_name(f"{source.name.split('.')[0]}.graded{_kind(source)}")
-    file = ScoredFile(source, asked_for(mapped, odds_format, date_format, placed=True))
+    with console.status(f"reading {source}"):
+        file = ScoredFile(source, asked_for(mapped, odds_format, date_format, placed=True))
     for line in file.evidence:
         console.print(line, soft_wrap=True)
-    with checked(models or settings.model_dir) as loaded, _bar("scoring", file.rows) as advance:
+    with _checked(models or settings.model_dir) as loaded, _bar("scoring", file.rows) as advance:
         graded, failed = file.score(target, loaded, predictor_of(settings), now=time.time(), progress=advance)
     console.print(f"{graded:,} bets graded, {failed:,} with an error, in {target}")
 
@@ -202,13 +205,14 @@ def live_command(
         raise ModelError(f"{folder} is not a folder: serve with PREDICTION_LOG=true, or name it by --predictions DIR")
     asked = asked_for(mapped, odds_format, date_format, placed=True)
     settled = _read(bets, asked, supabase=supabase, rejected=rejected)
-    live = join(
-        settled,
-        read_predictions(folder),
-        within_s=within * 3600,
-        since=since.replace(tzinfo=UTC) if since else None,
-        version=model_version,
-    )
+    with console.status(f"reading the predictions in {folder}"):
+        live = join(
+            settled,
+            read_predictions(folder),
+            within_s=within * 3600,
+            since=since.replace(tzinfo=UTC) if since else None,
+            version=model_version,
+        )
     _show_live(live, report)
 
 
@@ -234,10 +238,11 @@ def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path
     paths = write_version(trained, out)
     with tempfile.TemporaryDirectory() as work:
         promote(paths, Path(work))
-        with checked(Path(work)) as models:
-            judged_bets, past, which = newest(models, settled, 0.2)
-            judged = judge(models, judged_bets, past)
-            verdict = gates(judged)
+        with _checked(Path(work)) as models:
+            with console.status("judging"):
+                judged_bets, past, which = newest(models, settled, 0.2)
+                judged = judge(models, judged_bets, past)
+                verdict = gates(judged)
             _show(models, judged, verdict, which, report)
     if not verdict.passed:
         console.print(f"validation failed: the *_latest files in {out} are as they were")
@@ -249,12 +254,13 @@ def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path
 def _read(bets: Path | None, asked: Asked, *, supabase: bool, rejected: Path | None) -> SettledBets:
     if (bets is None) == (not supabase):
         raise ModelError("name the bets: --bets FILE or --supabase (one of them); nothing is trained without bets")
-    if bets is None:
-        from training.supabase_bets import fetch_settled  # noqa: PLC0415 - a second to import
+    with console.status(f"reading {bets or 'Supabase'}"):
+        if bets is None:
+            from training.supabase_bets import fetch_settled  # noqa: PLC0415 - a second to import
 
-        settled, report = fetch_settled(Settings.load(), placed=asked.placed)
-    else:
-        settled, report = read_settled(bets, asked, rejected=rejected)
+            settled, report = fetch_settled(Settings.load(), placed=asked.placed)
+        else:
+            settled, report = read_settled(bets, asked, rejected=rejected)
     _print(report)
     imports = imports_of(settled.bets.placed_at)
     if imports:
@@ -276,6 +282,14 @@ def _simulated(models: ModelSet) -> SettledBets:
 def _print(report: ReadReport) -> None:
     for line in report.lines():
         console.print(line, soft_wrap=True)
+
+
+@contextmanager
+def _checked(folder: Path) -> Iterator[ModelSet]:
+    with ExitStack() as stack:
+        with console.status(f"checking the models in {folder}"):
+            models = stack.enter_context(checked(folder))
+        yield models
 
 
 @contextmanager
@@ -304,6 +318,8 @@ def _show(
         found = [f"{one.log_loss:.4f}" for one in all_scores]
         table.add_row(name, f"{own.bets:,}", *found, f"{own.brier:.4f}", f"{own.ece:.4f}", f"{own.auc:.3f}")
     console.print(table)
+    for name, words in terms(models, judged):
+        console.print(f"{name}: {words}", soft_wrap=True)
     console.print("return by grade, one unit on each bet (95 % bootstrap interval)")
     grades = Table(box=SIMPLE_HEAD)
     for name in ("grade", "bets", "mean", "from", "to"):
@@ -325,7 +341,8 @@ def _show_live(live: Live, report: Path | None) -> None:
     wide = Console(width=max(console.width, _LIVE_WIDTH))  # cut figures would be worse than broken lines
     for line in live.coverage.words():
         console.print(line)
-    found = list(outcomes(live))
+    with console.status("judging"):
+        found = list(outcomes(live))
     console.print(verdict(found[0]), soft_wrap=True)
     console.print("what came of them, percent (95 % bootstrap intervals); pushes are left out")
     came = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

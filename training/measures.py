@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pikkit.bets.numbers import log_losses
+from pikkit.bets.numbers import log_losses, logit, sigmoid
 
 __all__ = [
+    "Calibration",
     "Interval",
     "Scores",
     "auc",
     "bootstrap_mean",
     "brier",
+    "calibration",
     "ece",
     "log_losses",
     "percent",
@@ -27,6 +29,8 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 _BINS = 10
+_EDGE = 1e-9
+_NEWTON_STEPS = 50
 _RESAMPLES = 1000
 
 
@@ -37,6 +41,16 @@ class Interval:
     mean: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Log-odds of winning = intercept + slope * log-odds predicted, with standard errors (1.96 of them: 95 %)."""
+
+    intercept: float
+    intercept_error: float
+    slope: float
+    slope_error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,28 @@ def reliability(p: Floats, won: Bools, bins: int = _BINS) -> list[tuple[float, f
 def ece(p: Floats, won: Bools) -> float:
     """Expected calibration error (fraction): mean gap between prediction and share won, in bins of equal count."""
     return sum(abs(mean - share) * bets for mean, share, bets in reliability(p, won)) / max(len(p), 1)
+
+
+def calibration(p: Floats, won: Bools) -> Calibration:
+    """Intercept and slope of the results on the predictions' log-odds (Cox 1958), by Newton's method.
+
+    A slope below 1: too extreme; an intercept below 0 at a slope of 1: too high. NaN where all predictions or results
+    are the same.
+    """
+    x = logit(np.clip(p, _EDGE, 1 - _EDGE))
+    if np.ptp(x) == 0 or won.all() or not won.any():
+        return Calibration(*[float("nan")] * 4)
+    design = np.column_stack([np.ones(len(x)), x])
+    theta = np.array([0.0, 1.0])
+    for _ in range(_NEWTON_STEPS):
+        now = sigmoid(design @ theta)
+        information = (design * (now * (1 - now))[:, None]).T @ design
+        step = np.linalg.lstsq(information, design.T @ (won - now), rcond=None)[0]
+        theta += step
+        if np.abs(step).max() < _EDGE:
+            break
+    intercept_error, slope_error = np.sqrt(np.diag(np.linalg.pinv(information))).tolist()
+    return Calibration(float(theta[0]), intercept_error, float(theta[1]), slope_error)
 
 
 def auc(p: Floats, won: Bools) -> float:

@@ -16,6 +16,7 @@ from training.evaluate import Judged, Verdict, slices
 from training.live import Live
 from training.measures import Scores, percent, reliability, scores
 from training.outcomes import outcomes, verdict
+from training.terms import terms
 
 __all__ = ["html_report", "live_report"]
 
@@ -79,6 +80,8 @@ def html_report(
             _table(["gate", "found", ""], gates),
             "<h2>Measures</h2>",
             _table(["bets", "n", *_MEASURES.values()], measures),
+            "<h2>Calibration and weights</h2>",
+            _table(["", "fitted"], [[name, escape(words)] for name, words in terms(models, judged)]),
             "<h2>Reliability</h2>",
             _figure(_reliability(judged, production), "Share of bets won against predicted probability, in ten bins"),
             "<h2>Return by grade</h2><p>One unit on each bet; the intervals are 95 % bootstrap intervals.</p>",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pikkit.models.model_set import ModelSet
 from training.evaluate import Judged, Verdict, slices
+from training.terms import terms
 
 __all__ = ["markdown_summary"]
 
@@ -11,7 +12,7 @@ __all__ = ["markdown_summary"]
 def markdown_summary(
     models: ModelSet, judged: Judged, verdict: Verdict, *, which: str, production: Judged | None = None
 ) -> str:
-    """Gates, log loss on all bets, and return by grade (percent of one unit each)."""
+    """Log loss on all bets, calibration and weights, gates, and return by grade (percent of one unit each)."""
     _, found = next(slices(judged, production))
     losses = [f"{found[0].log_loss:.4f}", f"{found[1].log_loss:.4f} of the odds"]
     if production is not None:
@@ -20,6 +21,8 @@ def markdown_summary(
         f"### Model set {models.version}: validation {'passed' if verdict.passed else 'FAILED'}",
         "",
         f"{len(judged.won):,} settled bets: {which}. Log loss {', '.join(losses)}.",
+        "",
+        *(f"- {name}: {words}" for name, words in terms(models, judged)),
         "",
         "| Gate | Found | |",
         "|---|---|---|",

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 from tests.support.need import root
 from tests.support.simulated import write_bets
+from training import __main__
 from training.__main__ import main
 
 Run = Callable[..., tuple[object, str]]
@@ -30,7 +32,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def test_a_mispriced_market_is_learned_judged_and_reported(tmp_path: Path, run: Run) -> None:
+def test_a_mispriced_market_is_learned_judged_and_reported(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bets, out, report = write_bets(tmp_path / "bets.csv", 8000, 4), tmp_path / "models", tmp_path / "report.html"
     code, output = run("train", "--bets", bets, "--out", out, "--report", report)
     assert not code, output
@@ -40,9 +44,24 @@ def test_a_mispriced_market_is_learned_judged_and_reported(tmp_path: Path, run: 
     assert "starter" not in metadata
     versioned = {path.name for path in out.iterdir() if metadata["timestamp"] in path.name}
     assert len(versioned) == 4
-    assert report.read_text().count("data:image/svg+xml;base64,") == 2
+    page = report.read_text()
+    assert page.count("data:image/svg+xml;base64,") == 2
+    for words in (
+        "log-odds of winning =",
+        f"+ {metadata['rounds']} rounds of trees",
+        "weight of the model: own market",
+    ):
+        assert words in output
+        assert words in page
+    monkeypatch.setattr(__main__, "console", Console(force_terminal=True, color_system=None, width=300))
     code, output = run("validate", "--models", out, "--bets", bets, "--against", root() / "models")
     assert "not worse than production" in output
+    for words in (
+        "checking the models",
+        "reading",
+        "judging",
+    ):  # what takes seconds says on a terminal that it is at it
+        assert f" {words}" in output
     # Bets after all that the set knows are judged as they would be served.
     later = write_bets(tmp_path / "later.csv", 3000, 5, created_at=pl.col("created_at").dt.offset_by("1y"))
     code, output = run("validate", "--models", out, "--bets", later)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from training.measures import auc, bootstrap_mean, brier, ece, log_losses, reliability, scores
+from training.measures import auc, bootstrap_mean, brier, calibration, ece, log_losses, reliability, scores
 
 SAMPLES = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
@@ -21,6 +22,23 @@ def test_measures_agree_with_scikit_learn(random: np.random.Generator, n: int) -
 
 def test_a_certain_prediction_that_fails_costs_much_but_not_infinitely() -> None:
     assert np.isfinite(log_losses(np.array([0.0, 1.0]), np.array([True, False]))).all()
+
+
+@pytest.mark.parametrize(("intercept", "slope"), [(0.0, 1.0), (-0.3, 1.0), (0.0, 0.6), (0.2, 1.4)])
+def test_calibration_finds_by_how_much_predictions_are_off(intercept: float, slope: float) -> None:
+    random = np.random.default_rng(2)
+    x = random.normal(0, 0.8, 20_000)
+    won = random.random(20_000) < 1 / (1 + np.exp(-intercept - slope * x))
+    found = calibration(1 / (1 + np.exp(-x)), won)
+    fitted = LogisticRegression(C=1e9, tol=1e-10).fit(x[:, None], won)
+    assert (found.intercept, found.slope) == pytest.approx((fitted.intercept_[0], fitted.coef_[0, 0]), abs=1e-4)
+    assert abs(found.intercept - intercept) < 3 * found.intercept_error < 0.1
+    assert abs(found.slope - slope) < 3 * found.slope_error < 0.1
+
+
+@pytest.mark.parametrize("p", [np.full(9, 0.5), np.array([0.2, 0.3])])
+def test_calibration_of_what_says_nothing_is_not_a_number(p: np.ndarray) -> None:
+    assert np.isnan(calibration(p, np.ones(len(p), dtype=np.bool_)).slope)
 
 
 def test_auc_without_winners_or_losers_is_not_a_number() -> None:
