@@ -29,8 +29,8 @@ from pikkit.features.table import FEATURES
 from pikkit.grading.predictor import Predictor
 from pikkit.history.history import History, SettledBets
 from pikkit.models.conversion import convert
-from pikkit.models.engines import Engine
-from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.loading import load_set
+from pikkit.models.model_set import Engine, ModelSet
 from pikkit.models.user_files import take_copy
 from tests.support.need import root
 from tests.support.server import Server

@@ -5,22 +5,23 @@ from __future__ import annotations
 import gc
 import importlib.util
 import time
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Callable, Sequence
+from itertools import accumulate, groupby
+from operator import attrgetter
 from pathlib import Path
 
 from starlette.types import ASGIApp
 
 from pikkit.alerts import AlertSink, build_sink, why_none
-from pikkit.bets.bet import Bet, OddsLimits
+from pikkit.bets.bet import OddsLimits
 from pikkit.bets.names import group_key
-from pikkit.bets.prediction import BatchAnswer, Prediction
+from pikkit.bets.prediction import BatchAnswer
 from pikkit.bets.reading import read_bet
 from pikkit.errors import InvalidBet, PikkitError
 from pikkit.grading.decision import Rules
-from pikkit.grading.grader import BatchJob, Grader, Observer, Options
+from pikkit.grading.grader import BatchJob, Graded, Grader, Observer
 from pikkit.grading.markets import MarketRules
-from pikkit.grading.predictor import Models, Predictor
+from pikkit.grading.predictor import Predictor
 from pikkit.models.activation import home
 from pikkit.models.hub import ModelHub
 from pikkit.models.model_set import ModelSet
@@ -89,16 +90,13 @@ class Application:
         self._alerts = build_sink(
             settings, runtime_dir, counted=self._metrics.alert, dropped=self._metrics.alert_dropped
         )
-        observers: list[Observer] = [
-            _Counting(self._metrics),
-            self._recorder,
-        ]
+        observers: list[Observer] = [_Afterwards(self._metrics, self._recorder)]
         if self._alerts:
             observers.append(_Alerting(self._alerts))
             self._metrics.watch_outbox(self._alerts.figures)
         self._grader = Grader(
             self._predictor,
-            lambda: self._hub.current,
+            self._hub,
             observers,
             limits=OddsLimits(settings.min_odds, settings.max_odds),
             clock=time.time,
@@ -160,6 +158,7 @@ class Application:
         """Finish what is under way."""
         self._health.stop()
         self._hub.stop()
+        self._metrics.worker.flush()
         self._recorder.stop()
         if self._alerts:
             self._alerts.stop()
@@ -190,25 +189,26 @@ class Application:
             _log.warning("no betting history: confidence is at most 0.5, so nothing is graded A or B")
 
 
-class _Counting:
-    """Counts for the metrics what the grader tells."""
+class _Afterwards:
+    """Counts and records graded bets an instant after their answers, many at a time."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, recorder: Recorder) -> None:
         self._metrics = metrics
-
-    def graded(
-        self,
-        models: Models,
-        bets: Sequence[Bet],
-        predictions: Sequence[Prediction],
-        options: Options,
-        sizes: Sequence[int],
-    ) -> None:
-        del options, sizes  # dry runs are load all the same
-        self._metrics.predictions(bets, predictions, models)
+        self._recorder = recorder
+        self.graded: Callable[[Graded], None] = metrics.later(self._take).append
 
     def refused(self, error: InvalidBet) -> None:
         self._metrics.error(error.code)
+
+    def _take(self, graded: Sequence[Graded]) -> None:
+        for models, group in groupby(graded, key=attrgetter("models")):
+            calls = list(group)
+            bets = [bet for call in calls for bet in call.bets]
+            predictions = [prediction for call in calls for prediction in call.predictions]
+            self._metrics.predictions(bets, predictions, models, calls=[len(call.bets) for call in calls])
+        for call in graded:
+            if not call.options.dry_run:  # which is load all the same
+                self._recorder.graded(call.models, call.bets, call.predictions, call.at)
 
 
 class _Alerting:
@@ -217,14 +217,8 @@ class _Alerting:
     def __init__(self, sink: AlertSink) -> None:
         self._sink = sink
 
-    def graded(
-        self,
-        models: Models,
-        bets: Sequence[Bet],
-        predictions: Sequence[Prediction],
-        options: Options,
-        sizes: Sequence[int],
-    ) -> None:
+    def graded(self, graded: Graded) -> None:
+        models, bets, predictions, options, sizes, _ = graded
         if options.dry_run or not options.raises_alerts:
             return
         start = 0

@@ -15,7 +15,7 @@ from pikkit.bets.prices import MAX_BOOKS, MAX_LINE, MAX_PRICES, MAX_TEXT, MIN_SI
 from pikkit.bets.shown import named, shown
 from pikkit.errors import InvalidBet
 
-__all__ = ["read_bet", "read_bets", "unknown_fields"]
+__all__ = ["FIELDS", "read_bet", "read_bets", "unknown_fields"]
 
 _EVEN, _PLAIN = 100, 10**9
 
@@ -51,7 +51,7 @@ class _PlainBet(Bet):
 _AnyBet = Annotated[_PlainBet | Annotated[Bet, BeforeValidator(given)], Field(union_mode="left_to_right")]
 _BET: TypeAdapter[Bet] = TypeAdapter(_AnyBet)
 _BETS = TypeAdapter(Annotated[list[_AnyBet], FailFast()])
-_FIELDS = Bet.model_fields.keys()
+FIELDS = Bet.model_fields.keys()
 _CHARACTERS = "characters, no control characters (line breaks, tabs, U+0000)"
 _RULES: Mapping[str, str] = {
     **dict.fromkeys((*CATEGORICAL, "event", "selection", "book"), f"text of 1 to {MAX_TEXT} {_CHARACTERS}"),
@@ -148,9 +148,7 @@ def _read(data: object, limits: OddsLimits) -> Bet | InvalidBet:
 
 def unknown_fields(data: Mapping[str, object]) -> list[str]:
     """Names in `data` that a bet does not have, shortened, five at most."""
-    if data.keys() <= _FIELDS:
-        return []
-    return [named(name) for name in sorted(data.keys() - _FIELDS)[:5]]
+    return [named(name) for name in sorted(data.keys() - FIELDS)[:5]]
 
 
 def _explained(error: ValidationError, data: object) -> InvalidBet:

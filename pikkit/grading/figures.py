@@ -48,6 +48,11 @@ class Models(Protocol):
         """How much its win model counts beside the market."""
         ...
 
+    @property
+    def roi_from_price(self) -> bool:
+        """Whether its expected ROI is what follows from the win probability and the price."""
+        ...
+
     def win_probability(self, matrix: Matrix) -> Floats:
         """Probability to win (fraction) for each row."""
         ...
@@ -109,9 +114,9 @@ def figures(
     outside = (implied < opinion.lowest) | (implied > opinion.highest)
     if market is None:
         probability = _held(model, implied, outside, facts, opinion)
-        roi = models.roi(matrix, probability, odds)
-        _check(roi, facts, models)
         price_roi, kelly = returns(probability, odds)
+        roi = price_roi if models.roi_from_price else models.roi(matrix, probability, odds)
+        _check(roi, facts, models)
     else:
         known = ~np.isnan(market.fair)
         floor = np.where(known, market.fair, implied)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pikkit.bets.bet import Bet, OddsLimits
 from pikkit.bets.prediction import GRADES, BatchAnswer, BatchError, BatchItem, Prediction
-from pikkit.bets.reading import read_bet, read_bets, unknown_fields
+from pikkit.bets.reading import FIELDS, read_bet, read_bets, unknown_fields
 from pikkit.errors import InvalidBet, InvalidRequest, ModelsNotLoaded
 from pikkit.grading.predictor import Models, Predictor
 
-__all__ = ["MAX_BETS", "BatchJob", "Grader", "Observer", "Options"]
+__all__ = ["MAX_BETS", "BatchJob", "Graded", "Grader", "Observer", "Options", "Source"]
 
 MAX_BETS = 100
 
@@ -44,18 +44,35 @@ class BatchJob:
         return zip(self.bets, self.raw, strict=True)
 
 
+class Graded(NamedTuple):
+    """Bets and their predictions by one model set, at one time (epoch seconds).
+
+    `sizes`: how many of them each request had, in their order.
+    """
+
+    models: Models
+    bets: Sequence[Bet]
+    predictions: Sequence[Prediction]
+    options: Options
+    sizes: Sequence[int]
+    at: float
+
+
+class Source(Protocol):
+    """The port to whoever has the model sets."""
+
+    @property
+    def current(self) -> Models | None:
+        """The one that serves; None before the first."""
+        ...
+
+
 class Observer(Protocol):
     """The port to whoever sees what was graded (metrics, alerts, prediction log). Must not raise or block."""
 
-    def graded(
-        self,
-        models: Models,
-        bets: Sequence[Bet],
-        predictions: Sequence[Prediction],
-        options: Options,
-        sizes: Sequence[int],
-    ) -> None:
-        """These bets got these predictions; `sizes`: how many of them each request had, in their order."""
+    @property
+    def graded(self) -> Callable[[Graded], None]:
+        """Told what was graded."""
         ...
 
     def refused(self, error: InvalidBet) -> None:
@@ -69,14 +86,14 @@ class Grader:
     def __init__(
         self,
         predictor: Predictor,
-        current: Callable[[], Models | None],
+        source: Source,
         observers: Sequence[Observer] = (),
         *,
         limits: OddsLimits = OddsLimits(),
         clock: Callable[[], float],
     ) -> None:
         self._predictor = predictor
-        self._current = current
+        self._source = source
         self._observers = tuple(observers)
         self._limits = limits
         self._clock = clock
@@ -87,7 +104,7 @@ class Grader:
         Raises:
             ModelsNotLoaded: there is none yet.
         """
-        models = self._current()
+        models = self._source.current
         if models is None:
             raise ModelsNotLoaded("no model set is loaded: import one with import_models.py or fill MODEL_DIR")
         return models
@@ -152,17 +169,19 @@ class Grader:
     ) -> list[Prediction]:
         if not bets:  # a batch of bad ones is nothing to observe
             return []
-        predictions = self._predictor.predict(models, bets, self._clock(), explain=options.explain)
+        now = self._clock()
+        predictions = self._predictor.predict(models, bets, now, explain=options.explain)
         if options.names_unknown_fields:
             for prediction, data in zip(predictions, raw, strict=True):
-                names = unknown_fields(data)
-                if names:
-                    prediction["warnings"].append(f"unknown fields are ignored: {', '.join(names)}")
+                if not data.keys() <= FIELDS:
+                    names = ", ".join(unknown_fields(data))
+                    prediction["warnings"].append(f"unknown fields are ignored: {names}")
         if options.warnings:
             for prediction in predictions:
                 prediction["warnings"] += options.warnings
+        graded = Graded(models, bets, predictions, options, sizes, now)
         for observer in self._observers:
-            observer.graded(models, bets, predictions, options, sizes)
+            observer.graded(graded)
         return predictions
 
 

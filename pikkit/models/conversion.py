@@ -99,8 +99,8 @@ def main(copy: Path, into: Path, source_sha256: str) -> None:
 def _write(copy: Path, into: Path, source_sha256: str) -> None:
     from pikkit.features.spec import FeatureSpec  # noqa: PLC0415
     from pikkit.history.history import History  # noqa: PLC0415
+    from pikkit.models.loading import FORMAT, MANIFEST, file_sha256, load_engine, load_set  # noqa: PLC0415 - after the limits
     from pikkit.models.metadata import check_contract, read_json, read_metadata  # noqa: PLC0415
-    from pikkit.models.model_set import FORMAT, MANIFEST, file_sha256, load_engine, load_set  # noqa: PLC0415 - after the limits
 
     metadata = read_metadata(copy / METADATA_FILE)
     spec = FeatureSpec.from_metadata(metadata)
@@ -403,7 +403,7 @@ def _check_canary(into: Path, engines: Mapping[str, Mapping[str, Any]], probes: 
     Raises:
         ModelError: the answers differ, so something else than the row was read.
     """
-    from pikkit.models.model_set import load_engine  # noqa: PLC0415
+    from pikkit.models.loading import load_engine  # noqa: PLC0415
 
     k = probes.shape[1]
     memory = np.zeros(2 * _AROUND + k, dtype=np.float32)

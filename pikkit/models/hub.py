@@ -16,7 +16,8 @@ from pathlib import Path
 from filelock import Timeout
 
 from pikkit.errors import ModelError
-from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.loading import load_set
+from pikkit.models.model_set import ModelSet
 from pikkit.models.shared_set import SharedSet
 from pikkit.models.user_files import Changing
 from pikkit.settings import Settings
@@ -72,7 +73,7 @@ class ModelHub:
         self._folder = settings.model_dir
         self._interval = settings.reload_interval
         self._on_failure = on_failure
-        self._current: ModelSet | None = None
+        self.current: ModelSet | None = None  # the set that serves
         self._loaded_at: float | None = None
         self.load_seconds = 0.0  # that the last set took
         self._adopted: tuple[str, str] | None = None  # folder and source
@@ -85,11 +86,6 @@ class ModelHub:
         self._adopting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._on_swap: Callable[[ModelSet], None] = lambda _models: None
-
-    @property
-    def current(self) -> ModelSet | None:
-        """The set that serves; None before the first."""
-        return self._current
 
     def load_initial(self) -> None:
         """Find a set and load it; the first worker converts, the others wait for it.
@@ -110,7 +106,7 @@ class ModelHub:
                 self._adopt()
         except Timeout as cause:
             raise ModelError("another worker takes too long to convert the model set: looking again later") from cause
-        if self._current is None:
+        if self.current is None:
             raise ModelError(self.status().reload_error or f"no model set in {self._folder} or the model store")
 
     def start(self, on_swap: Callable[[ModelSet], None]) -> None:
@@ -138,7 +134,7 @@ class ModelHub:
         return ReloadStatus(error, shared.checked or None, self._loaded_at, shared.failures)
 
     def _reload_now(self) -> ReloadResult:
-        before = self._current.sha256 if self._current else None
+        before = self.current.sha256 if self.current else None
         try:
             for _ in range(_TRIES):
                 with self._shared.lock.acquire(timeout=_LOCK_WAIT_S):
@@ -150,11 +146,11 @@ class ModelHub:
             raise ModelError("another worker is still converting a model set: try again in a minute") from cause
         self._adopt()
         error = self.status().reload_error
-        if error or self._current is None:
+        if error or self.current is None:
             raise ModelError(error or "no model set is there")
-        changed = self._current.sha256 != before
-        message = f"model set {self._current.version} " + ("is loaded" if changed else "was loaded already")
-        return ReloadResult(changed, self._current.version, message)
+        changed = self.current.sha256 != before
+        message = f"model set {self.current.version} " + ("is loaded" if changed else "was loaded already")
+        return ReloadResult(changed, self.current.version, message)
 
     def _watch(self) -> None:
         told = ""
@@ -197,6 +193,6 @@ class ModelHub:
                 self._load_again_at = time.monotonic() + self._interval
                 return
             self._unloadable = None
-            self._current = models
+            self.current = models
             self._loaded_at = time.time()
             self._adopted = shared.folder, shared.source

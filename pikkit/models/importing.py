@@ -22,7 +22,8 @@ from pikkit.history.history import History, SettledBets
 from pikkit.models import store
 from pikkit.models.activation import Activation
 from pikkit.models.conversion import convert
-from pikkit.models.model_set import ModelSet, amend, load_set
+from pikkit.models.loading import amend, load_set
+from pikkit.models.model_set import ModelSet
 from pikkit.models.store import Stored
 from pikkit.models.user_files import UserFiles, digests, take_copy, with_history
 

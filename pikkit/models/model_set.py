@@ -1,34 +1,40 @@
-"""One immutable model set: two models, metadata and history in a folder with a manifest of SHA-256 digests."""
+"""One immutable model set: two models, how each is scored, metadata and history."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from pikkit.bets.numbers import Numbers, sigmoid
 from pikkit.bets.odds import expected_roi_pct
-from pikkit.errors import ModelError
 from pikkit.features.spec import FeatureSpec
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.reasons import Contributions
 from pikkit.history.history import History
-from pikkit.models.engines import Engine, OnnxTrees, SklearnModel, XgboostTrees, load_booster
 
-__all__ = ["MANIFEST", "ModelSet", "amend", "check_files", "file_sha256", "is_sound", "load_engine", "load_set"]
+__all__ = ["Engine", "ModelSet", "OnnxTrees", "SklearnModel", "XgboostTrees"]
 
 Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
 
-MANIFEST = "manifest.json"
-FORMAT = 1
-_METADATA = "metadata.json"
 _TINY = 1e-9
+
+
+class Engine(Protocol):
+    """Raw output for feature rows: log-odds of a classifier's win, percent of a regressor."""
+
+    def score(self, matrix: Matrix, base: Floats | None) -> Floats:
+        """Scores of n rows, shape (n,).
+
+        Args:
+            matrix: feature rows, shape (n, k).
+            base: where each row's margin starts, shape (n,); None: at the model's own base.
+        """
+        ...
 
 
 class ModelSet:
@@ -49,41 +55,22 @@ class ModelSet:
         self.source = source
         self.manifest = manifest
         self.metadata = metadata
+        self.version = str(manifest["version"])  # timestamp, from the metadata
+        self.tag = str(manifest["tag"])  # in the BentoML model store, where it was imported; else the same without one
+        self.sha256 = str(manifest["source_sha256"])  # over the user's files
+        self.starter = bool(metadata.get("starter", False))  # trained on simulated bets
+        baseline = metadata.get("baseline")  # distribution of the training data, for drift; not every trainer writes it
+        self.baseline: Mapping[str, Any] | None = baseline if isinstance(baseline, dict) else None
         self.history = history
         self.spec = FeatureSpec.from_metadata(metadata)
         self._win = win
         self._roi = roi
+        self.roi_from_price = roi is None
         self.opinion = Opinion.from_metadata(metadata)
         prior = metadata.get("prior")
         self._prior = (float(prior["intercept"]), float(prior["slope"])) if prior else None
         self._implied = self.spec.names.index("implied_prob") if prior else -1
         self._boosters: dict[str, Any] = {}
-
-    @property
-    def version(self) -> str:
-        """Timestamp of the set, from its metadata."""
-        return str(self.manifest["version"])
-
-    @property
-    def tag(self) -> str:
-        """Name in the BentoML model store, where it was imported; else the same name without a store."""
-        return str(self.manifest["tag"])
-
-    @property
-    def sha256(self) -> str:
-        """Digest over the user's files."""
-        return str(self.manifest["source_sha256"])
-
-    @property
-    def starter(self) -> bool:
-        """Whether it was trained on simulated bets."""
-        return bool(self.metadata.get("starter", False))
-
-    @property
-    def baseline(self) -> Mapping[str, Any] | None:
-        """Distribution of the training data, for drift; None where the trainer wrote none."""
-        found = self.metadata.get("baseline")
-        return found if isinstance(found, dict) else None
 
     def win_probability(self, matrix: Matrix) -> Floats:
         """Probability to win (fraction) for each row."""
@@ -126,7 +113,7 @@ class ModelSet:
         import xgboost  # noqa: PLC0415 - only explanations need it
 
         if name not in self._boosters:
-            self._boosters[name] = load_booster(self.folder / name)
+            self._boosters[name] = _load_booster(self.folder / name)
         rows = xgboost.DMatrix(matrix, base_margin=base, nthread=1)
         return np.asarray(self._boosters[name].predict(rows, pred_contribs=True), dtype=np.float64)
 
@@ -136,94 +123,67 @@ def _as_asked(scores: Floats, asked: object) -> Any:
     return scores.item() if isinstance(asked, float) else scores
 
 
-def check_files(folder: Path) -> dict[str, Any]:
-    """The manifest of the set in `folder`, whose files are those that it names.
+class OnnxTrees:
+    """Trees as an ONNX graph, one thread: the workers are the parallelism."""
 
-    Raises:
-        ModelError: a file is missing or not the one that was written, or the set is of another format.
-    """
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT:
-            raise ModelError(f"{folder} is of format {manifest['format']!r}, not {FORMAT}: import the models again")
-        for name, sha256 in manifest["files"].items():
-            if file_sha256(folder / name) != sha256:
-                raise ModelError(f"{folder / name} is not the file that was imported: import the models again")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
-        raise ModelError(f"{folder} holds no whole model set ({cause}): import the models again") from cause
-    return manifest
+    def __init__(self, path: Path, base: float) -> None:
+        import onnxruntime  # noqa: PLC0415 - only sets with such a graph need it
 
+        onnxruntime.disable_telemetry_events()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self._base = base
 
-def is_sound(folder: Path) -> bool:
-    """Whether `folder` holds a whole set of today's format."""
-    try:
-        check_files(folder)
-    except ModelError:
-        return False
-    return True
+    def score(self, matrix: Matrix, base: Floats | None) -> Floats:
+        """Sum of the leaves, plus the base."""
+        [total] = self._session.run(["sum"], {"x": matrix})
+        trees: Floats = total[:, 0].astype(np.float64)
+        return trees + (self._base if base is None else base)
 
 
-def load_set(folder: Path, *, tag: str | None = None, source: str = "") -> ModelSet:
-    """Load the set that `pikkit.models.conversion` wrote into `folder`, checking every file against the manifest.
+class XgboostTrees:
+    """XGBoost's own predictor, one thread."""
 
-    Args:
-        folder: the set's.
-        tag: in the store, where it was imported.
-        source: where a server has it from: import, MODEL_DIR or store.
+    def __init__(self, path: Path) -> None:
+        self._booster = _load_booster(path)
 
-    Raises:
-        ModelError: a file is missing or not the one that was written.
-    """
-    manifest = check_files(folder)
-    try:
-        metadata = json.loads((folder / _METADATA).read_text(encoding="utf-8"))
-        history = History.from_json(json.loads((folder / "history.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as cause:
-        raise ModelError(f"{folder} holds no whole model set ({cause}): import the models again") from cause
-    return ModelSet(
-        folder,
-        {**manifest, "tag": tag or manifest["tag"]},
-        metadata=metadata,
-        history=history,
-        win=load_engine(folder, "win", manifest["engines"]["win"]),
-        roi=None if _derives_roi(metadata) else load_engine(folder, "roi", manifest["engines"]["roi"]),
-        source=source,
-    )
+    def score(self, matrix: Matrix, base: Floats | None) -> Floats:
+        """XGBoost's margin."""
+        margin = self._booster.inplace_predict(matrix, predict_type="margin", base_margin=base)
+        return np.asarray(margin, dtype=np.float64)
 
 
-def amend(folder: Path, more: Mapping[str, Any]) -> None:
-    """Add to the metadata of the converted set in `folder`, which nobody serves yet."""
-    path, manifest_path = folder / _METADATA, folder / MANIFEST
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **more}), encoding="utf-8")
-    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-    manifest["files"][_METADATA] = file_sha256(path)
-    manifest_path.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+class SklearnModel:
+    """A plain scikit-learn estimator."""
+
+    def __init__(self, path: Path, *, classifier: bool) -> None:
+        import skops.io  # noqa: PLC0415 - and with it scikit-learn, which only these sets need
+
+        # What is in the file was on the allow-list of pickles when it was imported; the manifest vouches for it.
+        self._model: Any = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+        self._classifier = classifier
+
+    def score(self, matrix: Matrix, base: Floats | None) -> Floats:
+        """The estimator's probability as log-odds, or its value; it has no base margin."""
+        del base
+        if not self._classifier:
+            return np.asarray(self._model.predict(matrix), dtype=np.float64)
+        p = np.clip(self._model.predict_proba(matrix)[:, 1].astype(np.float64), 1e-12, 1 - 1e-12)
+        return np.asarray(np.log(p / (1 - p)))
 
 
-def _derives_roi(metadata: Mapping[str, Any]) -> bool:
-    """Whether ROI follows from probability and price: the set's own ROI model is for readers without the rule."""
-    roi = metadata.get("roi")
-    return isinstance(roi, dict) and roi.get("type") == "from_probability"
+def _load_booster(path: Path) -> Any:
+    """A booster from its native file, pinned to one thread."""
+    import xgboost  # noqa: PLC0415 - takes a second with scikit-learn; most workers never need it
+
+    booster = xgboost.Booster(_ONE_THREAD)
+    booster.load_model(path)
+    booster.set_param(_ONE_THREAD)
+    return booster
 
 
-def load_engine(folder: Path, name: str, described: Mapping[str, Any]) -> Engine:
-    """The engine of one model, `win` or `roi`, as the manifest describes it.
-
-    Raises:
-        ModelError: it is of a type that is not known here.
-    """
-    match described["type"]:
-        case "onnx":
-            return OnnxTrees(folder / f"{name}.onnx", float(described["base"]))
-        case "xgboost":
-            return XgboostTrees(folder / f"{name}.ubj")
-        case "sklearn":
-            return SklearnModel(folder / f"{name}.skops", classifier=name == "win")
-        case other:
-            raise ModelError(f"{folder} asks for engine {other!r}, which is not known here: import the models again")
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+_ONE_THREAD: dict[str, Any] = {"nthread": 1}

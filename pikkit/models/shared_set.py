@@ -27,7 +27,7 @@ from pikkit.errors import ModelError
 from pikkit.files import replace_file
 from pikkit.models import activation, store
 from pikkit.models.conversion import convert
-from pikkit.models.model_set import MANIFEST, is_sound
+from pikkit.models.loading import MANIFEST, is_sound
 from pikkit.models.user_files import (
     METADATA_FILE,
     REQUIRED,

@@ -18,7 +18,8 @@ from bentoml.models import ModelContext
 
 from pikkit.errors import ModelError
 from pikkit.models.conversion import STORE_NAME
-from pikkit.models.model_set import ModelSet, is_sound, load_set
+from pikkit.models.loading import is_sound, load_set
+from pikkit.models.model_set import ModelSet
 
 __all__ = ["Stored", "find", "newest", "save"]
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from pikkit.bets.bet import CATEGORICAL, Bet
 from pikkit.bets.prediction import Prediction
 from pikkit.errors import PikkitError
 from pikkit.settings import Settings
+from pikkit.telemetry.backlog import Backlog
 from pikkit.telemetry.labels import Labels
 from pikkit.telemetry.scrape import Exposed, Exposition, OutboxState, Snapshot, expose
 from pikkit.telemetry.series import Merged, Series
@@ -49,11 +52,13 @@ OUTCOMES = (
 )  # docs/alerts.md says what each means
 
 _STATUSES = frozenset({200, 204, 304, 400, 401, 403, 404, 405, 413, 415, 422, 429, 500, 502, 503, 504})
+_FREQUENT = (200, 400, 500, 503, 504)
 _MS = (1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 5000, 10000)
 _SECONDS = tuple(ms / 1000 for ms in _MS)
 _BETS = (1, 2, 5, 10, 20, 50, 100)
 _TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 _REQUESTS = (1, 2, 4, 8, 16)
+_MOST_WAITING = 256  # requests to be counted; mostly the next look at the metrics is 20 ms away
 _COMPACT_TIMES = ("%Y%m%d_%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d")
 
 
@@ -86,6 +91,8 @@ class Metrics:
         self._labels = {"version": settings.app_version, "deployment": settings.deployment}
         self._outbox: Callable[[], OutboxState] | None = None
         self._collectors: list[Collector] = []
+        self._requests_ended = Backlog(self._count_requests)
+        series.before_dump(self._settle)
         self._in_progress = 0
         self._vocabulary = Labels({})
         self._vocabulary_of: object = None
@@ -95,11 +102,8 @@ class Metrics:
         )
         self._latency = {endpoint: latency.of(endpoint) for endpoint in endpoints}
         self._requests = series.counter("pikkit_requests_total", "Requests answered", ["endpoint", "status"])
-        self._answered = {
-            (endpoint, status): self._requests.of(endpoint, str(status))
-            for endpoint in endpoints
-            for status in (200, 400, 500, 503, 504)
-        }
+        for endpoint, status in product(endpoints, _FREQUENT):
+            self._requests.of(endpoint, str(status))
         self._predictions = series.counter("pikkit_predictions_total", "Bets graded", ["sport", "market", "grade"])
         for letter in GRADES:
             self._predictions.of("other", "other", letter)
@@ -144,8 +148,7 @@ class Metrics:
     def begin(self) -> None:
         """A request has come in that is no probe."""
         self._in_progress += 1
-        self._active.set(self._in_progress)
-        self._worker.flush_soon()
+        self._tell_soon()
 
     def end(self, endpoint: str, status: int, seconds: float, request_id: str = "", *, probe: bool = False) -> None:
         """A request was answered; call exactly once for each `begin`, and for each probe.
@@ -159,27 +162,32 @@ class Metrics:
         """
         if not probe:
             self._in_progress -= 1
-            self._active.set(self._in_progress)
-        if endpoint not in self._latency:
-            endpoint = OTHER
-        self._latency[endpoint].observe(seconds, request_id)
-        child = self._answered.get((endpoint, status))
-        if child is None:
-            label = str(status) if status in _STATUSES else f"{status // 100}xx"
-            child = self._requests.of(endpoint, label)
-            if status in _STATUSES:
-                self._answered[endpoint, status] = child
-        child.inc()
-        self._worker.flush_soon()
+        self._requests_ended.append((endpoint, status, seconds, request_id))
+        self._tell_soon()
 
-    def predictions(self, bets: Sequence[Bet], predictions: Sequence[Prediction], model_set: Any) -> None:
-        """These bets were graded in one call of `model_set` (needs `.spec.encoders`)."""
+    def later(self, take: Callable[[list[Any]], None]) -> Backlog[Any]:
+        """A place for what is counted by `take` before the next look at the metrics."""
+        backlog = Backlog(take)
+        self._series.before_dump(backlog.settle)
+        return backlog
+
+    def predictions(
+        self, bets: Sequence[Bet], predictions: Sequence[Prediction], model_set: Any, *, calls: Sequence[int] = ()
+    ) -> None:
+        """These bets were graded by `model_set` (needs `.spec.encoders`).
+
+        Args:
+            bets: the bets.
+            predictions: theirs.
+            model_set: that graded them.
+            calls: how many of them each prediction call had; without, there was one call.
+        """
         if not bets:
             return
         if self._vocabulary_of is not model_set:
             self._vocabulary = Labels(model_set.spec.encoders)
             self._vocabulary_of = model_set
-        self._batch.observe(len(bets))
+        self._batch.observe_all(calls or (len(bets),))
         series, unknown = self._vocabulary.count(bets, predictions)
         for (sport, market, letter), count in series.items():
             self._predictions.of(sport, market, letter).inc(count)
@@ -255,6 +263,31 @@ class Metrics:
     def watch(self, collector: Collector) -> None:
         """Ask `collector` for more series at each scrape."""
         self._collectors.append(collector)
+
+    def _tell_soon(self) -> None:
+        if not self._worker.is_due:
+            self._worker.flush_soon()
+        if len(self._requests_ended.waiting) >= _MOST_WAITING:  # there is no event loop that would come to it
+            self._worker.flush()
+
+    def _settle(self) -> None:
+        self._active.set(self._in_progress)
+        self._requests_ended.settle()
+
+    def _count_requests(self, ended: Sequence[tuple[str, int, float, str]]) -> None:
+        """Count what was answered: endpoint, status, seconds and request id of each."""
+        by_endpoint: dict[str, list[tuple[float, str]]] = {}
+        answered: Counter[tuple[str, int]] = Counter()
+        for given, status, seconds, request_id in ended:
+            endpoint = given if given in self._latency else OTHER
+            by_endpoint.setdefault(endpoint, []).append((seconds, request_id))
+            answered[endpoint, status] += 1
+        for endpoint, told in by_endpoint.items():
+            seconds_of, ids = zip(*told, strict=True)
+            self._latency[endpoint].observe_all(seconds_of, ids)
+        for (endpoint, status), count in answered.items():
+            label = str(status) if status in _STATUSES else f"{status // 100}xx"
+            self._requests.of(endpoint, label).inc(count)
 
     async def scrape(self, accept: str = "", accept_encoding: str = "") -> Exposed:
         """Everything that was counted until now, in the format and encoding that a scraper asks for."""

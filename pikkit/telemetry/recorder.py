@@ -40,7 +40,7 @@ class Sink(Protocol):
     """Takes graded bets, in the recorder's thread."""
 
     def wants(self, bets: int, now: float) -> bool:
-        """Whether to be given so many bets; asked within the request, so it must be quick."""
+        """Whether to be given so many bets; asked in the event loop, so it must be quick."""
         ...
 
     def take(self, graded: Graded) -> None:
@@ -57,7 +57,7 @@ class Sink(Protocol):
 
 
 class Recorder:
-    """Hands graded bets to sinks. An observer of the grader; bets of dry runs are left out."""
+    """Hands graded bets to sinks."""
 
     def __init__(
         self,
@@ -99,14 +99,10 @@ class Recorder:
         models: Any,
         bets: Sequence[Bet],
         predictions: Sequence[Prediction],
-        options: Any = None,
-        sizes: Sequence[int] = (),
+        at: float | None = None,
     ) -> None:
-        """These bets got these predictions."""
-        del sizes
-        if getattr(options, "dry_run", False):
-            return
-        now = time.time()
+        """These bets got these predictions, at that time (epoch seconds); now without it."""
+        now = time.time() if at is None else at
         sinks = tuple(sink for sink in self._sinks if sink.wants(len(bets), now))
         if not sinks:
             return
@@ -115,9 +111,6 @@ class Recorder:
             return
         self._put += len(bets)
         self._queue.append((models, bets, predictions, now, sinks))
-
-    def refused(self, error: Any) -> None:
-        """Refused bets have no prediction to record."""
 
     def _run(self) -> None:
         while True:

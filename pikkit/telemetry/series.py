@@ -12,7 +12,7 @@ import time
 from array import array
 from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, repeat
@@ -68,6 +68,7 @@ class Series:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._before: list[Callable[[], None]] = []
         self._values = array("d")
         self._families: list[_Family] = []
         self._made: list[tuple[int, tuple[str, ...]]] = []
@@ -90,8 +91,14 @@ class Series:
         family = _Family(name, "histogram", text, tuple(labels), tuple(map(float, buckets)))
         return Labelled(self, self._add(family), Histogram)
 
+    def before_dump(self, count: Callable[[], None]) -> None:
+        """Ask `count` to add what it has not added yet, before all series are told."""
+        self._before.append(count)
+
     def dump(self) -> Dump:
         """All series as they are now."""
+        for count in self._before:
+            count()
         with self._lock:
             if self._names is None:
                 self._names = _names(self._families, self._made)
@@ -164,21 +171,20 @@ class Histogram(_One):
     __slots__ = ()
 
     def observe(self, value: float, request_id: str = "") -> None:
-        """Count one; with a request id it is the example of its bucket."""
-        bucket = bisect_left(self._buckets, value)
-        with self._lock:
-            self._values[self._at + bucket] += 1
-            self._values[self._at + len(self._buckets) + 1] += value
-            if request_id:
-                self._examples[self._number, bucket] = (value, request_id, time.time())
+        """Count one, as `observe_all` does."""
+        self.observe_all((value,), (request_id,))
 
-    def observe_all(self, observed: Sequence[float]) -> None:
-        """Count many."""
+    def observe_all(self, observed: Sequence[float], request_ids: Sequence[str] = ()) -> None:
+        """Count each; with the ids of their requests, each is the example of its bucket until the next one."""
         values, at = self._values, self._at
+        buckets = list(map(bisect_left, repeat(self._buckets), observed))
         with self._lock:
-            for bucket, count in Tally(map(bisect_left, repeat(self._buckets), observed)).items():
+            for bucket, count in Tally(buckets).items():
                 values[at + bucket] += count
             values[at + len(self._buckets) + 1] += sum(observed)
+            for bucket, value, request_id in zip(buckets, observed, request_ids, strict=False):
+                if request_id:
+                    self._examples[self._number, bucket] = (value, request_id, time.time())
 
 
 class Labelled(Generic[_Made]):

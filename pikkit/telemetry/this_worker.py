@@ -35,7 +35,7 @@ class ThisWorker:
         self._cpu_told = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
-        self._is_due = False
+        self.is_due = False  # whether the others are told in an instant anyway
         self._beats = 0
 
     def join(self) -> None:
@@ -63,14 +63,14 @@ class ThisWorker:
 
     def flush(self) -> None:
         """Tell the others now."""
-        self._is_due = False
+        self.is_due = False
         if self._files:
             self._files.publish(self._series.dump(), dict(self._state))
 
     def flush_soon(self) -> None:
         """Tell them in an instant, together with what is counted until then. In other threads: by the next beat."""
-        if not self._is_due and self._loop is not None and get_ident() == self._thread:
-            self._is_due = True
+        if not self.is_due and self._loop is not None and get_ident() == self._thread:
+            self.is_due = True
             self._loop.call_later(_PAUSE_S, self.flush)
 
     def beat(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -26,10 +27,10 @@ from pikkit.errors import (
 )
 from pikkit.web.cors import RawHeaders
 
-__all__ = ["CLIENT_GONE", "Exchange", "error_response", "method_not_allowed", "not_found"]
+__all__ = ["CLIENT_GONE", "JSON", "Exchange", "error_response", "method_not_allowed", "not_found"]
 
 CLIENT_GONE = 499  # as Nginx counts a client that closed the connection before its answer
-_JSON = (b"content-type", b"application/json")
+JSON = (b"content-type", b"application/json")
 _RETRY_AFTER_S = b"1"
 _DROPPED = frozenset({b"server", b"x-bentoml-request-id"})
 _OF_THE_ERROR = frozenset({b"allow", b"retry-after", b"www-authenticate"})
@@ -39,23 +40,21 @@ _SHOWN_PATH = 100
 _SHOWN_MESSAGE = 300
 
 
+@dataclass(slots=True)
 class Exchange:
-    """One response."""
+    """One response. `common`: headers that every answer has."""
 
-    def __init__(self, scope: Scope, send: Send, identifier: str, cors: RawHeaders, *, probe: bool) -> None:
-        self._scope = scope
-        self._probe = probe  # a 503 of theirs is an answer, not an error
-        self._send = send
-        self._common = [(b"x-request-id", identifier.encode()), (b"x-content-type-options", b"nosniff"), *cors]
-        self._bodiless = scope["method"] == "HEAD"
-        self._foreign: bytearray | None = None
-        self._foreign_status = 0
-        self._foreign_headers: RawHeaders = []
-        self.identifier = identifier
-        self.path: str = scope["path"]
-        self.status = 0
-        self.context: Context | None = None  # of the layer that answered: its trace goes into the log
-        self.error_code: str | None = None
+    scope: Scope
+    transmit: Send
+    identifier: str
+    common: RawHeaders
+    probe: bool  # a 503 of theirs is an answer, not an error
+    status: int = 0
+    context: Context | None = None  # of the layer that answered: its trace goes into the log
+    error_code: str | None = None
+    _foreign: bytearray | None = None
+    _foreign_status: int = 0
+    _foreign_headers: RawHeaders = field(default_factory=list)
 
     async def send(self, message: Message) -> None:
         """ASGI send for BentoML's application: what it or another layer refuses gets our shape, and keeps its status.
@@ -63,7 +62,7 @@ class Exchange:
         Errors of ours that come this way, through BentoML, keep what they say.
         """
         if message["type"] == "http.response.start":
-            if message["status"] >= _ERROR and not self._probe:
+            if message["status"] >= _ERROR and not self.probe:
                 self._foreign = bytearray()
                 self.context = copy_context()
                 self._foreign_status = message["status"]
@@ -72,15 +71,13 @@ class Exchange:
             self.status = message["status"]
             self.context = copy_context()
             kept = [pair for pair in message["headers"] if pair[0] not in _DROPPED]
-            await self._send({**message, "headers": kept + self._common})
+            await self.transmit({**message, "headers": kept + self.common})
         elif self._foreign is None:
-            await self._send(message)
+            await self.transmit(message)
         elif not self.status:
             self._foreign += message.get("body", b"")[: _MOST_FOREIGN - len(self._foreign)]
             if not message.get("more_body", False):
-                await self.fail(
-                    _foreign(self._foreign_status, bytes(self._foreign), self._scope), self._foreign_headers
-                )
+                await self.fail(_foreign(self._foreign_status, bytes(self._foreign), self.scope), self._foreign_headers)
 
     async def fail(self, error: PikkitError, more: RawHeaders | None = None) -> None:
         """Answer with an error, unless an answer is on its way already."""
@@ -88,14 +85,10 @@ class Exchange:
             return
         self.error_code = error.code
         body = to_json({"error": error.body(self.identifier)})
-        headers = [_JSON, (b"content-length", b"%d" % len(body)), *(more or [])]
+        headers = [JSON, (b"content-length", b"%d" % len(body)), *(more or [])]
         if error.status == Overloaded.status and not any(name == b"retry-after" for name, _ in headers):
             headers.append((b"retry-after", _RETRY_AFTER_S))
         await self._answer(error.status, headers, body)
-
-    async def answer(self, body: bytes) -> None:
-        """Answer with JSON."""
-        await self._answer(200, [_JSON, (b"content-length", b"%d" % len(body))], body)
 
     async def preflight(self, headers: RawHeaders) -> None:
         """Answer a CORS preflight."""
@@ -103,8 +96,8 @@ class Exchange:
 
     async def _answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers + self._common})
-        await self._send({"type": "http.response.body", "body": b"" if self._bodiless else body})
+        await self.transmit({"type": "http.response.start", "status": status, "headers": headers + self.common})
+        await self.transmit({"type": "http.response.body", "body": b"" if self.scope["method"] == "HEAD" else body})
 
 
 def not_found(scope: Scope) -> NotFound:

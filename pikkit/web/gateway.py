@@ -39,7 +39,7 @@ from pikkit.settings import Settings
 from pikkit.telemetry.logs import access, get_logger
 from pikkit.telemetry.metrics import OTHER, Metrics
 from pikkit.web.cors import Cors, RawHeaders
-from pikkit.web.exchange import CLIENT_GONE, Exchange, method_not_allowed, not_found
+from pikkit.web.exchange import CLIENT_GONE, JSON, Exchange, method_not_allowed, not_found
 from pikkit.web.handlers import Handlers
 from pikkit.web.request import CALLER, Request
 from pikkit.web.routes import Route, allowed, find
@@ -52,6 +52,7 @@ _MOST_BUFFERED = 64 * MAX_BODY  # of all bodies that are on their way
 _SANE_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 _MOST_ORIGINS = 100  # whose headers are kept ready
 _PLAIN_JSON = b"application/json"
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 _UTF_8 = frozenset({b"utf-8", b"utf8"})
 
 RawFields = Mapping[bytes, bytes]  # header fields by lower-case name
@@ -89,6 +90,7 @@ class Gateway:
         self._token = settings.admin_token.get_secret_value().encode() if settings.admin_token else None
         self._open = settings.environment != "production"
         self._limit = settings.max_concurrency
+        self._logs = settings.access_log > 0
         self._timeout = settings.request_timeout
         self._active = 0
         self._buffered = 0
@@ -110,7 +112,7 @@ class Gateway:
         counted = route is None or not route.probe
         if cors is None:
             cors = self._cors_headers(origin)
-        exchange = Exchange(scope, send, identifier, cors, probe=not counted)
+        exchange = Exchange(scope, send, identifier, [(b"x-request-id", identifier.encode()), *cors], not counted)
         if counted:
             self._metrics.begin()
         try:
@@ -124,7 +126,7 @@ class Gateway:
             self._metrics.end(endpoint, exchange.status, seconds, identifier, probe=not counted)
             if exchange.error_code:
                 self._metrics.error(exchange.error_code)
-            if counted or exchange.status >= InternalError.status:
+            if self._logs and (counted or exchange.status >= InternalError.status):
                 log = partial(
                     access,
                     method=scope["method"],
@@ -149,11 +151,11 @@ class Gateway:
         except ClientGone:
             exchange.status = exchange.status or CLIENT_GONE
         except Exception as cause:  # noqa: BLE001 - the last line of defence: logged, and answered in our shape
-            _log.error("request failed", request_id=exchange.identifier, path=exchange.path, exc_info=cause)
+            _log.error("request failed", request_id=exchange.identifier, path=exchange.scope["path"], exc_info=cause)
             await exchange.fail(InternalError("the service failed on this request; the log has the cause"))
 
     def _cors_headers(self, origin: bytes | None) -> RawHeaders:
-        made = self._cors.headers(None if origin is None else origin.decode("latin-1"))
+        made = [_NO_SNIFFING, *self._cors.headers(None if origin is None else origin.decode("latin-1"))]
         if len(self._cors_of) < _MOST_ORIGINS:
             self._cors_of[origin] = made
         return made
@@ -205,7 +207,12 @@ class Gateway:
             if isinstance(answer, Response):
                 await answer(scope, receive, exchange.send)
             else:
-                await exchange.answer(to_json(answer, inf_nan_mode="null"))
+                content = to_json(answer, inf_nan_mode="null")
+                exchange.status = 200
+                headers = [JSON, (b"content-length", b"%d" % len(content)), *exchange.common]
+                await exchange.transmit({"type": "http.response.start", "status": 200, "headers": headers})
+                shown = b"" if request.dry else content
+                await exchange.transmit({"type": "http.response.body", "body": shown})
             return
         await self._app(scope, _replay(request.body, receive), exchange.send)
 

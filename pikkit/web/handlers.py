@@ -17,9 +17,9 @@ from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.errors import InvalidBet
 from pikkit.grading.grader import BatchJob, Grader, Options
 from pikkit.telemetry.scrape import Exposed
-from pikkit.web.body import read_batch_body, read_bet_body, read_json
 from pikkit.web.legacy import FIELDS, legacy_bet
-from pikkit.web.request import OPTIONS, Request, refuse_near_misses
+from pikkit.web.options import OPTIONS, refuse_near_misses
+from pikkit.web.request import Request, read_batch_body, read_json
 from pikkit.web.status import Status
 
 __all__ = ["ASSETS", "Handlers", "Merging", "json_response"]
@@ -72,8 +72,8 @@ class Handlers:
 
     async def predict(self, request: Request) -> Prediction:
         """One bet in the body."""
-        data = read_bet_body(request.body)
-        return await self.grade(data, request.options(data))
+        data, options = request.bet()
+        return await self.grade(data, options)
 
     async def predict_query(self, request: Request) -> Prediction:
         """One bet as query parameters; raises no alert."""

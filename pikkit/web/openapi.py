@@ -31,7 +31,7 @@ from pikkit.grading.grader import MAX_BETS
 from pikkit.settings import Settings
 from pikkit.web.handlers import Handlers
 from pikkit.web.legacy import ABSENT, FIELDS
-from pikkit.web.request import OPTIONS
+from pikkit.web.options import OPTIONS
 from pikkit.web.routes import ROUTES, Handler, Route
 from pikkit.web.schemas import (
     BET_RULES,

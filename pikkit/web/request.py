@@ -1,29 +1,38 @@
-"""A request as handlers see it, and the options that it carries."""
+"""A request as handlers see it: its parameters, its options, its JSON body.
+
+Bodies are read strictly: a name given twice is refused, and of a batch only the bets that can't be decoded are.
+"""
 
 from __future__ import annotations
 
-import difflib
-import unicodedata
-from collections.abc import Iterable, Mapping
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
 
+from pydantic_core import from_json
 from starlette.datastructures import QueryParams
 
-from pikkit.bets.shown import named
-from pikkit.errors import InvalidRequest
+from pikkit.errors import InvalidBet, InvalidRequest
 from pikkit.grading.grader import Options
+from pikkit.web.options import OPTIONS, options_of
 
-__all__ = ["CALLER", "OPTIONS", "Request", "refuse_near_misses"]
+__all__ = ["CALLER", "Request", "read_batch_body", "read_bet_body", "read_json"]
 
 CALLER = "pikkit.caller"  # of an ASGI scope: names the API key, without telling it
 
-OPTIONS = ("dry_run", "explain")
-_NEAR = 0.65  # difflib's ratio: `dry`, `dryruns` and `explanation` are meant, `line` is not
-_MOST_NAMED = 5
-_SHOWN = 40
-_ANSWERS = {"true": True, "false": False}
-_PLAIN: Mapping[bool, Options] = {answer: Options(raises_alerts=answer) for answer in (True, False)}
-_DRY: Mapping[bool, Options] = {answer: Options(raises_alerts=answer, dry_run=True) for answer in (True, False)}
+_BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_MOST_TOKENS = 200_000  # 0.05 s; a body of brackets alone has five times as many
+_BLANK_BEFORE_COLON = re.compile(rb'"\s+:')
+_SHOWN = 200
+_NESTED = (dict, list)
+_PLAIN: Mapping[tuple[bool, bool], Options] = {
+    (alerts, dry): Options(raises_alerts=alerts, dry_run=dry) for alerts in (True, False) for dry in (True, False)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,16 @@ class Request:
         """The query parameters, options among them; of one that is given twice, the last."""
         return dict(QueryParams(self.query))
 
+    def bet(self) -> tuple[Any, Options]:
+        """The bet in the body, and how the request wants to be answered.
+
+        Raises:
+            InvalidRequest: the body is not JSON, or an option is wrong.
+            InvalidBet: the body gives a name twice.
+        """
+        data = read_bet_body(self.body)
+        return data, self.options(data)
+
     def options(self, fields: object = None, *, known: Iterable[str] = (), legacy: bool = False) -> Options:
         """How the request wants to be answered: what its query or the `fields` of its body asks for.
 
@@ -58,58 +77,144 @@ class Request:
             InvalidRequest: an option is neither true nor false, is given twice, or its name is nearly right.
         """
         given = fields if isinstance(fields, dict) else {}
+        plain = _PLAIN[self.raises_alerts, self.dry]
+        if self.caller:
+            plain = replace(plain, caller=self.caller)
         if not self.query and given.keys().isdisjoint(OPTIONS) and not legacy:
-            plain = (_DRY if self.dry else _PLAIN)[self.raises_alerts]
-            return replace(plain, caller=self.caller) if self.caller else plain
-        chosen: dict[str, bool] = {}
-        unknown: list[str] = []
-        for name, value in QueryParams(self.query).multi_items():
-            if name in OPTIONS:
-                if name in chosen:
-                    raise InvalidRequest(f"{name} is given twice: send it once", field=name)
-                chosen[name] = _truth(name, value)
-            elif name not in known:
-                _refuse_near_miss(name)
-                unknown.append(name)
-        for name in OPTIONS:
-            if name in given:
-                chosen[name] = _truth(name, given.pop(name)) or chosen.get(name, False)
-        warnings = () if legacy or not unknown else (_unknown(unknown),)
-        return Options(
-            explain=chosen.get("explain", False),
-            dry_run=chosen.get("dry_run", False) or self.dry,
-            raises_alerts=self.raises_alerts,
-            caller=self.caller,
-            names_unknown_fields=not legacy,
-            warnings=warnings,
-        )
+            return plain
+        return options_of(plain, QueryParams(self.query).multi_items(), given, known=known, legacy=legacy)
 
 
-def refuse_near_misses(fields: Mapping[str, object], known: Iterable[str]) -> None:
-    """Refuse names that are nearly an option.
+def read_json(body: bytes) -> Any:
+    """The decoded body; NaN and Infinity are let through, since they are refused where a field has them.
 
     Raises:
-        InvalidRequest: names the right one; it must not raise alerts without a word.
+        InvalidRequest: the body is not JSON; the message says where.
     """
-    for name in fields.keys() - set(known):
-        _refuse_near_miss(name)
+    try:
+        return from_json(body, allow_inf_nan=True)
+    except ValueError as error:
+        if body.startswith(_BOM):
+            raise InvalidRequest("the body begins with a byte order mark: send UTF-8 without one") from None
+        if body.startswith(_GZIP):
+            raise InvalidRequest("the body is compressed: send plain JSON") from None
+        raise InvalidRequest(f"the body is not JSON ({error}): send a JSON object as UTF-8") from None
 
 
-def _refuse_near_miss(name: str) -> None:
-    plain = "".join(letter for letter in unicodedata.normalize("NFKC", name).casefold() if letter.isalnum())
-    for option in OPTIONS:
-        if difflib.SequenceMatcher(None, plain, option.replace("_", "")).ratio() >= _NEAR:
-            raise InvalidRequest(f"{name[:_SHOWN]!r} is not a parameter: did you mean {option}?", field=option)
+def read_bet_body(body: bytes) -> Any:
+    """The decoded body of one bet.
+
+    Raises:
+        InvalidRequest: it is not JSON.
+        InvalidBet: it gives a name twice.
+    """
+    data = read_json(body)
+    if _may_repeat(body, [data] if isinstance(data, dict) else ()):
+        name = _repeated(body)
+        if name is not None:
+            raise _given_twice(name)
+    return data
 
 
-def _truth(name: str, value: object) -> bool:
-    answer = _ANSWERS.get(value.strip().lower()) if isinstance(value, str) else value
-    if not isinstance(answer, bool):
-        shown = repr(value) if isinstance(value, str | int | float) else type(value).__name__
-        raise InvalidRequest(f"{name}={shown[:_SHOWN]} is neither true nor false: send one of them", field=name)
-    return answer
+def read_batch_body(body: bytes) -> tuple[Any, dict[int, InvalidBet]]:
+    """The decoded body of a batch, and the errors of those bets in it that can't be decoded, by their index.
+
+    In the place of such a bet stands the beginning of its text.
+
+    Raises:
+        InvalidRequest: the body as a whole is not JSON.
+    """
+    try:
+        data = read_json(body)
+    except InvalidRequest as error:
+        return _by_bet(body, error)
+    bets = data.get("bets") if isinstance(data, dict) else None
+    if isinstance(bets, list) and _may_repeat(body, [data, *bets]) and _repeated(body) is not None:
+        return _by_bet(body, InvalidRequest("bets are given twice: send one list", field="bets"))
+    return data, {}
 
 
-def _unknown(names: list[str]) -> str:
-    shown = ", ".join(named(name) for name in sorted(names)[:_MOST_NAMED])
-    return f"unknown query parameters are ignored: {shown}"
+def _by_bet(body: bytes, error: InvalidRequest) -> tuple[Any, dict[int, InvalidBet]]:
+    """Decode each bet by itself; `error` is raised where the bets can't be told apart."""
+    parts = _split(body)
+    if parts is None:
+        raise error
+    begin, texts, end = parts
+    data = read_json(begin + end)
+    if _repeated(begin + end) is not None:
+        raise error
+    errors: dict[int, InvalidBet] = {}
+    for index, text in enumerate(texts):
+        try:
+            data["bets"].append(read_bet_body(text))
+        except (InvalidRequest, InvalidBet) as cause:
+            errors[index] = (
+                cause
+                if isinstance(cause, InvalidBet)
+                else InvalidBet(cause.message.replace("the body", "this bet").replace("a JSON object", "an object"))
+            )
+            data["bets"].append(text[:_SHOWN].decode("utf-8", "replace"))
+    return data, errors
+
+
+def _split(body: bytes) -> tuple[bytes, list[bytes], bytes] | None:
+    """What stands before the first bet, the text of each, and what follows the last; None: no list of bets."""
+    depth, begin, start = 0, -1, 0
+    name = b""
+    texts: list[bytes] = []
+    for count, token in enumerate(_TOKEN.finditer(body)):
+        if count > _MOST_TOKENS:
+            return None
+        mark = token[0]
+        if mark in (b"]", b"}"):
+            depth -= 1
+            if begin >= 0 and depth == 1:
+                texts.append(body[start : token.start()])
+                whole = all(text.strip() for text in texts)
+                return (body[:begin], texts, body[token.start() :]) if whole else None
+        elif mark in (b"[", b"{"):
+            depth += 1
+            if mark == b"[" and depth == 2 and name == b'"bets"':  # noqa: PLR2004 - inside the envelope
+                begin = start = token.end()
+        elif mark == b"," and depth == 2 and begin >= 0:  # noqa: PLR2004 - between two bets
+            texts.append(body[start : token.start()])
+            start = token.end()
+        elif depth == 1 and begin < 0:
+            name = mark
+    return None
+
+
+def _may_repeat(body: bytes, objects: Sequence[Any]) -> bool:
+    """Whether the body may hold more names than were decoded into `objects` and what they hold. Fast, errs to yes."""
+    flat = body.count(b"{") == len(objects) and set(map(type, objects)) == {dict}  # none holds another
+    names = sum(map(len, objects)) if flat else _names(objects[:1])
+    return body.count(b":") != names and (body.count(b'":') != names or _BLANK_BEFORE_COLON.search(body) is not None)
+
+
+def _names(data: Sequence[Any]) -> int:
+    """How many names all objects in it have, level by level."""
+    count, level = 0, data
+    while level:
+        objects = [value for value in level if type(value) is dict]
+        lists = [value for value in level if type(value) is list]
+        count += sum(map(len, objects))
+        held = chain(chain.from_iterable(map(dict.values, objects)), chain.from_iterable(lists))
+        level = [value for value in held if type(value) in _NESTED]
+    return count
+
+
+def _repeated(body: bytes) -> str | None:
+    """A name that some object of the body gives twice."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            found.append(next(name for name in names if names.count(name) > 1))
+
+    json.loads(body, object_pairs_hook=look)
+    return found[0] if found else None
+
+
+def _given_twice(name: str) -> InvalidBet:
+    return InvalidBet(f"{name[:_SHOWN]} is given twice: send it once", field=name[:_SHOWN])

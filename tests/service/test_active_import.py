@@ -15,7 +15,7 @@ import pytest
 
 from pikkit.models import activation, store
 from pikkit.models.importing import golden_bets, import_models
-from pikkit.models.model_set import load_set
+from pikkit.models.loading import load_set
 from pikkit.models.shared_set import SharedSet
 from pikkit.models.user_files import METADATA_FILE, WIN_FILE
 from pikkit.settings import Settings

@@ -10,7 +10,8 @@ from pikkit.exports.settled import read_settled
 from pikkit.features.rows import build_rows
 from pikkit.history.history import History, SettledBets
 from pikkit.models.conversion import convert
-from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.loading import load_set
+from pikkit.models.model_set import ModelSet
 from pikkit.models.user_files import take_copy, with_history
 from tests.support.settled import rows_of
 

@@ -20,7 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from pikkit.errors import ModelError
 from pikkit.history.history import History
 from pikkit.models.conversion import TOLERANCE, convert
-from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.loading import load_set
+from pikkit.models.model_set import ModelSet
 from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE, take_copy
 from tests.support.hostile import bombs, corpus
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set

@@ -26,7 +26,8 @@ from sklearn.preprocessing import StandardScaler
 
 from pikkit.errors import ModelError
 from pikkit.models.conversion import TOLERANCE, _write
-from pikkit.models.model_set import ModelSet, load_set
+from pikkit.models.loading import load_set
+from pikkit.models.model_set import ModelSet
 from pikkit.models.user_files import ROI_FILE, WIN_FILE, take_copy
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set
 from tests.support.need import root

@@ -1,7 +1,8 @@
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
-from pikkit.grading.grader import Grader, Options
+from pikkit.grading.grader import Graded, Grader, Options
 from pikkit.grading.predictor import Predictor
 from tests.unit.grading.test_market_answers import BET, NOW, Models
 
@@ -20,12 +21,12 @@ class Watched(Predictor):
 
 def test_batches_that_arrive_together_are_each_graded_by_the_set_that_read_them() -> None:
     old, new = Models(0.2), Models(0.8)
-    current: list[Models] = [old]
+    source = SimpleNamespace(current=old)
     predictor = Watched()
-    grader = Grader(predictor, lambda: current[0], clock=lambda: NOW)
+    grader = Grader(predictor, source, clock=lambda: NOW)
     body = {"bets": [BET, {**BET, "odds": 5}, BET]}
     jobs = [grader.read_batch(body, Options())]
-    current[0] = new  # a reload between two requests that share a call
+    source.current = new  # a reload between two requests that share a call
     jobs += [grader.read_batch(body, Options()), grader.read_batch(body, Options(dry_run=True))]
     answers = grader.grade_batches(jobs)
     chances = [[item["prediction"]["model_probability"] for item in answer["predictions"]] for answer in answers]
@@ -37,7 +38,7 @@ def test_batches_that_arrive_together_are_each_graded_by_the_set_that_read_them(
 def test_batches_of_one_set_and_one_kind_share_a_call() -> None:
     predictor = Watched()
     models = Models(0.2)
-    grader = Grader(predictor, lambda: models, clock=lambda: NOW)
+    grader = Grader(predictor, SimpleNamespace(current=models), clock=lambda: NOW)
     jobs = [grader.read_batch({"bets": [BET] * n}, Options()) for n in (1, 3)]
     answers = grader.grade_batches(jobs)
     assert [len(answer["predictions"]) for answer in answers] == [1, 3]
@@ -50,8 +51,8 @@ class Observing:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def graded(self, _models: Any, bets: Sequence[Any], *_rest: Any) -> None:
-        self.told.append(f"{len(bets)} graded")
+    def graded(self, graded: Graded) -> None:
+        self.told.append(f"{len(graded.bets)} graded")
 
     def refused(self, _error: Any) -> None:
         self.told.append("refused")
@@ -59,7 +60,7 @@ class Observing:
 
 def test_a_batch_of_bad_bets_only_is_nothing_that_was_graded() -> None:
     observer = Observing()
-    grader = Grader(Watched(), lambda: Models(0.2), [observer], clock=lambda: NOW)
+    grader = Grader(Watched(), SimpleNamespace(current=Models(0.2)), [observer], clock=lambda: NOW)
     [answer] = grader.grade_batches([grader.read_batch({"bets": [{}, "no bet"]}, Options())])
     assert answer["summary"]["failed"] == 2
     assert observer.told == ["refused", "refused"]

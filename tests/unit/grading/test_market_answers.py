@@ -42,6 +42,7 @@ class Models:
     """A set whose win model gives each bet the same chance, or the price's own plus something."""
 
     version = "20260101_000000"
+    roi_from_price = False
     history = History.empty()
     spec = FeatureSpec.from_metadata({"features": ["implied_prob"], "encoders": CLASSES})
 

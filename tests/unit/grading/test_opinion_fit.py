@@ -85,6 +85,7 @@ class Knowing:
     """A win model that has learnt the results of some bets."""
 
     version = "20260101_000000"
+    roi_from_price = False
     history = History.empty()
     opinion = Opinion()
     spec = FeatureSpec.from_metadata({"features": ["implied_prob"], "encoders": {}})

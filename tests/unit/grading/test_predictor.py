@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from pikkit.bets.bet import Bet
 from pikkit.bets.numbers import Numbers
-from pikkit.bets.odds import expected_roi_pct
 from pikkit.bets.reading import read_bet
 from pikkit.errors import ModelError
 from pikkit.features.facts import Categories
@@ -80,14 +79,13 @@ class Models:
     def __init__(self, history: History, spec: FeatureSpec, *, roi: str) -> None:
         self.history = history
         self.spec = spec
-        self._roi = roi
+        self.roi_from_price = roi == "price"
 
     def win_probability(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         return np.asarray(0.5 + 0.7 * np.sin(np.nan_to_num(matrix[:, 4:12].astype(np.float64)).sum(axis=1)))
 
     def roi(self, matrix: npt.NDArray[np.float32], probability: Numbers, odds: Numbers) -> Numbers:
-        if self._roi == "price":
-            return expected_roi_pct(probability, odds)
+        del odds
         scores = 30 * np.cos(np.nan_to_num(matrix[:, 3:9].astype(np.float64)).sum(axis=1))
         asked: object = probability
         answer: Any = scores.item() if isinstance(asked, float) else scores
@@ -127,6 +125,7 @@ def test_a_model_that_answers_with_no_number_is_refused(answers: tuple[float, fl
     broken: Any = SimpleNamespace(
         version="x",
         opinion=Opinion(),
+        roi_from_price=False,
         history=HISTORY,
         spec=FULL,
         win_probability=lambda matrix: np.full(len(matrix), answers[0]),

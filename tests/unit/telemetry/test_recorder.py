@@ -49,12 +49,11 @@ def _take(log: PredictionLog, n: int = 1, at: float = 1_700_000_000.0, *, close:
         log.close()
 
 
-def test_what_is_graded_reaches_the_sinks_and_dry_runs_do_not() -> None:
+def test_what_is_graded_reaches_the_sinks() -> None:
     sink, dropped = Kept(), [0]
     recorder = Recorder(_rows, [sink], dropped=dropped.append)
     recorder.start()
-    recorder.graded(a_model_set(), [a_bet()] * 3, [a_prediction()] * 3, SimpleNamespace(dry_run=False))
-    recorder.graded(a_model_set(), [a_bet()] * 5, [a_prediction()] * 5, SimpleNamespace(dry_run=True))
+    recorder.graded(a_model_set(), [a_bet()] * 3, [a_prediction()] * 3)
     recorder.stop()
     assert sink.bets == 3
     assert dropped == [0]

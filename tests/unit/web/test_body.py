@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pikkit.errors import InvalidBet, InvalidRequest
-from pikkit.web.body import read_batch_body, read_bet_body, read_json
+from pikkit.web.request import read_batch_body, read_bet_body, read_json
 
 GOOD = {"sport": "Tennis", "odds": -110}
 # Text of one bet that can't be decoded, or not be meant: it costs only itself.

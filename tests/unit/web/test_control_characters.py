@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -105,7 +106,7 @@ async def errors_of(http: httpx.AsyncClient, bets: Sequence[Mapping[str, Any]]) 
 
 
 def graded_by(predictor: Any) -> Web:
-    return Web(grader=Grader(predictor, a_model_set, clock=lambda: 0.0))  # type: ignore[arg-type]
+    return Web(grader=Grader(predictor, SimpleNamespace(current=a_model_set()), clock=lambda: 0.0))
 
 
 def asked(predictor: Predictor, bets: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
