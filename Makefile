@@ -137,7 +137,7 @@ rehearse: ## the workflow by act (ACT=…) with copies of its actions (ACTIONS=�
 mutants: $(STAMP) ## would the tests notice? SAMPLE=300 single changes (0: all, hours), in ROOMS=pikkit/bets,…
 	@$(BIN)/python .ci/mutants.py --sample "$${SAMPLE:-300}" --rooms "$(ROOMS)"
 
-bench: $(STAMP) ## the service beside other ways to serve, loaded by wrk, into benchmarks/RESULTS.md
+bench: $(STAMP) ## the service beside other ways to serve, on thousands of different bets, into benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.compare
 
 bench-quick: $(STAMP) ## load one worker with wrk: requests/s, latency, memory

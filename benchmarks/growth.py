@@ -23,7 +23,8 @@ import numpy as np
 import xgboost
 
 from benchmarks.features import made_up, timed
-from benchmarks.serve import BET, wrk
+from benchmarks.load import wrk
+from benchmarks.mix import BET, one
 from pikkit.bets.bet import CATEGORICAL, Bet
 from pikkit.features.table import FEATURES
 from pikkit.grading.predictor import Predictor
@@ -38,7 +39,7 @@ from tests.support.server import Server
 NAMES = list(FEATURES)[:26]
 NOW = 1.8e9
 _COSTS = ("µs, one bet", "µs a bet in 100", "the same, names never seen")
-BATCH = {"bets": [BET] * 100}
+BATCH = [one("/api/v1/batch-predict", {"bets": [BET] * 100})]
 
 
 def trees(count: int, folder: Path) -> Engine:
@@ -150,16 +151,16 @@ def on_the_service(folder: Path) -> Iterator[str]:
                          "p95 ms", "failed")  # fmt: skip
         for n in (1, 4, 16, 64, 256):
             time.sleep(0.5)  # what the clients before left behind is answered
-            rate, p, failed = wrk(f"{server.url}/api/v1/predict", BET, n, 3)
-            yield f"| {n} | {rate:,.0f} | {p[50]:.2f} | {p[95]:.2f} | {failed} |"
+            load = wrk(server.url, [one("/api/v1/predict", BET)], n, 3)
+            yield f"| {n} | {load.rate:,.0f} | {load.p50:.2f} | {load.p95:.2f} | {load.failed} |"
     os.sched_setaffinity(0, cores)
     yield from _head(f"Workers, batches of 100 by 8 clients, {len(cores)} cores with wrk on them too", "workers",
                      "bets/s", "p95 ms")  # fmt: skip
     for n in (1, 2):
         with Server(folder, ACCESS_LOG=0, WORKERS=n) as server:
-            wrk(f"{server.url}/api/v1/batch-predict", BATCH, 8, 1)
-            rate, p, _ = wrk(f"{server.url}/api/v1/batch-predict", BATCH, 8, 4)
-            yield f"| {n} | {100 * rate:,.0f} | {p[95]:.2f} |"
+            wrk(server.url, BATCH, 8, 1)
+            load = wrk(server.url, BATCH, 8, 4)
+            yield f"| {n} | {100 * load.rate:,.0f} | {load.p95:.2f} |"
     os.sched_setaffinity(0, {min(cores)})
     with Server(folder, ACCESS_LOG=0, MAX_CONCURRENCY=16) as server:
         os.sched_setaffinity(0, {max(cores)})
@@ -171,15 +172,16 @@ def on_the_service(folder: Path) -> Iterator[str]:
 
 
 def _overloaded(server: Server, clients: int) -> str:
-    load = threading.Thread(target=wrk, args=(f"{server.url}/api/v1/batch-predict", BATCH, clients, 4))
+    load = threading.Thread(target=wrk, args=(server.url, BATCH, clients, 4))
     load.start()
     time.sleep(0.5)
+    body = BATCH[0].partition(b"\r\n\r\n")[2]
     seen: dict[int, list[float]] = {200: [], 503: []}
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     until = time.monotonic() + 3
     while time.monotonic() < until:
         begin = time.perf_counter()
-        connection.request("POST", "/api/v1/batch-predict", json.dumps(BATCH), {"content-type": "application/json"})
+        connection.request("POST", "/api/v1/batch-predict", body, {"content-type": "application/json"})
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200 or answer.headers["retry-after"] == "1"

@@ -6,67 +6,23 @@ idle machine with two cores are missed.
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 
+from benchmarks.contestants import Case
+from benchmarks.load import Load, wrk
+from benchmarks.mix import requests
+from benchmarks.report import ALONE, BATCH, PREDICT
 from tests.support.server import Server
 
-BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
 SECONDS = 5
-CASES = (
-    ("predict", "/api/v1/predict", BET, 1, (1, 16, 64)),
-    ("batch of 100", "/api/v1/batch-predict", {"bets": [BET] * 100}, 100, (1, 8)),
-)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What wrk says of one case; latencies in milliseconds."""
-
-    name: str
-    clients: int
-    per_second: float
-    p50: float
-    p95: float
-    p99: float
-    failed: int
-
-
-def wrk(url: str, body: object, clients: int, seconds: int = SECONDS) -> tuple[float, dict[int, float], int]:
-    """Requests per second, latency by percentile in milliseconds, failed requests."""
-    program = shutil.which("wrk")
-    if program is None:
-        sys.exit("wrk is not installed: apt-get install wrk")
-    script = (
-        'wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\n'
-        f"wrk.body = {json.dumps(json.dumps(body))}\n"
-        "done = function(summary, latency, requests)\n"
-        '  io.write(string.format("RATE %f\\n", summary.requests / (summary.duration / 1e6)))\n'
-        "  for _, p in pairs({50, 95, 99}) do\n"
-        '    io.write(string.format("P%d %f\\n", p, latency:percentile(p) / 1000))\n'
-        "  end\n"
-        "  local e = summary.errors\n"
-        '  io.write(string.format("FAILED %d\\n", e.connect + e.read + e.write + e.status + e.timeout))\n'
-        "end\n"
-    )
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
-        file.write(script)
-        file.flush()
-        command = [program, "-t1", f"-c{clients}", f"-d{seconds}", "-s", file.name, url]
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    rate = float(re.findall(r"RATE ([\d.]+)", text)[0])
-    percentiles = {int(p): float(value) for p, value in re.findall(r"P(\d+) ([\d.]+)", text)}
-    return rate, percentiles, int(re.findall(r"FAILED (\d+)", text)[0])
+GATED = (PREDICT["field"], BATCH["field"])
 
 
 class Memory:
@@ -92,8 +48,9 @@ class Memory:
 
 
 def main() -> None:
-    """Run all cases, or with `--gates` those of many clients, which the targets are about, and print them."""
+    """Load and print; with `--gates` the two cases alone that the targets are about, and whether they are met."""
     gates = "--gates" in sys.argv
+    results: dict[Case, Load] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with Server(folder, ACCESS_LOG=0):
@@ -105,37 +62,34 @@ def main() -> None:
         with Server(folder, ACCESS_LOG=0) as server:
             ready = min(*starts, server.ready_after)  # what else runs on the machine only makes it slower
             memory = Memory(server)
-            results = []
-            for title, path, body, _, clients in CASES:
-                wrk(server.url + path, body, 4, 1)
-                for c in clients[1:] if gates else clients:
-                    rate, p, failed = wrk(server.url + path, body, c)
-                    results.append(Result(title, c, rate, p[50], p[95], p[99], failed))
-                    time.sleep(0.5)
+            for case in GATED if gates else (ALONE, *GATED):
+                asked = requests(case.kind, case.path, batch=case.batch)
+                wrk(server.url, asked, 4, 1)
+                results[case] = wrk(server.url, asked, case.clients, SECONDS)
+                time.sleep(0.5)
             peak = memory.stop()
     print(f"ready after {ready:.1f} s (quickest of three starts), peak memory of the worker {peak:.0f} MiB\n")
     print("| case | clients | requests/s | bets/s | p50 ms | p95 ms | p99 ms | failed |")
     print("|---|---|---|---|---|---|---|---|")
-    size = {title: bets for title, _, _, bets, _ in CASES}
-    for r in results:
-        figures = [f"{r.per_second:,.0f}", f"{r.per_second * size[r.name]:,.0f}", f"{r.p50:.2f}", f"{r.p95:.2f}"]
-        print(f"| {r.name} | {r.clients} | {' | '.join(figures)} | {r.p99:.2f} | {r.failed} |")
+    for case, load in results.items():
+        rates = f"{load.rate:,.0f} | {load.rate * case.bets:,.0f}"
+        print(f"| {case.title} | {case.clients} | {rates} | {load.p50:.2f} | {load.p95:.2f} | {load.p99:.2f} "
+              f"| {load.failed} |")  # fmt: skip
     missed = _missed(results, ready, peak)
     if gates:
         print("\n".join(missed) or "every target is met")
         sys.exit(bool(missed))
 
 
-def _missed(results: list[Result], ready: float, peak: float) -> list[str]:
-    predict = next(r for r in results if (r.name, r.clients) == ("predict", 16))
-    batch = next(r for r in results if (r.name, r.clients) == ("batch of 100", 8))
+def _missed(results: Mapping[Case, Load], ready: float, peak: float) -> list[str]:
+    predict, batch = (results[case] for case in GATED)
     targets = (
-        (predict.per_second >= 2000, f"predict: {predict.per_second:.0f} requests/s, below 2,000"),
+        (predict.rate >= 2000, f"predict: {predict.rate:.0f} requests/s, below 2,000"),
         (predict.p95 < 15, f"predict: p95 {predict.p95:.1f} ms, not below 15"),
-        (batch.per_second >= 400, f"batch of 100: {batch.per_second:.0f} requests/s, below 400"),
+        (batch.rate >= 400, f"batch of 100: {batch.rate:.0f} requests/s, below 400"),
         (ready < 3, f"ready after {ready:.1f} s, not below 3"),
         (peak < 300, f"{peak:.0f} MiB, not below 300"),
-        (all(r.failed == 0 for r in results), "requests failed"),
+        (all(load.failed == 0 for load in results.values()), "requests failed"),
     )
     return [words for met, words in targets if not met]
 

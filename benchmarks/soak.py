@@ -8,7 +8,6 @@ the slot's files of metrics by any. At the end 1,000 requests whose headers neve
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.serve import BET
+from benchmarks.mix import BET, one
 from pikkit.web.routes import BATCH, PREDICT, ROUTES
 from tests.support.server import Server
 
@@ -30,12 +29,6 @@ HALF_SENT = 1000
 GROWTH_MIB = 5
 _SPORTS = ("Basketball", "Ice Hockey", "Tennis", "never seen")
 _MARKETS = ("Moneyline", "Spread", "Total Points", "neither this")
-
-
-def _post(path: str, body: object) -> bytes:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
-    return head.encode() + data
 
 
 def _get(path: str, method: str = "GET") -> bytes:
@@ -52,12 +45,12 @@ def _requests() -> list[bytes]:
     ]
     market = {**bets[0], "market_prices": [-110, -110], "event": "A @ B", "selection": "A"}
     query = "sport=Tennis&league=ATP&market=Moneyline&institution_name=Kiosk&odds=130"
-    turn = [_post(PREDICT, bet) for bet in bets]
-    turn += [_post(PREDICT, {**bet, "odds": 0}) for bet in bets[:8]]  # refused
-    turn += [_post(PREDICT, market), _post(f"{PREDICT}?explain=true", market), _post(PREDICT, b"{"), _post(PREDICT, [])]
+    turn = [one(PREDICT, bet) for bet in bets]
+    turn += [one(PREDICT, {**bet, "odds": 0}) for bet in bets[:8]]  # refused
+    turn += [one(PREDICT, market), one(f"{PREDICT}?explain=true", market), one(PREDICT, b"{"), one(PREDICT, [])]
     turn += [_get(f"{PREDICT}?{query}"), _get(f"/ml-predict?{query}"), _get(f"/ml-predict?{query}&odds=x")] * 4
-    turn += [_post(BATCH, {"bets": [*bets[:50], {}]}), _post("/batch-predict", {"bets": bets[:20]})]
-    turn += [_post(f"{BATCH}?explain=true", {"bets": [market] * 10}), _post("/api/v1/reload-models", {})]
+    turn += [one(BATCH, {"bets": [*bets[:50], {}]}), one("/batch-predict", {"bets": bets[:20]})]
+    turn += [one(f"{BATCH}?explain=true", {"bets": [market] * 10}), one("/api/v1/reload-models", {})]
     turn += [_get(route.path) for route in ROUTES if route.method == "GET" and "static_content" not in route.path]
     return [*turn, _get("/nowhere"), _get(f"{PREDICT}%0a"), _get("/live?" + "x" * 4000)]
 
@@ -125,7 +118,7 @@ async def _beside_half_sent(server: Server, run: Path) -> tuple[State, float]:
             writer.write(b"POST /api/v1/predict HTTP/1.1\r\nhost")
             await writer.drain()
         begin = time.perf_counter()
-        await _load(server.port, [_post(PREDICT, BET)], 1000)
+        await _load(server.port, [one(PREDICT, BET)], 1000)
         seconds = time.perf_counter() - begin
         return State.of(server, run), seconds
 
@@ -145,7 +138,7 @@ def main() -> None:
             state = states[-1]
             print(f"{n * count // 10:,} | {state.memory:.1f} | {state.files} | {state.metrics}", flush=True)
         begin = time.perf_counter()
-        asyncio.run(_load(server.port, [_post(PREDICT, BET)], 1000))
+        asyncio.run(_load(server.port, [one(PREDICT, BET)], 1000))
         alone = time.perf_counter() - begin
         half, beside = asyncio.run(_beside_half_sent(server, run))
     print("statuses:", dict(sorted(seen.items())))

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-_FIELDS = ("sport", "league", "market", "institution_name", "odds")
+_FIELDS = ("sport", "market", "institution_name", "odds")
 _ANSWER = json.dumps({
     "win_probability": 0.52, "expected_roi": -0.9, "kelly_fraction": 0.0, "recommended_stake_pct": 0.0,
     "confidence": 0.98, "bet_grade": "D", "profitable": False, "timestamp": "2026-01-01T00:00:00.000Z",

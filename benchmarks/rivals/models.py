@@ -16,14 +16,24 @@ def load() -> tuple[Any, dict[str, Any]]:
     return model, json.loads((_FOLDER / "model_metadata_latest.json").read_text())
 
 
+def decimal_odds(bet: dict[str, Any]) -> float:
+    """The price, from any of the three formats."""
+    odds, written = bet["odds"], bet.get("odds_format")
+    if written == "decimal":
+        return float(odds)
+    if written == "fractional":
+        won, staked = odds.split("/")
+        return 1 + int(won) / int(staked)
+    american = float(odds)
+    return 1 + american / 100 if american > 0 else 1 - 100 / american
+
+
 def row(bet: dict[str, Any], metadata: dict[str, Any]) -> list[float]:
     """The features, with constants for the history, as the predecessor did."""
-    odds = float(bet["odds"])
-    implied = 100 / (odds + 100) if odds > 0 else -odds / (100 - odds)
     kinds = metadata["encoders"]["bet_type"]
     known = {
         "bet_type_encoded": float(kinds.index(bet.get("bet_type", "straight"))),
-        "implied_prob": implied,
+        "implied_prob": 1 / decimal_odds(bet),
         "is_live": float(bet.get("is_live", False)),
     }
     return [known.get(name, 0.0) for name in metadata["features"]]
@@ -31,8 +41,7 @@ def row(bet: dict[str, Any], metadata: dict[str, Any]) -> list[float]:
 
 def answer(probability: float, bet: dict[str, Any]) -> dict[str, Any]:
     """A prediction of the same size as ours."""
-    odds = float(bet["odds"])
-    decimal = 1 + odds / 100 if odds > 0 else 1 - 100 / odds
+    decimal = decimal_odds(bet)
     roi = 100 * (probability * decimal - 1)
     kelly = max(0.0, (probability * decimal - 1) / (decimal - 1))
     return {

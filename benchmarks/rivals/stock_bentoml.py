@@ -18,16 +18,18 @@ class Stock:
     def predict(
         self,
         sport: str,
-        league: str,
         market: str,
         institution_name: str,
-        odds: float,
+        odds: float | str,
+        league: str | None = None,
+        odds_format: str | None = None,
         bet_type: str = "straight",
         is_live: bool = False,
     ) -> dict[str, Any]:
         """One bet."""
         del sport, league, market, institution_name
-        return self._grade([{"odds": odds, "bet_type": bet_type, "is_live": is_live}])[0]
+        bet = {"odds": odds, "odds_format": odds_format, "bet_type": bet_type, "is_live": is_live}
+        return self._grade([bet])[0]
 
     @bentoml.api(route="/api/v1/batch-predict")
     def batch(self, bets: list[dict[str, Any]]) -> dict[str, Any]:

@@ -16,11 +16,12 @@ class Bet(BaseModel):
     """One bet."""
 
     sport: str = Field(min_length=1, max_length=200)
-    league: str = Field(min_length=1, max_length=200)
+    league: str | None = Field(None, min_length=1, max_length=200)
     market: str = Field(min_length=1, max_length=200)
     institution_name: str = Field(min_length=1, max_length=200)
     bet_type: str = "straight"
-    odds: float
+    odds: float | str
+    odds_format: str | None = None
     is_live: bool = False
 
 
