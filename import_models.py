@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from pikkit.app import predictor_of
 from pikkit.errors import ModelError
 from pikkit.exports.command_line import DateFormat, Map, OddsFormat, Rejected, asked_for
 from pikkit.exports.layout import Asked
@@ -25,6 +24,7 @@ from pikkit.models.activation import active, home
 from pikkit.models.importing import Past, checked, golden_bets, import_models
 from pikkit.models.model_set import ModelSet
 from pikkit.models.remarks import Given, given, market_in_words
+from pikkit.models.rules import predictor_of
 from pikkit.models.store import find, newest
 from pikkit.models.user_files import HISTORY_FILE, last_change
 from pikkit.settings import Settings

@@ -14,17 +14,14 @@ from starlette.types import ASGIApp
 
 from pikkit.alerts import AlertSink, build_sink, why_none
 from pikkit.bets.bet import OddsLimits
-from pikkit.bets.names import group_key
 from pikkit.bets.prediction import BatchAnswer
 from pikkit.bets.reading import read_bet
 from pikkit.errors import InvalidBet, PikkitError
-from pikkit.grading.decision import Rules
 from pikkit.grading.grader import BatchJob, Graded, Grader, Observer
-from pikkit.grading.markets import MarketRules
-from pikkit.grading.predictor import Predictor
 from pikkit.models.activation import home
 from pikkit.models.hub import ModelHub
 from pikkit.models.model_set import ModelSet
+from pikkit.models.rules import predictor_of
 from pikkit.settings import Settings
 from pikkit.telemetry.drift_monitor import DriftMonitor
 from pikkit.telemetry.logs import get_logger
@@ -40,33 +37,9 @@ from pikkit.web.openapi import EXAMPLE_BET, document
 from pikkit.web.routes import endpoints
 from pikkit.web.status import Status
 
-__all__ = ["Application", "predictor_of"]
+__all__ = ["Application"]
 
 _log = get_logger("pikkit.app")
-
-
-def predictor_of(settings: Settings) -> Predictor:
-    """The predictor with the rules that the operator set."""
-    rules = Rules(
-        a_roi=settings.grade_a_roi,
-        a_confidence=settings.grade_a_confidence,
-        b_roi=settings.grade_b_roi,
-        b_confidence=settings.grade_b_confidence,
-        c_roi=settings.grade_c_roi,
-        c_confidence=settings.grade_c_confidence,
-        d_roi=settings.grade_d_roi,
-        kelly_multiplier=settings.kelly_multiplier,
-        max_stake_pct=settings.max_stake_pct,
-    )
-    weights = {group_key("institution_name", book): weight for book, weight in settings.reference_weights.items()}
-    market_rules = MarketRules(
-        method=settings.margin_method,
-        other_weight=weights.pop("*", 0.0),
-        weights=weights,
-        max_age_s=settings.reference_max_age,
-        max_age_live_s=settings.reference_max_age_live,
-    )
-    return Predictor(rules, market_rules, neutral_count=settings.neutral_history_count, ttl_s=settings.prediction_ttl)
 
 
 class Application:

@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pikkit.app import predictor_of
 from pikkit.errors import ModelError
 from pikkit.exports.command_line import DateFormat, Map, OddsFormat, Rejected, asked_for
 from pikkit.exports.layout import Asked
@@ -26,6 +25,7 @@ from pikkit.exports.settled import ReadReport, read_settled
 from pikkit.history.history import SettledBets
 from pikkit.models.importing import checked
 from pikkit.models.model_set import ModelSet
+from pikkit.models.rules import predictor_of
 from pikkit.settings import Settings
 from pikkit.telemetry.prediction_log import read_predictions
 from training.evaluate import Judged, Verdict, gates, judge, newest, slices

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,9 +10,9 @@ from urllib.parse import urlsplit
 
 from pikkit.alerts.harmless import clean, shown
 from pikkit.alerts.identity import start_of
-from pikkit.bets.odds import american_to_decimal, decimal_to_american
+from pikkit.bets.prediction import play_to
 
-__all__ = ["Alert", "Style", "digest_line", "digest_payload", "iso", "message", "payload_of", "play_to"]
+__all__ = ["Alert", "Style", "digest_line", "digest_payload", "iso", "message", "payload_of"]
 
 _LIMIT = 4096  # UTF-16 units, as Telegram counts
 _HEADS = {"A": "🟢", "B": "🔵"}
@@ -71,19 +70,6 @@ def payload_of(
 def iso(at: float) -> str:
     """UTC, ISO 8601 with Z and milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def play_to(prediction: Mapping[str, Any], odds: float) -> float | None:
-    """The worst price (American) at which the bet is still worth it, rounded to the bettor's side.
-
-    Its expected ROI is the lower of two; from that follows the chance to win p that it reckons with, and 1/p is the
-    decimal price at which nothing is left.
-    """
-    decimal = float(american_to_decimal(float(odds)))
-    chance = min(float(prediction["win_probability"]), (1 + float(prediction["expected_roi"]) / 100) / decimal)
-    if not 0 < chance < 1:
-        return None
-    return float(math.ceil(round(float(decimal_to_american(1 / chance)), 6)))
 
 
 def message(payload: Mapping[str, Any], now: float, style: Style = Style()) -> str:

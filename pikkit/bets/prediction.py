@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NotRequired
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from pikkit.bets.odds import american_to_decimal, decimal_to_american
 from pikkit.errors import ErrorBody
 
-__all__ = ["GRADES", "BatchAnswer", "BatchError", "BatchItem", "BatchSummary", "Grade", "Prediction"]
+__all__ = ["GRADES", "BatchAnswer", "BatchError", "BatchItem", "BatchSummary", "Grade", "Prediction", "play_to"]
 
 Grade = Literal["A", "B", "C", "D", "F"]
 GRADES: tuple[Grade, ...] = ("A", "B", "C", "D", "F")  # the best first
@@ -83,3 +86,16 @@ class BatchAnswer(TypedDict):
     predictions: list[BatchItem]
     errors: list[BatchError]
     summary: BatchSummary
+
+
+def play_to(prediction: Mapping[str, Any], odds: float) -> float | None:
+    """The worst price (American) at which the bet is still worth it, rounded to the bettor's side.
+
+    Its expected ROI is the lower of two; from that follows the chance to win p that it reckons with, and 1/p is the
+    decimal price at which nothing is left.
+    """
+    decimal = float(american_to_decimal(float(odds)))
+    chance = min(float(prediction["win_probability"]), (1 + float(prediction["expected_roi"]) / 100) / decimal)
+    if not 0 < chance < 1:
+        return None
+    return float(math.ceil(round(float(decimal_to_american(1 / chance)), 6)))

@@ -44,6 +44,12 @@ class Activation:
     source: str
     files: Mapping[str, Mapping[str, str]]
 
+    @property
+    def folder(self) -> Path:
+        """Where the store has the set."""
+        name, _, version = self.tag.partition(":")
+        return home() / "models" / name / version
+
     def outranks(self, folder: Path) -> bool:
         """Whether the files in `folder` are as they were at the import."""
         changed = last_change(folder)

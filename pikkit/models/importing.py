@@ -7,27 +7,29 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pikkit.bets.reading import read_bet
+from pikkit.errors import ModelError
 from pikkit.grading.opinion_fit import opinion_of
 from pikkit.grading.predictor import Predictor
 from pikkit.history.history import History, SettledBets
-from pikkit.models import store
-from pikkit.models.activation import Activation
-from pikkit.models.conversion import convert
-from pikkit.models.loading import amend, load_set
+from pikkit.models.activation import Activation, active, home
+from pikkit.models.conversion import STORE_NAME, convert
+from pikkit.models.loading import MANIFEST, amend, load_set
 from pikkit.models.model_set import ModelSet
-from pikkit.models.store import Stored
-from pikkit.models.user_files import UserFiles, digests, take_copy, with_history
+from pikkit.models.user_files import UserFiles, digests, last_change, sha256_of, take_copy, with_history
 
-__all__ = ["Past", "checked", "golden_bets", "import_models"]
+if TYPE_CHECKING:
+    from pikkit.models.store import Stored
+
+__all__ = ["Past", "checked", "golden_bets", "import_models", "served_locally"]
 
 _ANSWERS = ("win_probability", "expected_roi", "implied_probability", "sample_size")
 _MOMENT = "2026-01-26T12:00:00Z"  # features may know the clock
@@ -71,6 +73,8 @@ def import_models(
     Raises:
         ModelError: the set can't be served; the store is as it was.
     """
+    from pikkit.models import store  # noqa: PLC0415 - BentoML takes a second to import, and whoever checks needs none
+
     with tempfile.TemporaryDirectory(prefix="pikkit-import-") as name:
         work = Path(name)
         (work / "copy").mkdir()
@@ -99,6 +103,59 @@ def checked(source: Path, *, past: Past | None = None) -> Iterator[ModelSet]:
         (work / "copy").mkdir()
         taken = take_copy(source, work / "copy")
         yield _converted(past.put_into(taken) if past else taken, work / "set", past)
+
+
+@contextmanager
+def served_locally(model_dir: Path) -> Iterator[ModelSet]:
+    """The set that a local server serves: the active import, else the files in MODEL_DIR, else the store's newest.
+
+    Raises:
+        ModelError: there is none, or it can't be served.
+    """
+    if last_change(model_dir) is None:
+        models = _imported(model_dir) or _carried()
+    else:
+        models = _imported(model_dir) or _of_the_same_files(model_dir)
+    if models is not None:
+        yield models
+        return
+    with checked(model_dir) as models:
+        yield models
+
+
+def _imported(model_dir: Path) -> ModelSet | None:
+    """The active import, where it outranks MODEL_DIR's files and is in the store still."""
+    imported = active()
+    if imported is None or not imported.outranks(model_dir):
+        return None
+    models = _loaded(imported.folder, imported.tag, "import")
+    return models if models and models.sha256 == imported.sha256 else None
+
+
+def _of_the_same_files(model_dir: Path) -> ModelSet | None:
+    """A set of the store that was made of the files in MODEL_DIR, as they are."""
+    sha256 = sha256_of(model_dir)
+    for manifest in sorted((home() / "models" / STORE_NAME).glob(f"*/{MANIFEST}")):
+        with suppress(OSError, ValueError):
+            if sha256 in manifest.read_text(encoding="utf-8"):
+                models = _loaded(manifest.parent, f"{STORE_NAME}:{manifest.parent.name}", "MODEL_DIR")
+                if models and models.sha256 == sha256:
+                    return models
+    return None
+
+
+def _loaded(folder: Path, tag: str, source: str) -> ModelSet | None:
+    with suppress(ModelError):
+        return load_set(folder, tag=tag, source=source)
+    return None
+
+
+def _carried() -> ModelSet | None:
+    """The newest set of the store."""
+    from pikkit.models import store  # noqa: PLC0415 - as above
+
+    found = store.newest()
+    return load_set(found.folder, tag=found.tag, source="store") if found else None
 
 
 def _converted(copy: UserFiles, into: Path, past: Past | None) -> ModelSet:

@@ -26,6 +26,7 @@ __all__ = [
     "digests",
     "files_of",
     "last_change",
+    "sha256_of",
     "signature",
     "take_copy",
     "with_history",
@@ -131,6 +132,11 @@ def files_of(folder: Path) -> dict[str, Path]:
     if missing:
         raise Incomplete(f"{folder} has no {', '.join(missing)}: a set counts once it is complete")
     return found
+
+
+def sha256_of(folder: Path) -> str:
+    """The digest over the set in `folder`, as a copy of it would have it."""
+    return _combined(digests(folder))
 
 
 def take_copy(folder: Path, into: Path) -> UserFiles:

@@ -16,29 +16,27 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from pikkit.alerts.message import play_to
-from pikkit.app import predictor_of
-from pikkit.bets.bet import Bet, OddsLimits
-from pikkit.bets.names import fold
-from pikkit.bets.reading import read_bets
-from pikkit.errors import InvalidBet, ModelError
-from pikkit.models.importing import checked
-from pikkit.models.model_set import ModelSet
+from pikkit.bets.bet import OddsLimits
+from pikkit.bets.names import KnownNames, fold, group_key
+from pikkit.errors import ModelError
+from pikkit.models.importing import served_locally
+from pikkit.models.rules import predictor_of
 from pikkit.settings import Settings
-from pikkit.slate.reading import Slate, read_slate
-from pikkit.slate.table import csv_of, row_of, table_of
+from pikkit.slate.grading import graded, read_shared
+from pikkit.slate.reading import read_slate
+from pikkit.slate.table import csv_of, table_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-_PART = 500  # bets graded together
 
 
 @app.command(help=__doc__)
@@ -58,9 +56,11 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     told = Console(stderr=True)
     try:
         settings = Settings.load()
-        slate = read_slate(_fetched(fetch, settings) if fetch else _read(source))
-        with checked(settings.model_dir) as models:
-            rows, errors = _graded(slate, models, settings)
+        with ExitStack() as stack, ThreadPoolExecutor(1) as aside:
+            loading = aside.submit(stack.enter_context, served_locally(settings.model_dir))  # in processes of its own
+            slate = read_slate(_fetched(fetch, settings) if fetch else _read(source))
+            read = read_shared(slate.bets, OddsLimits(settings.min_odds, settings.max_odds))
+            rows, errors = graded(slate.bets, read, loading.result(), predictor_of(settings), time.time())
     except ModelError as error:
         told.print(f"slate: {error.message}", style="red")
         raise typer.Exit(2) from None
@@ -99,6 +99,8 @@ def _fetched(sport: str, settings: Settings) -> object:
         raise ModelError("--fetch needs the key of The Odds API in ODDS_API_KEY (environment or .env)")
     if not sport.replace("_", "").isalnum():
         raise ModelError(f"{sport!r} is no sport key: send one such as basketball_nba")
+    import httpx  # noqa: PLC0415 - it takes a third of a second to import, and a file needs none
+
     asked = {"regions": "us,eu", "markets": "h2h,spreads,totals", "oddsFormat": "american"}
     key = settings.odds_api_key.get_secret_value()
     url = f"{str(settings.odds_api_url).rstrip('/')}/v4/sports/{sport}/odds"
@@ -112,33 +114,20 @@ def _fetched(sport: str, settings: Settings) -> object:
     raise ModelError(f"The Odds API answers {answer.status_code} for {sport}{hint}")
 
 
-def _graded(slate: Slate, models: ModelSet, settings: Settings) -> tuple[list[dict[str, Any]], Counter[str]]:
-    """Rows, the best edge first, and how many the grader refused, by reason."""
-    predictor, now = predictor_of(settings), time.time()
-    limits = OddsLimits(settings.min_odds, settings.max_odds)
-    rows: list[dict[str, Any]] = []
-    errors: Counter[str] = Counter()
-    for start in range(0, len(slate.bets), _PART):
-        part = slate.bets[start : start + _PART]
-        read = read_bets(list(part), limits)
-        errors.update(bet.message for bet in read if isinstance(bet, InvalidBet))
-        good = [(sent, bet) for sent, bet in zip(part, read, strict=True) if isinstance(bet, Bet)]
-        predictions = predictor.predict(models, [bet for _, bet in good], now)
-        for (sent, bet), prediction in zip(good, predictions, strict=True):
-            rows.append(row_of(sent, prediction, play_to(prediction, bet.odds)))
-    rows.sort(key=lambda row: -row["edge"])
-    return rows, errors
-
-
 def _filtered(
     rows: Sequence[dict[str, Any]],
     books: Sequence[str] | None,
     markets: Sequence[str] | None,
     grades: Sequence[str] | None,
 ) -> list[dict[str, Any]]:
-    asked: Mapping[str, Sequence[str] | None] = {"book": books, "market": markets, "grade": grades}
-    wanted = {name: {fold(value) for value in values} for name, values in asked.items() if values}
-    return [row for row in rows if all(fold(row[name]) in values for name, values in wanted.items())]
+    kept = rows
+    for name, column, asked in (("book", "institution_name", books), ("market", "market", markets)):
+        if asked:
+            keys = {group_key(column, value) for value in asked}
+            known = KnownNames(column, keys)
+            kept = [row for row in kept if known.key(row[name]) in keys]
+    letters = {fold(grade) for grade in grades or ()}
+    return [row for row in kept if not letters or fold(row["grade"]) in letters]
 
 
 if __name__ == "__main__":

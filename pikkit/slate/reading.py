@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from math import isfinite
+from typing import Any, TypeGuard
 
 from pikkit.errors import ModelError
 
@@ -20,7 +21,14 @@ _MAX_BOOKS = 40
 _NO_PRICE_AMERICAN = 100_000  # what feeds send while a price is suspended
 _NO_PRICE_DECIMAL = 1.001
 _SPORTS = {"americanfootball": "American Football", "icehockey": "Ice Hockey", "mma": "MMA"}
-_MARKETS = {"h2h": "Moneyline", "h2h_3_way": "Moneyline", "spreads": "Spread", "totals": "Total"}
+_MARKETS = {"h2h": "Moneyline", "h2h_3_way": "Moneyline", "spreads": "Spread", "totals": "Total Points"}
+# What spreads and totals are called where points are not what counts.
+_OF_SPORT = {
+    "baseball": {"spreads": "Run Line", "totals": "Total Runs"},
+    "icehockey": {"spreads": "Puck Line", "totals": "Total Goals"},
+    "soccer": {"spreads": "Asian Handicap", "totals": "Total Goals"},
+    "tennis": {"spreads": "Game Handicap", "totals": "Total Games"},
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,8 @@ def read_slate(games: object) -> Slate:
         raise ModelError("this is no slate: a list of games, each with its bookmakers, is needed (The Odds API, v4)")
     left_out: Counter[str] = Counter()
     odds_format = _format(games)
-    bets = [bet for game in games for bet in _bets_of(game, odds_format, _newest(games), left_out)]
+    taken_at = _newest(games)
+    bets = [bet for game in games for bet in _bets_of(game, odds_format, taken_at, left_out)]
     return Slate(bets, left_out)
 
 
@@ -62,18 +71,23 @@ def _format(games: Sequence[Mapping[str, Any]]) -> str:
     prices = [
         outcome.get("price")
         for game in games
-        for book in game["bookmakers"]
-        for market in book.get("markets", ())
-        for outcome in market.get("outcomes", ())
+        for book in _objects(game["bookmakers"])
+        for market in _objects(book.get("markets"))
+        for outcome in _objects(market.get("outcomes"))
     ]
-    numbers = [price for price in prices if isinstance(price, int | float)]
+    numbers = [price for price in prices if _is_number(price)]
     return "american" if all(abs(price) >= 100 for price in numbers) else "decimal"  # noqa: PLR2004 - of American odds
 
 
 def _newest(games: Sequence[Mapping[str, Any]]) -> str:
     """When the slate was taken: its newest update."""
     return max(
-        (_update(book, market) for game in games for book in game["bookmakers"] for market in book.get("markets", ())),
+        (
+            _update(book, market)
+            for game in games
+            for book in _objects(game["bookmakers"])
+            for market in _objects(book.get("markets"))
+        ),
         default="",
     )
 
@@ -96,15 +110,15 @@ def _bets_of(game: Mapping[str, Any], odds_format: str, seen: str, left_out: Cou
         "client_ref": game.get("id"),
     }
     markets: dict[tuple[Any, ...], _Market] = {}
-    for book in game["bookmakers"]:
+    for book in _objects(game["bookmakers"]):
         title = str(book.get("title") or book.get("key") or "")
-        for market in book.get("markets", ()):
-            for outcome in market.get("outcomes", ()):
+        for market in _objects(book.get("markets")):
+            for outcome in _objects(market.get("outcomes")):
                 reason = _unusable(market, outcome, odds_format)
                 if reason:
                     left_out[reason] += 1
                     continue
-                key = _key(str(market["key"]), outcome, home)
+                key = _key(str(market["key"]), sport, outcome, home)
                 sides = markets.setdefault(key, _Market()).books.setdefault(title, [])
                 side = _side(outcome)
                 if any(side["selection"] == other["selection"] for other in sides):
@@ -120,19 +134,27 @@ def _unusable(market: Mapping[str, Any], outcome: Mapping[str, Any], odds_format
     price, key = outcome.get("price"), str(market.get("key") or "")
     if not key or key.endswith("_lay") or key == "outrights":
         return f"market {key or 'without a key'}: not graded"
-    if isinstance(price, bool) or not isinstance(price, int | float) or not outcome.get("name"):
+    if not _is_number(price) or not outcome.get("name"):
         return "no name or price"
     if abs(price) >= _NO_PRICE_AMERICAN if odds_format == "american" else price <= _NO_PRICE_DECIMAL:
         return "suspended price"
     if "spread" in key and outcome.get("point") is None:
         return "a spread without a line"
-    return None
+    return None if outcome.get("point") is None or _is_number(outcome["point"]) else "a line that is no number"
 
 
-def _key(market: str, outcome: Mapping[str, Any], home: str) -> tuple[Any, ...]:
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _key(market: str, sport: str, outcome: Mapping[str, Any], home: str) -> tuple[Any, ...]:
     """Outcomes with the same key are sides of one market: its name, whom it is about, its line for the home side."""
     plain = market.removeprefix("alternate_").removesuffix("_alternate")
-    name = _MARKETS.get(plain, plain.replace("_", " ").title())
+    name = {**_MARKETS, **_OF_SPORT.get(sport, {})}.get(plain) or plain.replace("_", " ").title()
     if outcome.get("point") is None:
         return name, outcome.get("description"), None
     point = float(outcome["point"])
@@ -151,15 +173,14 @@ def _of_market(shared: Mapping[str, Any], market: _Market) -> Iterator[dict[str,
     # As many sides as most books have: one that adds a draw, or lacks a side, is not the measure.
     sizes = Counter(len(sides) for sides in market.books.values() if len(sides) > 1)
     full = max(sizes, key=lambda size: (sizes[size], size), default=0)
-    whole = {book: sides for book, sides in market.books.items() if len(sides) == full}
+    whole = {
+        book: {"book": book, "prices": sides, **({"at": market.updated[book]} if market.updated[book] else {})}
+        for book, sides in market.books.items()
+        if len(sides) == full
+    }
+    newest = sorted(whole, key=lambda book: market.updated[book], reverse=True)
     for book, sides in market.books.items():
-        others = sorted(
-            (other for other in whole if other != book), key=lambda other: market.updated[other], reverse=True
-        )
-        references = [
-            {"book": other, "prices": whole[other], **({"at": market.updated[other]} if market.updated[other] else {})}
-            for other in others[:_MAX_BOOKS]
-        ]
+        references = [whole[other] for other in newest if other != book][:_MAX_BOOKS]
         for side in sides:
             bet = {**shared, "institution_name": book, **side}
             if book in whole:

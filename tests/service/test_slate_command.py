@@ -38,7 +38,7 @@ def test_a_price_that_beats_the_others_comes_first_and_filters_choose(tmp_path: 
     games[1]["bookmakers"][4]["markets"][0]["outcomes"][0]["price"] = 125
     file = tmp_path / "slate.json"
     file.write_text(json.dumps(games), encoding="utf-8")
-    done = CliRunner().invoke(app, [str(file), "--csv", "--book", "book 4", "--market", "MONEYLINE"])
+    done = CliRunner().invoke(app, [str(file), "--csv", "--book", "book 4", "--market", "h2h"])
     lines = done.stdout.splitlines()
     assert len(lines) == 1 + 4
     assert lines[1].startswith("Away 1 @ Home 1,2030-01-05T00:00:00Z,Home 1,,Moneyline,Book 4,125")

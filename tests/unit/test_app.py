@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pikkit.app import predictor_of
 from pikkit.grading.markets import MarketRules
+from pikkit.models.rules import predictor_of
 from pikkit.settings import Settings
 
 

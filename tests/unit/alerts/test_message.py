@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from pikkit.alerts.message import Style, digest_line, digest_payload, message, play_to
+from pikkit.alerts.message import Style, digest_line, digest_payload, message
 from pikkit.bets.odds import expected_roi_pct
+from pikkit.bets.prediction import play_to
 from tests.support.alerts import NOON, an_alert
 
 FAIR = {

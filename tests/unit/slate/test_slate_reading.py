@@ -1,8 +1,13 @@
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pikkit.bets.bet import OddsLimits
+from pikkit.bets.reading import read_bets
 from pikkit.errors import ModelError
+from pikkit.slate.grading import read_shared
 from pikkit.slate.reading import read_slate
 from tests.support.slates import slate
 
@@ -41,7 +46,7 @@ def test_lines_are_never_mixed_and_alternates_are_markets_of_their_own() -> None
 
 
 def test_a_book_with_one_side_is_graded_and_serves_nobody_as_a_reference() -> None:
-    bets = [bet for bet in read_slate(slate(games=1, dirt=True)).bets if bet["market"] == "Total"]
+    bets = [bet for bet in read_slate(slate(games=1, dirt=True)).bets if bet["market"] == "Total Points"]
     assert "market_prices" not in next(bet for bet in bets if bet["institution_name"] == "Book 3")
     assert all(book["book"] != "Book 3" for bet in bets for book in bet["reference_prices"])
 
@@ -58,6 +63,47 @@ def test_decimal_prices_are_known_as_such_and_props_are_told_apart_by_their_play
     assert {bet["odds_format"] for bet in read.bets} == {"decimal"}
     assert all(len(bet["market_prices"]) == 2 for bet in read.bets)
     assert read.bets[0]["selection"] == "LeBron James Over"
+
+
+@pytest.mark.parametrize(
+    ("sport", "spread", "total"),
+    [
+        ("basketball_nba", "Spread", "Total Points"),
+        ("baseball_mlb", "Run Line", "Total Runs"),
+        ("icehockey_nhl", "Puck Line", "Total Goals"),
+        ("soccer_epl", "Asian Handicap", "Total Goals"),
+    ],
+)
+def test_markets_are_called_as_settled_bets_call_them(sport: str, spread: str, total: str) -> None:
+    games = [{**game, "sport_key": sport} for game in slate(games=1, books=2)]
+    assert {bet["market"] for bet in read_slate(games).bets} == {"Moneyline", spread, total}
+
+
+@pytest.mark.parametrize("dirt", [False, True])
+def test_bets_that_share_their_references_are_those_that_each_would_be(dirt: bool) -> None:
+    bets = read_slate(slate(games=2, books=12, dirt=dirt)).bets
+    limits = OddsLimits()
+    assert read_shared(bets, limits) == read_bets(list(bets), limits)
+    wrong = [{**bet, "reference_prices": [{"book": "X", "prices": []}]} for bet in bets]
+    told, each = read_shared(wrong, limits), read_bets(wrong, limits)
+    assert [str(error) for error in told] == [str(error) for error in each]
+    assert read_shared([], limits) == []
+
+
+ODD = st.one_of(st.none(), st.booleans(), st.integers(-300, 300), st.floats(), st.text(max_size=3), st.lists(st.none()))
+OUTCOME = st.fixed_dictionaries({}, optional={"name": ODD, "price": ODD, "point": ODD, "description": ODD})
+
+
+@given(st.lists(OUTCOME, max_size=4), ODD, st.sampled_from(["h2h", "spreads", "totals", None, 3]), ODD)
+def test_what_is_odd_in_a_slate_is_left_out_and_never_an_accident(
+    outcomes: list[dict[str, object]], odd: object, key: object, at: object
+) -> None:
+    market = {"key": key, "last_update": at, "outcomes": outcomes}
+    book = {"title": odd, "markets": [market, odd], "last_update": odd}
+    game = {"home_team": odd, "away_team": "A", "sport_key": odd, "commence_time": at, "bookmakers": [book, odd]}
+    read = read_slate([game, {**game, "bookmakers": odd}])
+    assert read.outcomes == len(outcomes)
+    assert len(read_shared(read.bets, OddsLimits())) == len(read.bets)
 
 
 @pytest.mark.parametrize("wrong", [{}, [1], [{"id": 1}], "x"])
