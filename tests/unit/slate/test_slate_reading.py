@@ -85,7 +85,7 @@ def test_bets_that_share_their_references_are_those_that_each_would_be(dirt: boo
     limits = OddsLimits()
     assert read_shared(bets, limits) == read_bets(list(bets), limits)
     wrong = [{**bet, "reference_prices": [{"book": "X", "prices": []}]} for bet in bets]
-    told, each = read_shared(wrong, limits), read_bets(wrong, limits)
+    told, each = read_shared(wrong, limits), read_bets([*wrong], limits)
     assert [str(error) for error in told] == [str(error) for error in each]
     assert read_shared([], limits) == []
 
