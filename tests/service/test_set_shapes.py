@@ -25,24 +25,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pikkit.errors import ModelError
-from pikkit.models.conversion import TOLERANCE, _write
-from pikkit.models.loading import load_set
-from pikkit.models.model_set import ModelSet
-from pikkit.models.user_files import ROI_FILE, WIN_FILE, take_copy
+from pikkit.models.conversion import TOLERANCE
+from pikkit.models.user_files import ROI_FILE, WIN_FILE
+from tests.support.converted import converted
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set
 from tests.support.need import root
 
 KNOWING = {column: [*dict.fromkeys([*classes, "Unknown"])] for column, classes in ENCODERS.items()}
 ROWS = np.random.default_rng(0).random((200, len(FEATURES))).astype(np.float32)
 WON = (ROWS[:, 2] > np.random.default_rng(1).random(200)).astype(int)
-
-
-def converted(folder: Path, work: Path) -> ModelSet:
-    """As the import does it, without a process of its own."""
-    (work / "copy").mkdir(parents=True)
-    copy = take_copy(folder, work / "copy")
-    _write(copy.folder, work / "set", copy.sha256)
-    return load_set(work / "set")
 
 
 def joblib_bytes(model: Any, **options: Any) -> bytes:

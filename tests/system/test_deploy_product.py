@@ -98,7 +98,9 @@ def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients_nor_by_th
     assert tally.requests > 500
 
 
-def test_a_bento_serves_the_same_answers_from_an_empty_folder_with_an_empty_store(tmp_path: Path) -> None:
+def test_a_bento_serves_the_same_answers_from_an_empty_folder_with_an_empty_store(
+    stack: Stack, tmp_path: Path
+) -> None:
     bets = [{**BET, "odds": odds, "placed_at": "2026-01-26T12:00:00Z"} for odds in (-110, 150, 100)]
 
     def answers(url: str) -> list[Any]:
@@ -109,20 +111,19 @@ def test_a_bento_serves_the_same_answers_from_an_empty_folder_with_an_empty_stor
     with Server(tmp_path / "direct", ACCESS_LOG=0) as server:
         expected = answers(server.url)
 
-    def bentoml(home: str, *arguments: str) -> str:
+    def bentoml(home: Path, *arguments: str) -> str:
         return subprocess.run(
             [sys.executable, "-m", "bentoml", *arguments],
             cwd=root(),
-            env={**os.environ, "BENTOML_HOME": str(tmp_path / home)},
+            env={**os.environ, "BENTOML_HOME": str(home)},
             capture_output=True,
             text=True,
             timeout=240,
             check=True,
         ).stdout
 
-    bentoml("here", "build", "--version", "test", "--output", "tag", ".")
-    bentoml("here", "export", "pikkit_ml_api:test", str(tmp_path / "pikkit.bento"))
-    bentoml("there", "import", str(tmp_path / "pikkit.bento"))
+    bentoml(Path(stack.environment["BENTOML_HOME"]), "export", "pikkit_ml_api:1.0.0", str(tmp_path / "pikkit.bento"))
+    bentoml(tmp_path / "there", "import", str(tmp_path / "pikkit.bento"))
     port = free_port()
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -132,7 +133,7 @@ def test_a_bento_serves_the_same_answers_from_an_empty_folder_with_an_empty_stor
         "PYTHONPATH": "",
         "ACCESS_LOG": "0",
     }
-    serve = ["serve", "pikkit_ml_api:test", "--host", "127.0.0.1", "--port", str(port)]
+    serve = ["serve", "pikkit_ml_api:1.0.0", "--host", "127.0.0.1", "--port", str(port)]
     command = [sys.executable, "-m", "bentoml", *serve]
     with Process(command, log=tmp_path / "bento.log", env=environment, cwd=empty) as process:
         process.wait_until_http(f"http://127.0.0.1:{port}/ready")

@@ -1,6 +1,6 @@
 """Random operations, and kills of anything of ours, under keep-alive POST load: `make storm` for twenty minutes.
 
-STORM_SECONDS (default 25) and STORM_SEED choose how long and which storm; its figures are printed.
+STORM_SECONDS (default 15) and STORM_SEED choose how long and which storm; its figures are printed.
 """
 
 import contextlib
@@ -127,7 +127,7 @@ class Storm:
 
 
 def test_nothing_fails_in_a_storm_but_what_was_killed(tmp_path: Path) -> None:
-    seconds, seed = float(os.environ.get("STORM_SECONDS", "25")), int(os.environ.get("STORM_SEED", "7"))
+    seconds, seed = float(os.environ.get("STORM_SECONDS", "15")), int(os.environ.get("STORM_SEED", "7"))
     with Rig(tmp_path, DEPLOY_ACCESS_LOG="false", DEPLOY_READY_TIMEOUT_S="30", DEPLOY_WATCH="0") as rig:
         rig.release(*VERSIONS)
         rig.run("up", "--version", "1")

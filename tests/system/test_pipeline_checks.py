@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.need import root
+from tests.support.simulated import write_bets
 
 pytestmark = pytest.mark.system
 
@@ -213,7 +214,8 @@ def test_models_to_be_shipped_are_judged_against_those_of_the_last_release(tmp_p
     # Others than the last release's: the same set under another name, so it can't be worse.
     metadata = clone / "models/model_metadata_latest.json"
     metadata.write_text(metadata.read_text().replace("20260101_000000", "20260102_000000"))
-    code, told = run(validate, cwd=clone, GITHUB_STEP_SUMMARY=str(summary), BETS="", AGAINST="", MODEL_DIR="")
+    bets = write_bets(tmp_path / "bets.csv", 4000, 1)
+    code, told = run(validate, cwd=clone, GITHUB_STEP_SUMMARY=str(summary), BETS=str(bets), AGAINST="", MODEL_DIR="")
     assert code == 0, told
     assert "compared with those of v1.0.0" in told
     assert "not worse than production" in summary.read_text()
