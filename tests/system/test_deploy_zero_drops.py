@@ -17,7 +17,7 @@ from tests.support.deploy_rig import Rig
 
 pytestmark = pytest.mark.system
 
-REQUESTS = 100_000
+REQUESTS = int(os.environ.get("PIKKIT_REQUESTS", "25000"))  # `make storm` sends 100,000
 SWITCHES = 100
 CLIENTS = 64
 WEIGHTS = (10, 25, 50, 0)
@@ -47,7 +47,7 @@ def under_load(rig: Rig, script: Callable[[Tally], Awaitable[None]], kinds: Sequ
     return tally
 
 
-def test_no_request_of_a_hundred_thousand_fails_while_a_hundred_switches_happen(tmp_path: Path) -> None:
+def test_no_request_of_tens_of_thousands_fails_while_a_hundred_switches_happen(tmp_path: Path) -> None:
     with Rig(tmp_path, DEPLOY_ACCESS_LOG="false") as rig:
         rig.release("1", "2", "3", "4")
         rig.run("up", "--version", "1")
@@ -66,15 +66,15 @@ def test_no_request_of_a_hundred_thousand_fails_while_a_hundred_switches_happen(
                 route = route.moved(production=colour, weight=WEIGHTS[number % 4], canary=True)  # type: ignore[arg-type]
                 await asyncio.to_thread(router.set, route)
                 switches += 1
-                if switches >= SWITCHES and tally.requests >= REQUESTS - 15_000:
+                if switches >= SWITCHES and tally.requests >= REQUESTS * 0.85:
                     break
-                assert time.monotonic() - began < 300, f"only {tally.requests} requests in 300 s"
-                await asyncio.sleep(0.15)
+                assert time.monotonic() - began < 400, f"only {tally.requests} requests in 400 s"
+                await asyncio.sleep(0.05)
             for command in COMMANDS:
                 await asyncio.to_thread(rig.run, *command)
                 switches += 1
-            missing = REQUESTS - tally.requests
-            await asyncio.sleep(max(0.0, missing / (tally.requests / (time.monotonic() - began))) * 1.2)
+            while tally.requests < REQUESTS:
+                await asyncio.sleep(0.1)
 
         tally = under_load(rig, switch_all_the_time, ("post", "post", "get", "batch"))
         assert tally.failures == {}

@@ -20,7 +20,7 @@ from tests.support.need import root
 pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 SAMPLER = (root() / "tests/support/badge_sampler.js").read_text(encoding="utf-8").partition("\nasync")
-SAMPLES = int(os.environ.get("BADGE_SAMPLES", "250"))
+SAMPLES = int(os.environ.get("BADGE_SAMPLES", "120"))
 
 
 @dataclass
@@ -79,7 +79,7 @@ def test_a_badge_stands_beside_its_own_price_or_nowhere(stage: Stage, path: str)
     frames = [page.main_frame, *page.frames[1:]]
     for frame in frames:
         expect(frame.locator(BADGES).first).to_be_visible()
-        seen = sample(frame, SAMPLES if frame is frames[0] else 200, painted="scroll" in path)
+        seen = sample(frame, SAMPLES if frame is frames[0] else 100, painted="scroll" in path)
 
         assert seen["wrong"] == [0]
         assert seen["shown"] > seen["samples"]
@@ -143,7 +143,7 @@ def test_when_the_service_fails_badges_turn_grey_then_go_and_come_back_with_it(s
     expect(page.locator(BADGES)).to_have_count(24)
     stage.service.mode = mode
     expect(page.locator(f"{BADGES}.stale").first).to_be_visible()
-    seen = sample(page, 200)
+    seen = sample(page, 100)
     assert seen["wrong"] == [0]
     expect(page.locator(BADGES)).to_have_count(0)
     stage.service.mode = "ok"
