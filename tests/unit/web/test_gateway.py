@@ -243,7 +243,7 @@ def test_a_body_that_does_not_arrive_in_time_is_a_408_on_every_route_and_blocks_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pikkit.web.gateway.BODY_DEADLINE_S", 0.1)
-    web = Web(max_concurrency=2, request_timeout=0.3)
+    web = Web(max_concurrency=2, request_timeout=20)
 
     async def scenario() -> tuple[list[Upload], int]:
         paths = ("/api/v1/predict", "/api/v1/batch-predict", "/batch-predict", "/api/v1/reload-models")
