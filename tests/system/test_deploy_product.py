@@ -98,9 +98,7 @@ def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients_nor_by_th
     assert tally.requests > 500
 
 
-def test_a_bento_serves_the_same_answers_from_an_empty_folder_with_an_empty_store(
-    stack: Stack, tmp_path: Path
-) -> None:
+def test_a_bento_serves_the_same_answers_from_an_empty_folder_with_an_empty_store(stack: Stack, tmp_path: Path) -> None:
     bets = [{**BET, "odds": odds, "placed_at": "2026-01-26T12:00:00Z"} for odds in (-110, 150, 100)]
 
     def answers(url: str) -> list[Any]:
