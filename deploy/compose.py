@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from deploy.canary.window import Window
 from deploy.checks.probe import HttpProbe
 from deploy.checks.validation import validate_models
-from deploy.clock import SystemClock
+from deploy.clock import Clock, SystemClock
 from deploy.disk import Disk
 from deploy.engine.client import Engine
 from deploy.flow.progress import Progress
@@ -79,6 +79,7 @@ class Composer:
     releases: Callable[[DeploySettings], ReleaseStore] = _releases
     serve: Callable[[Release, int], list[str]] = serve_command
     progress: Callable[[Progress], Progress] = lambda progress: progress
+    clock: Callable[[], Clock] = SystemClock
     entry: tuple[str, ...] = field(default=(sys.executable, "-m", "deploy"))
 
     def settings(self) -> DeploySettings:
@@ -96,7 +97,7 @@ class Composer:
 
     def stack(self, settings: DeploySettings, progress: Progress) -> Stack:
         """The real parts."""
-        clock = SystemClock()
+        clock = self.clock()
         disk = Disk(settings.run_dir)
         told = self.progress(progress)
         environment = {**os.environ, **project_environment(ROOT)}
@@ -106,7 +107,7 @@ class Composer:
         runtime: Runtime
         process: NginxProcess
         if settings.runtime == "process":
-            runtime = ProcessRuntime(settings, environment=project_environment(ROOT), command=self.serve)
+            runtime = ProcessRuntime(settings, clock, environment=project_environment(ROOT), command=self.serve)
             process = LocalNginx(settings, settings.run_dir / "nginx", clock)
         else:
             engine = Engine(disk, os.environ)

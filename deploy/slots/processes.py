@@ -16,6 +16,7 @@ from typing import IO, Any
 import psutil
 
 from deploy import processes
+from deploy.clock import Clock
 from deploy.errors import DeployError
 from deploy.files import Record
 from deploy.processes import ProcessId
@@ -76,10 +77,10 @@ class ProcessRuntime:
     def __init__(
         self,
         settings: DeploySettings,
+        clock: Clock,
         *,
         environment: Mapping[str, str],
         command: Callable[[Release, int], list[str]] = serve_command,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._environment = dict(environment)
@@ -160,9 +161,7 @@ class ProcessRuntime:
         if record is None or not record.kept or self.observe(slot).running:
             return False
         wait = min(30.0, 0.5 * 2 ** min(record.restarts, 6)) if record.restarts else 0.0
-        if (
-            0 <= self._clock() - record.last_restart < wait
-        ):  # a clock that was set back keeps nothing from being started
+        if 0 <= self._clock.monotonic() - record.last_restart < wait:  # negative: of before a reboot
             return False
         self.revive(slot, kept=True)
         return True
@@ -179,7 +178,7 @@ class ProcessRuntime:
         processes.end(self._mark(slot), None, 0)  # workers that outlived their master hold the port
         self._check_port(slot)
         restarts = record.restarts + 1
-        self._launch(slot, replace(record, kept=kept, restarts=restarts, last_restart=self._clock()))
+        self._launch(slot, replace(record, kept=kept, restarts=restarts, last_restart=self._clock.monotonic()))
 
     def base_urls(self, slot: Slot) -> Sequence[str]:
         """On loopback."""

@@ -1,9 +1,11 @@
 """`python -m tests.support.deploy_stack …`: the deploy commands, with stub services in place of Bentos.
 
 Releases are JSON files in $STUB_RELEASES: what the stub is told (see deploy_stub), plus `golden`.
-$KILL_AFTER names a phase after which the command kills itself, as `kill -9` would.
+$KILL_AFTER names a phase after which the command kills itself, as `kill -9` would. A file `clock` beside the releases
+holds the seconds that the machine's clock was stepped by; it is read at each look at the clock.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from deploy.canary.judge import Verdict
 from deploy.cli import main
+from deploy.clock import SystemClock
 from deploy.compose import Composer
 from deploy.errors import UsageError
 from deploy.flow.progress import Progress
@@ -49,6 +52,15 @@ class StubReleases:
 
     def delete(self, version: str) -> None:
         (self.folder / f"{version}.json").unlink()
+
+
+class SteppedClock(SystemClock):
+    """The machine's, as it would be after a step of `clock` seconds."""
+
+    def now(self) -> float:
+        with contextlib.suppress(OSError, ValueError):
+            return super().now() + float((Path(os.environ["STUB_RELEASES"]) / "clock").read_text())
+        return super().now()
 
 
 class Killer:
@@ -96,6 +108,7 @@ COMPOSER = Composer(
     releases=releases,
     serve=serve,
     progress=progress,
+    clock=SteppedClock,
     entry=(sys.executable, "-m", "tests.support.deploy_stack"),
 )
 

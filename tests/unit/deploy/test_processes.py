@@ -6,6 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.clock import SystemClock
 from deploy.files import Record
 from deploy.processes import ProcessId
 from deploy.settings import DeploySettings
@@ -42,7 +43,7 @@ def test_a_step_of_the_clock_changes_nothing(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_damaged_record_of_a_slot_is_no_record(tmp_path: Path, content: str) -> None:
     (tmp_path / "slots/blue").mkdir(parents=True)
     (tmp_path / "slots/blue/process.json").write_text(content)
-    runtime = ProcessRuntime(DeploySettings(run_dir=tmp_path), environment={})
+    runtime = ProcessRuntime(DeploySettings(run_dir=tmp_path), SystemClock(), environment={})
     assert not runtime.observe("blue").running
     assert runtime.heal("blue") is False
     runtime.keep("blue", kept=True)
