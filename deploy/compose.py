@@ -14,7 +14,6 @@ from deploy.canary.window import Window
 from deploy.checks.probe import HttpProbe
 from deploy.checks.validation import validate_models
 from deploy.clock import Clock, SystemClock
-from deploy.disk import Disk
 from deploy.engine.client import Engine
 from deploy.flow.progress import Progress
 from deploy.flow.stack import Stack
@@ -98,7 +97,6 @@ class Composer:
     def stack(self, settings: DeploySettings, progress: Progress) -> Stack:
         """The real parts."""
         clock = self.clock()
-        disk = Disk(settings.run_dir)
         told = self.progress(progress)
         environment = {**os.environ, **project_environment(ROOT)}
         journal = Journal(settings.run_dir / "journal.db", clock, told.say)
@@ -110,12 +108,12 @@ class Composer:
             runtime = ProcessRuntime(settings, clock, environment=project_environment(ROOT), command=self.serve)
             process = LocalNginx(settings, settings.run_dir / "nginx", clock)
         else:
-            engine = Engine(disk, os.environ)
+            engine = Engine(settings.run_dir, os.environ)
             engine.check_home()
-            runtime = DockerRuntime(settings, disk, engine, environment=project_environment(ROOT))
-            process = ContainerNginx(settings, disk, engine)
-            releases = ImageReleases(releases, self.images(settings), engine, disk)
-        router = NginxRouter(settings, disk, clock, process, told.say)
+            runtime = DockerRuntime(settings, engine, environment=project_environment(ROOT))
+            process = ContainerNginx(settings, engine)
+            releases = ImageReleases(releases, self.images(settings), engine, settings.run_dir)
+        router = NginxRouter(settings, clock, process, told.say)
 
         def validate(release: Release, production: Release | None) -> str:
             if settings.validate_bets is None:
@@ -130,7 +128,6 @@ class Composer:
 
         return Stack(
             settings=settings,
-            disk=disk,
             runtime=runtime,
             router=router,
             releases=releases,

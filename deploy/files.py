@@ -1,24 +1,49 @@
-"""Files that are whole or not there: temp file, fsync, rename, fsync of the folder."""
+"""Files that are whole or not there: temp file, fsync, rename, fsync of the folder. One that is damaged is None."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable
+from dataclasses import asdict, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Record", "read_json", "replace_link", "sync_folder", "write_json", "write_text"]
+from pydantic import TypeAdapter, ValidationError
+
+__all__ = [
+    "Record",
+    "fill",
+    "linked",
+    "names",
+    "parsed",
+    "plain",
+    "read_json",
+    "read_text",
+    "remove",
+    "replace_link",
+    "write_json",
+    "write_text",
+]
 
 T = TypeVar("T")
-_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)  # whatever a damaged file may hold
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a file; None when there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Replace `path` by `text` in one step; a crash leaves the old content or the new, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _beside(path, "tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
@@ -30,51 +55,86 @@ def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    sync_folder(path.parent)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """The same for JSON."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+    _sync_folder(path.parent)
 
 
 def read_json(path: Path) -> Any:
     """The decoded content; None when the file is missing, empty or half-written."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return json.loads(read_text(path) or "null")
+    except (ValueError, RecursionError):
         return None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_text` for JSON, of a dataclass too."""
+    write_text(path, json.dumps(plain(value), indent=2, sort_keys=True) + "\n")
+
+
+def linked(link: Path) -> str | None:
+    """The target of a link."""
+    return str(link.readlink()) if link.is_symlink() else None
 
 
 def replace_link(link: Path, target: str) -> None:
     """Point `link` at `target` by rename(2): every reader sees the old or the new target, never none."""
-    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    temporary = _beside(link, "tmp")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.replace(link)
-    sync_folder(link.parent)
+    _sync_folder(link.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, as far as the disk still can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def names(folder: Path) -> list[str]:
+    """What lies in a folder, if it is there."""
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except OSError:
+        return []
+
+
+def remove(*paths: Path) -> None:
+    """Remove files and folders that are there."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def fill(folder: Path, source: Path) -> None:
+    """Make `folder` hold copies of the files of `source` (none where that is missing), for every user to read."""
+    new = _beside(folder, "new")
+    remove(new)
+    new.mkdir(parents=True)
+    for name in names(source):
+        shutil.copyfile(source / name, new / name)
+        (new / name).chmod(0o644)  # containers have a user of their own
+    new.chmod(0o755)
+    remove(folder)
+    new.replace(folder)
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold of a dataclass; anything else as it is."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def parsed(kind: Callable[..., T], data: Any) -> T | None:
+    """`data` as the dataclass that it was; None where it is none of that kind, whatever a damaged file holds."""
+    try:
+        value: T = _adapter(kind).validate_python(data)
+    except (ValidationError, RecursionError):
+        return None
+    return value
 
 
 class Record(Generic[T]):
-    """A JSON file that one process writes and others read: read again only when it was changed.
+    """A dataclass in a JSON file that one process writes and others read: read again only when it was changed."""
 
-    `parse` makes a value of the decoded content; whatever it can't make one of counts as no record.
-    """
-
-    def __init__(self, path: Path, parse: Callable[[Any], T], form: Callable[[T], Any]) -> None:
+    def __init__(self, path: Path, kind: type[T]) -> None:
         self.path = path
-        self._parse = parse
-        self._form = form
+        self._kind = kind
         self._seen: tuple[int, int, int] | None = None
         self._value: T | None = None
 
@@ -82,10 +142,7 @@ class Record(Generic[T]):
         """The value; None when the file is missing or damaged."""
         seen = self._identity()
         if seen != self._seen:
-            try:
-                self._value = self._parse(read_json(self.path)) if seen else None
-            except _UNREADABLE:
-                self._value = None
+            self._value = parsed(self._kind, read_json(self.path)) if seen else None
             self._seen = seen
         return self._value
 
@@ -93,7 +150,7 @@ class Record(Generic[T]):
         """Replace it; False where the disk refuses: this process goes on with the value, others don't see it."""
         self._value = value
         try:
-            write_json(self.path, self._form(value))
+            write_json(self.path, value)
         except OSError:
             return False
         finally:
@@ -113,3 +170,22 @@ class Record(Generic[T]):
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _beside(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{kind}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut, as far as the disk still can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

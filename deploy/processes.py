@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import psutil
 
@@ -41,19 +41,6 @@ class ProcessId:
         own = cls.of(os.getpid())
         assert own is not None  # noqa: S101 - it runs
         return own
-
-    @classmethod
-    def from_json(cls, data: Any) -> Self:
-        """The process of `to_json`.
-
-        Raises:
-            KeyError, TypeError, ValueError: `data` names none.
-        """
-        return cls(int(data["pid"]), str(data["boot"]), int(data["start"]))
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-able form."""
-        return {"pid": self.pid, "boot": self.boot, "start": self.start}
 
     def alive(self) -> bool:
         """Whether this very process runs; a zombie does not."""

@@ -6,9 +6,10 @@ counted while somebody looks, so neither a stepped clock nor a machine that was 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from annotated_types import MinLen
 
 from deploy.canary.judge import Outcome
 
@@ -32,7 +33,7 @@ class Ramp:
     """`steps` left, the first being the present one; `manual`: each step further is somebody's `resume`."""
 
     version: str
-    steps: tuple[Step, ...]
+    steps: Annotated[tuple[Step, ...], MinLen(1)]
     manual: bool = False
     held_s: float = 0.0
     state: State = "running"
@@ -89,23 +90,3 @@ class Ramp:
         why = f" ({self.why})" if self.why else ""
         held = f"{self.held_s:.0f} of {self.steps[0].hold_s:g} s"
         return f"{self.version} at {self.weight}% for {held}, {self.state}{why}; then {left}"
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-able form."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Any) -> Ramp | None:
-        """The ramp of `to_json`; None when `data` is none."""
-        try:
-            if not isinstance(data, Mapping) or data["state"] not in ("running", "paused", "waiting"):
-                return None
-            steps = tuple(Step(int(step["weight"]), float(step["hold_s"])) for step in data["steps"])
-            if not steps:
-                return None
-            state: State = data["state"]
-            return cls(
-                str(data["version"]), steps, data["manual"] is True, float(data["held_s"]), state, str(data["why"])
-            )
-        except (KeyError, TypeError, ValueError):
-            return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -57,16 +57,6 @@ class Sample:
             grades={grade: n - earlier.grades.get(grade, 0) for grade, n in self.grades.items()},
             probability_sum=self.probability_sum - earlier.probability_sum,
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-able form, of the counters."""
-        return {"unknown": self.unknown, "grades": dict(self.grades), "probability_sum": self.probability_sum}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The counters of `to_json`."""
-        grades = {str(grade): float(n) for grade, n in data["grades"].items()}
-        return cls(unknown=float(data["unknown"]), grades=grades, probability_sum=float(data["probability_sum"]))
 
 
 def active_requests(text: str) -> float | None:

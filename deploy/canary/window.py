@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from deploy.canary.judge import Row, Verdict, judge, judge_answers
 from deploy.canary.sample import Sample
@@ -22,6 +22,16 @@ from deploy.slots.port import Runtime
 __all__ = ["Window"]
 
 _FACT = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class _Baseline:
+    """What both sides had counted `at`, seconds since the epoch."""
+
+    at: float
+    production: Slot
+    restarts: int
+    samples: Mapping[Slot, Sample]
 
 
 class Window:
@@ -49,31 +59,25 @@ class Window:
         route = self._router.get()
         if route is None or not route.canary:
             return
-        samples = {slot: self.counters(slot) for slot in (route.production, "canary")}
-        self._journal.put(
-            _FACT,
-            {
-                "at": self._clock.now(),
-                "production": route.production,
-                "restarts": self._runtime.observe("canary").restarts,
-                "samples": {slot: sample.to_json() for slot, sample in samples.items() if sample},
-            },
-        )
+        seen = {slot: self.counters(slot) for slot in route.targets()}
+        samples = {slot: sample for slot, sample in seen.items() if sample}
+        restarts = self._runtime.observe("canary").restarts
+        self._journal.put(_FACT, _Baseline(self._clock.now(), route.production, restarts, samples))
 
     def verdict(self) -> Verdict:
         """The judge, on everything since then."""
-        told = self._journal.fact(_FACT)
+        told: _Baseline | None = self._journal.fact(_FACT, _Baseline)
         route = self._router.get()
-        if not isinstance(told, dict) or route is None or told.get("production") != route.production:
+        if told is None or route is None or told.production != route.production:
             return _undecided("what was counted from is not on record: `canary --weight` begins anew")
-        answered = self._answered(told.get("at"))
+        answered = self._answered(told.at)
         canary = self._since("canary", told, answered)
         if canary is None:
             return Verdict("fail", (Row("metrics", "", "no answer", "the canary answers", "fail"),))
         production = self._since(route.production, told, answered)
         if production is None:
             return _undecided("production is comparable")
-        restarts = self._runtime.observe("canary").restarts - int(told.get("restarts") or 0)
+        restarts = self._runtime.observe("canary").restarts - told.restarts
         return judge(production, canary, self._settings, restarts=restarts)
 
     def answers(self, slot: Slot, since: float, until: float = math.inf) -> Sample:
@@ -86,26 +90,20 @@ class Window:
 
     def opened_at(self) -> float | None:
         """When it began, seconds since the epoch."""
-        told = self._journal.fact(_FACT)
-        at = told.get("at") if isinstance(told, dict) else None
-        return float(at) if isinstance(at, int | float) else None
+        told: _Baseline | None = self._journal.fact(_FACT, _Baseline)
+        return told.at if told else None
 
     def counters(self, slot: Slot) -> Sample | None:
         """The slot's counters; None when it doesn't answer."""
         text = slot_metrics(self._runtime, self._probe, slot)
         return Sample.from_metrics(text) if text is not None else None
 
-    def _answered(self, since: Any, until: float = math.inf) -> dict[str, dict[str, Served]]:
-        begin = float(since) if isinstance(since, int | float) else self._clock.now()
-        return served(self._logs, begin, until, self._settings.judge_client_requests)
+    def _answered(self, since: float, until: float = math.inf) -> dict[str, dict[str, Served]]:
+        return served(self._logs, since, until, self._settings.judge_client_requests)
 
-    def _since(self, slot: Slot, told: dict[str, Any], answered: dict[str, dict[str, Served]]) -> Sample | None:
-        now = self.counters(slot)
-        try:
-            earlier = Sample.from_json(told["samples"][slot])
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return None
-        return replace(now.since(earlier), served=answered.get(slot, {})) if now else None
+    def _since(self, slot: Slot, told: _Baseline, answered: dict[str, dict[str, Served]]) -> Sample | None:
+        now, earlier = self.counters(slot), told.samples.get(slot)
+        return replace(now.since(earlier), served=answered.get(slot, {})) if now and earlier else None
 
 
 def _undecided(rule: str) -> Verdict:

@@ -12,10 +12,9 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.disk import Disk
 from deploy.engine.replicas import replica_services
 from deploy.errors import DeployError, UsageError
-from deploy.files import write_json
+from deploy.files import read_text, write_json, write_text
 
 __all__ = ["COMPOSE_FILE", "SECRETS", "Engine"]
 
@@ -30,22 +29,22 @@ _TIMEOUT_S = 180
 
 
 class Engine:
-    """The engine that `docker` reaches with this environment; its containers read the folder of `disk`."""
+    """The engine that `docker` reaches with this environment; its containers read the folder `root`."""
 
-    def __init__(self, disk: Disk, environment: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
         host = environment.get("DOCKER_HOST", "unix://")
         if not host.startswith(("unix://", "fd://")):
             raise UsageError(
                 f"DOCKER_HOST is {host!r}, another machine's engine: run `python -m deploy` on that machine "
                 "(deploy/pipeline/ship.sh does, by ssh)"
             )
-        self._disk = disk
+        self._root = root
         self._environment = dict(environment)
         self._compose: list[str] | None = None
 
     def variables(self) -> dict[str, str]:
         """What Compose was last told, by whoever."""
-        lines = (self._disk.read(_VARIABLES) or "").splitlines()
+        lines = (read_text(self._root / _VARIABLES) or "").splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def up(self, services: Sequence[str], variables: Mapping[str, str]) -> None:
@@ -54,17 +53,17 @@ class Engine:
         Raises:
             DeployError: it can't be started.
         """
-        merged = {**self.variables(), **variables, "RUN_DIR": str(self._disk.root)}
-        secrets = self._disk.root / SECRETS
+        merged = {**self.variables(), **variables, "RUN_DIR": str(self._root)}
+        secrets = self._root / SECRETS
         merged["SLOT_ENV_FILE"] = str(secrets) if secrets.exists() else str(_NONE)  # Compose reads it here
         text = "".join(f"{name}={value}\n" for name, value in merged.items())
-        told = self._disk.root / _VARIABLES
-        self._disk.write(_VARIABLES, text)
+        told = self._root / _VARIABLES
+        write_text(told, text)
         line = [*self._compose_command(), "--project-name", _PROJECT, "--file", str(COMPOSE_FILE)]
         more = replica_services(merged, str(COMPOSE_FILE))
         if more["services"]:
-            write_json(self._disk.root / _REPLICAS, more)
-            line += ["--file", str(self._disk.root / _REPLICAS)]
+            write_json(self._root / _REPLICAS, more)
+            line += ["--file", str(self._root / _REPLICAS)]
         line += ["--env-file", str(told), "up", "--detach", "--no-deps", "--force-recreate", "--no-build"]
         if services:
             self.run(*line, *services)
@@ -82,10 +81,10 @@ class Engine:
         for running in said.stdout.splitlines():
             container, _, mounts = running.partition(" ")
             folders = [Path(mount) for mount in mounts.split(",") if mount.startswith("/")]
-            strange = next((path for path in folders if not path.is_relative_to(self._disk.root)), None)
+            strange = next((path for path in folders if not path.is_relative_to(self._root)), None)
             if strange:
                 raise UsageError(
-                    f"{container} reads {strange}, so it is of another stack than {self._disk.root}: set "
+                    f"{container} reads {strange}, so it is of another stack than {self._root}: set "
                     "DEPLOY_RUN_DIR to that stack's folder, or stop it"
                 )
 

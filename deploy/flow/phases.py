@@ -167,7 +167,7 @@ def _share_of_clients(stack: Stack, job: Job) -> str:
 
 
 def _ramp(stack: Stack, job: Job) -> str:
-    stack.journal.put("ramp", job.ramp.to_json() if job.ramp else None)
+    stack.journal.put("ramp", job.ramp)
     return job.ramp.words() if job.ramp else "no ramp: the share stays until it is changed"
 
 

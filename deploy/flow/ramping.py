@@ -20,7 +20,8 @@ _FACT = "ramp"
 
 def ramp_of(stack: Stack) -> Ramp | None:
     """The ramp under way; None when there is none."""
-    return Ramp.from_json(stack.journal.fact(_FACT))
+    found: Ramp | None = stack.journal.fact(_FACT, Ramp)
+    return found
 
 
 def look_at_ramp(stack: Stack, seconds: float) -> str | None:
@@ -58,7 +59,7 @@ def pause(stack: Stack) -> str:
         UsageError: there is none.
     """
     ramp = _there(stack).stopped("paused", "by hand")
-    stack.journal.put(_FACT, ramp.to_json())
+    stack.journal.put(_FACT, ramp)
     return ramp.words()
 
 
@@ -74,7 +75,7 @@ def resume(stack: Stack) -> str:
     if ramp.state == "waiting":
         return _onwards(stack, ramp, stack.window.verdict())
     ramp = ramp.resumed()
-    stack.journal.put(_FACT, ramp.to_json())
+    stack.journal.put(_FACT, ramp)
     return ramp.words()
 
 
@@ -103,7 +104,7 @@ def look_at_promotion(stack: Stack, seconds: float) -> str | None:
 def _follow(stack: Stack, ramp: Ramp, decision: Decision, verdict: Verdict) -> str:
     match decision:
         case "hold":
-            stack.journal.put(_FACT, ramp.to_json())
+            stack.journal.put(_FACT, ramp)
             return ramp.words()
         case "abort":
             run(stack, operations.abort(stack))
@@ -122,7 +123,7 @@ def _onwards(stack: Stack, ramp: Ramp, verdict: Verdict) -> str:
     if ramp.onwards() == "advance":
         ramp = ramp.advanced()
         said = set_weight(stack, ramp.weight)
-        stack.journal.put(_FACT, ramp.to_json())
+        stack.journal.put(_FACT, ramp)
         stack.journal.write("ramp", "advanced", version=ramp.version, weight=ramp.weight)
         return said
     if verdict.outcome != "pass":
@@ -135,7 +136,7 @@ def _onwards(stack: Stack, ramp: Ramp, verdict: Verdict) -> str:
 
 
 def _stopped(stack: Stack, ramp: Ramp, verdict: Verdict) -> str:
-    stack.journal.put(_FACT, ramp.to_json())
+    stack.journal.put(_FACT, ramp)
     facts = {"version": ramp.version, "weight": ramp.weight, "verdict": verdict.outcome, "error": ramp.why}
     stack.journal.write("ramp", ramp.state, **facts)
     stack.tell(f"ramp of {ramp.words()}")

@@ -9,7 +9,6 @@ from deploy.canary.window import Window
 from deploy.checks.gates import Gates
 from deploy.checks.probe import Probe
 from deploy.clock import Clock
-from deploy.disk import Disk
 from deploy.errors import UsageError
 from deploy.flow.progress import Progress
 from deploy.journal.journal import Journal
@@ -28,7 +27,6 @@ class Stack:
     """`validate` judges a release's models before it may serve; `tell` sends word of how an operation ended."""
 
     settings: DeploySettings
-    disk: Disk
     runtime: Runtime
     router: Router
     releases: ReleaseStore
@@ -51,7 +49,7 @@ class Stack:
 
     def lock(self, command: str) -> Lock:
         """The stack's lock, for a command in words."""
-        return Lock(self.disk.root / "lock.json", command, say=self.progress.say)
+        return Lock(self.settings.run_dir / "lock.json", command, say=self.progress.say)
 
     def idle_colour(self) -> Colour:
         """The colour that is not production; blue at first."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from deploy.canary.judge import Verdict
 from deploy.flow.stack import Stack
-from deploy.slot import Colour, colour_named
+from deploy.slot import Colour
 
 __all__ = ["Watch", "begin", "current", "keep"]
 
@@ -46,17 +45,11 @@ def begin(stack: Stack, version: str, slot: Colour) -> None:
 
 def current(stack: Stack) -> Watch | None:
     """The watch of the release that is live; None when there is none."""
-    told = stack.journal.fact(_FACT)
-    try:
-        watch = Watch(**{**told, "slot": colour_named(told["slot"]), "before": colour_named(told["before"])})
-        watch = replace(watch, since=float(watch.since), until=float(watch.until), held_s=float(watch.held_s))
-    except (KeyError, TypeError, ValueError):
-        return None
+    watch: Watch | None = stack.journal.fact(_FACT, Watch)
     live = stack.journal.live()
-    return watch if live and (live.version, live.slot) == (watch.version, watch.slot) else None
+    return watch if watch and live and (live.version, live.slot) == (watch.version, watch.slot) else None
 
 
 def keep(stack: Stack, watch: Watch | None) -> None:
     """Put it on record; None ends it."""
-    told: dict[str, Any] | None = asdict(watch) if watch else None
-    stack.journal.put(_FACT, told)
+    stack.journal.put(_FACT, watch)

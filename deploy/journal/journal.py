@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.clock import Clock
+from deploy.files import parsed, plain
 from deploy.journal.database import Database
 from deploy.journal.lock import user
 
@@ -68,8 +69,7 @@ class Journal:
 
     def live(self) -> Released | None:
         """The release that became production last, as far as it is on record."""
-        number = self.fact("live")
-        return self.release(number) if isinstance(number, int) else None
+        return self.release(self.fact("live", int))
 
     def release(self, number: int | None) -> Released | None:
         """One by its id."""
@@ -158,21 +158,21 @@ class Journal:
         rows = self._database.read("SELECT entry FROM audit ORDER BY id DESC LIMIT ?", last)
         return [_object(row[0]) for row in reversed(rows)]
 
-    def fact(self, name: str) -> Any:
-        """A value that was put; None when there is none."""
+    def fact(self, name: str, kind: Any = Any) -> Any:
+        """A value that was put, of that type; None when there is none, or another."""
         rows = self._database.read("SELECT value FROM facts WHERE name = ?", name)
         try:
-            return json.loads(rows[0][0]) if rows else None
+            return parsed(kind, json.loads(rows[0][0])) if rows else None
         except (TypeError, ValueError):
             return None
 
     def put(self, name: str, value: Any) -> None:
-        """Keep a JSON-able value; None removes it."""
+        """Keep a JSON-able value or a dataclass; None removes it."""
         if value is None:
             self._database.write(("DELETE FROM facts WHERE name = ?", [name]))
         else:
             self._database.write(
-                ("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", [name, json.dumps(value)])
+                ("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", [name, json.dumps(plain(value))])
             )
 
     def _releases(self, where: str, *values: Any) -> list[Released]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from filelock import FileLock, Timeout
 
@@ -35,15 +35,6 @@ class Owner:
     process: ProcessId
     command: str
 
-    @classmethod
-    def from_json(cls, data: Any) -> Owner:
-        """The owner of `to_json`."""
-        return cls(str(data["user"]), str(data["host"]), ProcessId.from_json(data), str(data["command"]))
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-able form."""
-        return {"user": self.user, "host": self.host, "command": self.command, **self.process.to_json()}
-
     def alive(self) -> bool:
         """Whether that very process runs; of another host that can't be told, so it is taken to run."""
         return self.host != host() or self.process.alive()
@@ -63,7 +54,7 @@ class Lock:
         self.path = path
         self._command = command
         self._say = say
-        self._record = Record(path, Owner.from_json, Owner.to_json)
+        self._record = Record(path, Owner)
         self._guard = FileLock(str(path) + ".guard")
 
     def owner(self) -> Owner | None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.disk import Disk
 from deploy.errors import RouterError
+from deploy.files import names, write_text
 from deploy.settings import DeploySettings
 
 __all__ = ["FOLDER", "Certificate", "current_certificate"]
 
-FOLDER = "nginx/tls"
+FOLDER = "tls"
 _CHAIN, _KEY = ".crt", ".key"
 
 
@@ -27,18 +27,19 @@ class Certificate:
 
     def files(self, folder: Path) -> tuple[Path, Path]:
         """Where chain and key lie; `folder` is Nginx's."""
-        tls = folder / Path(FOLDER).name / self.name
+        tls = folder / FOLDER / self.name
         return tls.with_suffix(_CHAIN), tls.with_suffix(_KEY)
 
-    def lay(self, disk: Disk) -> None:
+    def lay(self, folder: Path) -> None:
         """Write both, beside those that the running Nginx may have to go back to."""
         if self.key:
-            disk.write(f"{FOLDER}/{self.name}{_CHAIN}", self.chain)
-            disk.write(f"{FOLDER}/{self.name}{_KEY}", self.key, mode=0o600)
+            chain, key = self.files(folder)
+            write_text(chain, self.chain)
+            write_text(key, self.key, mode=0o600)
 
 
 def current_certificate(
-    settings: DeploySettings, disk: Disk, config: str | None, say: Callable[[str], None]
+    settings: DeploySettings, folder: Path, config: str | None, say: Callable[[str], None]
 ) -> Certificate | None:
     """What the settings name; None without TLS.
 
@@ -54,7 +55,7 @@ def current_certificate(
     except (OSError, UnicodeDecodeError) as error:
         path = getattr(error, "filename", None) or f"{settings.tls_certificate} or {settings.tls_key}"
         why = f"{path} can't be read ({getattr(error, 'strerror', None) or 'it is no PEM text'})"
-        laid = {Path(name).stem for name in disk.names(FOLDER) if name.endswith(_KEY)}
+        laid = {Path(name).stem for name in names(folder / FOLDER) if name.endswith(_KEY)}
         for name in laid:
             if name in (config or ""):
                 say(f"{why}: the copy of the last certificate stays in use")

@@ -7,7 +7,6 @@ import re
 import time
 from pathlib import Path
 
-from deploy.disk import Disk
 from deploy.engine.client import Engine
 from deploy.errors import DeployError, RouterError
 from deploy.proxy.process import check_ports, emergencies, rotated
@@ -19,13 +18,12 @@ _NAME = "pikkit-nginx-lb"
 
 
 class ContainerNginx:
-    """Reads the folder `nginx` of the disk; its logs are the container's, bounded by the engine."""
+    """Reads the folder `nginx` of the stack; its logs are the container's, bounded by the engine."""
 
     foreground = True
 
-    def __init__(self, settings: DeploySettings, disk: Disk, engine: Engine) -> None:
+    def __init__(self, settings: DeploySettings, engine: Engine) -> None:
         self._settings = settings
-        self._disk = disk
         self._engine = engine
         self._told: str | None = None
         self._since = 0.0
@@ -84,7 +82,7 @@ class ContainerNginx:
 
     def rotate_logs(self, limit: int) -> None:
         """What it writes into its folder; the rest is the engine's."""
-        if rotated(self._disk.root / "nginx/logs", limit) and self.running():
+        if rotated(self._settings.run_dir / "nginx/logs", limit) and self.running():
             self._signal("USR1")
 
     def stop(self, *, grace_s: float) -> None:
@@ -107,7 +105,7 @@ class ContainerNginx:
         return f"{os.geteuid()}:{os.getegid()}"
 
     def _once(self, *arguments: str) -> str:
-        folder = str(self._disk.root / "nginx")
+        folder = str(self._settings.run_dir / "nginx")
         options = ["--rm", "--network", "host", "--user", self._user(), "--tmpfs=/tmp"]
         options += ["--volume", f"{folder}:{folder}", "--entrypoint", "nginx", self._settings.nginx_image]
         return self._engine.docker("run", *options, *arguments)

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from deploy.clock import Clock
-from deploy.disk import Disk
 from deploy.errors import RouterError
+from deploy.files import linked, names, read_text, remove, replace_link, write_text
 from deploy.proxy.certificate import FOLDER, current_certificate
 from deploy.proxy.configuration import OLD_WORKERS_S, render
 from deploy.proxy.process import NginxProcess
@@ -22,35 +22,33 @@ __all__ = ["NginxRouter"]
 
 _AGREEING = 8  # fresh connections that must tell the same; more than there are workers
 _KEPT_ROUTES = 10
-_CONFIG = "nginx/nginx.conf"
 
 
 class NginxRouter:
-    """`nginx/` on the disk holds the configuration and the routes; `process` is what reads them."""
+    """`folder` holds the configuration and the routes; `process` is what reads them."""
 
     lag_s = OLD_WORKERS_S + 1.0
 
     def __init__(
         self,
         settings: DeploySettings,
-        disk: Disk,
         clock: Clock,
         process: NginxProcess,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._settings = settings
-        self._disk = disk
-        self.folder = disk.root / "nginx"
+        self.folder = settings.run_dir / "nginx"
         self.process = process
         self._clock = clock
         self._say = say
-        self._link = "nginx/live"
+        self._link = self.folder / "live"
+        self._config = self.folder / "nginx.conf"
 
     def reconcile(self, addresses: Mapping[Slot, Sequence[str]]) -> None:
         """Start Nginx, or reload it when the structure changed; verified by the digest that it tells."""
-        self._disk.make_folders("nginx/routes", "nginx/logs", "nginx/temp", "nginx/metrics")
-        before = self._disk.read(_CONFIG)
-        certificate = current_certificate(self._settings, self._disk, before, self._say)
+        self._make_folders("routes", "logs", "temp", "metrics")
+        before = read_text(self._config)
+        certificate = current_certificate(self._settings, self.folder, before, self._say)
         text, digest = render(
             self._settings,
             self.folder,
@@ -64,14 +62,15 @@ class NginxRouter:
         if self.running() and (self._told() or {}).get("structure") == digest:
             return
         if certificate:
-            certificate.lay(self._disk)
+            certificate.lay(self.folder)
         mode = 0o600 if self._settings.override_key else 0o644
-        self._disk.write(f"{_CONFIG}.next", text, mode=mode)
-        tested = self.process.test(self.folder / "nginx.conf.next")
-        self._disk.remove(f"{_CONFIG}.next")
+        candidate = self.folder / "nginx.conf.next"
+        write_text(candidate, text, mode=mode)
+        tested = self.process.test(candidate)
+        candidate.unlink()
         if tested:
             raise RouterError(f"Nginx refuses the new configuration, the old one stays: {tested}")
-        self._disk.write(_CONFIG, text, mode=mode)
+        write_text(self._config, text, mode=mode)
         try:
             if self.running():
                 self._reload(digest)
@@ -79,15 +78,15 @@ class NginxRouter:
                 self._start(digest)
         except RouterError:
             if before is not None:
-                self._disk.write(_CONFIG, before, mode=mode)
+                write_text(self._config, before, mode=mode)
             raise
 
     def set(self, route: Route) -> None:
         """Rename the link, then read back until every fresh connection tells the new route."""
-        before = self._disk.linked(self._link)
+        before = linked(self._link)
         try:
-            self._disk.make_folders(f"nginx/routes/{route.name}")
-            self._disk.link(self._link, f"routes/{route.name}")
+            self._make_folders(f"routes/{route.name}")
+            replace_link(self._link, f"routes/{route.name}")
         except OSError as error:
             raise RouterError(
                 f"{self.folder} can't be written ({error.strerror}), so the old route stays: "
@@ -100,35 +99,38 @@ class NginxRouter:
         told = self._told() or {}
         if not agreed or told.get("slot") not in route.targets():
             if before:
-                self._disk.link(self._link, before)
+                replace_link(self._link, before)
             raise RouterError(
                 f"Nginx tells {told} and not {route.name!r}, so the old link is back: is another Nginx on "
                 f"port {self._settings.admin_port}, or is {self.folder} not the folder that it reads?"
             )
+
+    def _make_folders(self, *folders: str) -> None:
+        for name in folders:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
 
     def _prepare(self, route: Route) -> None:
         """Folders of the ways back: on a full disk a rollback must be a rename and nothing else."""
         back = route.moved(production=other_colour(route.production), weight=route.weight, canary=route.canary)
         closed = route.moved(spare=route.spare)
         with contextlib.suppress(OSError):
-            self._disk.make_folders(*(f"nginx/routes/{way.name}" for way in (back, closed)))
+            self._make_folders(*(f"routes/{way.name}" for way in (back, closed)))
 
     def get(self) -> Route | None:
         """The route that the running Nginx evaluates; of one that does not run, the link's."""
         told = self._told() if self.running() else None
         if told is not None:
             return Route.from_name(str(told.get("route")))
-        return Route.from_name((self._disk.linked(self._link) or "").rpartition("/")[2])
+        return Route.from_name((linked(self._link) or "").rpartition("/")[2])
 
     def finalize(self) -> None:
         """Remove old routes, but for the last few, and certificates that are no longer used."""
-        live = (self._disk.linked(self._link) or "").rpartition("/")[2]
-        old = self._disk.names("nginx/routes")[:-_KEPT_ROUTES]
-        self._disk.remove(*(f"nginx/routes/{name}" for name in old if name != live))
-        laid = self._disk.names(FOLDER)
-        if laid:
-            config = self._disk.read(_CONFIG) or ""
-            self._disk.remove(*(f"{FOLDER}/{name}" for name in laid if name not in config))
+        live = (linked(self._link) or "").rpartition("/")[2]
+        old = names(self.folder / "routes")[:-_KEPT_ROUTES]
+        config = read_text(self._config) or ""
+        laid = [name for name in names(self.folder / FOLDER) if name not in config]
+        remove(*(self.folder / "routes" / name for name in old if name != live))
+        remove(*(self.folder / FOLDER / name for name in laid))
 
     def running(self) -> bool:
         """Whether the master that we started runs."""
@@ -147,7 +149,7 @@ class NginxRouter:
         self.process.stop(grace_s=grace_s)
 
     def _start(self, digest: str) -> None:
-        self.process.start(self.folder / "nginx.conf")
+        self.process.start(self._config)
         if not self._agree("structure", digest, seconds=5):
             raise RouterError(f"Nginx started but does not tell structure {digest}: {self.process.emergency()}")
 

@@ -104,7 +104,7 @@ class LocalNginx:
         self._settings = settings
         self._folder = folder
         self._clock = clock
-        self._record = Record(folder / "master.json", ProcessId.from_json, ProcessId.to_json)
+        self._record = Record(folder / "master.json", ProcessId)
         self._nginx: Nginx | None = None
         self._seen = 0
 

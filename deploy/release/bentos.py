@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from deploy.errors import DeployError, UsageError
-from deploy.files import read_json, write_json
+from deploy.files import parsed, read_json, write_json
 from deploy.release.content import commit_of, tree_hash
 from deploy.release.model_files import describe_models
 from deploy.release.release import Golden, Release
@@ -62,12 +62,7 @@ class BentoReleases:
 
     def get(self, version: str) -> Release | None:
         """The release of that version; None when there is none."""
-        data = read_json(self._record(version))
-        if data is None:
-            return None
-        with contextlib.suppress(KeyError, TypeError):
-            return Release.from_json(data)
-        return None
+        return parsed(Release, read_json(self._record(version)))
 
     def build(self, version: str, models: Path | None) -> Release:
         """Build it, or return the one that was built from the same."""
@@ -97,7 +92,7 @@ class BentoReleases:
         )
         bentofile = self._bentofile(version, imported["tag"])
         release = replace(release, shared=not self._make_bento(release, bentofile))
-        write_json(self._record(version), release.to_json())
+        write_json(self._record(version), release)
         return release
 
     def releases(self) -> Sequence[Release]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from deploy.disk import Disk
 from deploy.engine.client import Engine
 from deploy.engine.replicas import IMAGE_NAME
 from deploy.errors import DeployError
+from deploy.files import fill, names, parsed, read_json, remove, write_json
 from deploy.release.bentos import check_unchanged
 from deploy.release.content import tree_hash
 from deploy.release.image import Images
@@ -23,18 +23,18 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def models_folder(version: str) -> str:
-    """Where the disk has the model files of a release."""
+    """Where the stack's folder has the model files of a release."""
     return f"{_FOLDER}/{version}/models"
 
 
 class ImageReleases:
-    """`store` keeps the Bentos."""
+    """`store` keeps the Bentos; `root` is the folder of the stack."""
 
-    def __init__(self, store: ReleaseStore, images: Images, engine: Engine, disk: Disk) -> None:
+    def __init__(self, store: ReleaseStore, images: Images, engine: Engine, root: Path) -> None:
         self._store = store
         self._images = images
         self._engine = engine
-        self._disk = disk
+        self._root = root
 
     def get(self, version: str) -> Release | None:
         """The release of that version, whoever built it; None when there is none."""
@@ -50,16 +50,16 @@ class ImageReleases:
             return recorded
         release = self._store.build(version, models)
         if not there:
-            self._images.build(release, self._disk.root / _FOLDER / version)
+            self._images.build(release, self._root / _FOLDER / version)
         if release.models_dir:
-            self._disk.fill(models_folder(version), Path(release.models_dir))
-        self._disk.write_json(_record(version), release.to_json())
+            fill(self._root / models_folder(version), Path(release.models_dir))
+        write_json(self._record(version), release)
         return release
 
     def releases(self) -> Sequence[Release]:
         """All, newest first; also those that are no images yet."""
         found = {release.version: release for release in self._store.releases()}
-        for version in self._disk.names(_FOLDER):
+        for version in names(self._root / _FOLDER):
             release = self._recorded(version)
             if release:
                 found[version] = release
@@ -68,18 +68,13 @@ class ImageReleases:
     def delete(self, version: str) -> None:
         """Remove the release, its image and its Bento."""
         self._store.delete(version)
-        self._disk.remove(_record(version), f"{_FOLDER}/{version}")
+        remove(self._record(version), self._root / _FOLDER / version)
         with contextlib.suppress(DeployError):
             self._engine.docker("image", "rm", f"{IMAGE_NAME}:{version}")
 
     def _recorded(self, version: str) -> Release | None:
-        data = self._disk.read_json(_record(version))
-        try:
-            release = Release.from_json(data)
-        except (KeyError, TypeError):
-            return None
-        return replace(release, models_dir=str(self._disk.root / models_folder(release.version)))
+        release = parsed(Release, read_json(self._record(version)))
+        return replace(release, models_dir=str(self._root / models_folder(version))) if release else None
 
-
-def _record(version: str) -> str:
-    return f"{_FOLDER}/{version}/release.json"
+    def _record(self, version: str) -> Path:
+        return self._root / _FOLDER / version / "release.json"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 __all__ = ["BENTO_NAME", "Golden", "Release", "ReleaseStore"]
 
@@ -43,16 +43,6 @@ class Release:
     def tag(self) -> str:
         """The Bento's tag, and the image's."""
         return f"{BENTO_NAME}:{self.version}"
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-able form."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The release of `to_json`."""
-        golden = tuple(Golden(item["bet"], item["expected"]) for item in data["golden"])
-        return cls(**{**data, "golden": golden})
 
 
 class ReleaseStore(Protocol):

@@ -10,11 +10,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.disk import Disk
 from deploy.engine.client import SECRETS, Engine
 from deploy.engine.replicas import IMAGE_NAME, MOST, SLOT_LABEL, containers, count, number_name, replica_port, services
 from deploy.errors import DeployError
-from deploy.files import write_text
+from deploy.files import fill, names, write_text
 from deploy.processes import port_owner
 from deploy.release.images import models_folder
 from deploy.release.release import Release
@@ -33,9 +32,8 @@ class DockerRuntime:
 
     name = "docker"
 
-    def __init__(self, settings: DeploySettings, disk: Disk, engine: Engine, *, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: DeploySettings, engine: Engine, *, environment: Mapping[str, str]) -> None:
         self._settings = settings
-        self._disk = disk
         self._engine = engine
         self._environment = {name: value for name, value in environment.items() if name not in _FOREIGN}
 
@@ -157,7 +155,7 @@ class DockerRuntime:
 
     def _write_secrets(self) -> None:
         text = "".join(f"{name}={value}\n" for name, value in self._environment.items())
-        write_text(self._disk.root / SECRETS, text, mode=0o600)
+        write_text(self._settings.run_dir / SECRETS, text, mode=0o600)
 
     def _beyond(self, slot: Slot, replicas: int) -> list[str]:
         """Containers of the slot, as the engine knows them, beyond so many replicas."""
@@ -178,14 +176,11 @@ class DockerRuntime:
 
     def _lay_models(self, slot: Slot, release: Release, models_from: Slot | None) -> None:
         """Into the slot's MODEL_DIR, which it reads only: what is put there is loaded by the running service."""
-        disk, target = self._disk, f"slots/{slot}/models"
-        kept = models_folder(release.version)
-        if models_from:
-            disk.copy(f"slots/{models_from}/models", target)
-        elif disk.names(kept) or release.models_dir is None:
-            disk.copy(kept, target)
-        else:
-            disk.fill(target, Path(release.models_dir))
+        root = self._settings.run_dir
+        source = root / (f"slots/{models_from}/models" if models_from else models_folder(release.version))
+        if not models_from and release.models_dir and not names(source):
+            source = Path(release.models_dir)
+        fill(root / f"slots/{slot}/models", source)
 
     def _check_number(self, slot: Slot, replicas: int) -> None:
         if replicas > MOST:

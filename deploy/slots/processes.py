@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import psutil
 
@@ -51,23 +51,6 @@ class _Record:
     restarts: int = 0
     last_restart: float = 0.0
 
-    @classmethod
-    def from_json(cls, data: Any) -> _Record:
-        process = ProcessId.from_json(data["process"]) if data["process"] else None
-        return cls(
-            version=str(data["version"]),
-            command=[str(part) for part in data["command"]],
-            environment={str(name): str(value) for name, value in data["environment"].items()},
-            workers=int(data["workers"]),
-            process=process,
-            kept=data["kept"] is True,
-            restarts=int(data["restarts"]),
-            last_restart=float(data["last_restart"]),
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "process": self.process.to_json() if self.process else None}
-
 
 class ProcessRuntime:
     """`environment` is what slots inherit beside this process' own; `command` builds their command line."""
@@ -87,9 +70,7 @@ class ProcessRuntime:
         self._command = command
         self._clock = clock
         self._children: set[int] = set()
-        self._records = {
-            slot: Record(self.folder(slot) / "process.json", _Record.from_json, _Record.to_json) for slot in SLOTS
-        }
+        self._records = {slot: Record(self.folder(slot) / "process.json", _Record) for slot in SLOTS}
 
     def folder(self, slot: Slot) -> Path:
         """Where the slot's record, log and models lie."""

@@ -11,6 +11,7 @@ from itertools import product
 
 from deploy.canary.traffic import BOUNDS, Counts
 from deploy.checks.gates import SMOKE_BET
+from deploy.files import write_text
 from deploy.flow.stack import Stack
 from deploy.slot import SLOTS, Slot
 
@@ -46,7 +47,7 @@ class Observation:
         if now >= self._next_write:
             self._next_write = now + _WRITE_PERIOD_S
             self._counts.read()
-            self._stack.disk.write(FILE, self.text())
+            write_text(self._stack.settings.run_dir / FILE, self.text())
 
     def text(self) -> str:
         """In Prometheus' format."""

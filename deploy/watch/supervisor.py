@@ -159,7 +159,7 @@ class Supervisor:
 
 
 def _record(run_dir: Path) -> Record[ProcessId]:
-    return Record(run_dir / "supervisor.json", ProcessId.from_json, ProcessId.to_json)
+    return Record(run_dir / "supervisor.json", ProcessId)
 
 
 def supervisor_process(run_dir: Path) -> ProcessId | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deploy.files import read_json, write_json
 from deploy.flow.stack import Stack
 from deploy.slot import SLOTS
 
@@ -21,5 +22,6 @@ def write_targets(stack: Stack) -> None:
         if seen.running or seen.kept or slot in wanted:
             labels = {"deployment": slot, "version": seen.version or "unknown"}
             groups.append({"targets": list(addresses.get(slot, ())), "labels": labels})
-    if stack.disk.read_json(_FILE) != groups:
-        stack.disk.write_json(_FILE, groups)
+    path = stack.settings.run_dir / _FILE
+    if read_json(path) != groups:
+        write_json(path, groups)

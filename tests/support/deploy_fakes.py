@@ -8,7 +8,6 @@ from typing import Any
 from deploy.canary.judge import Outcome, Verdict
 from deploy.canary.sample import Sample
 from deploy.canary.window import Window
-from deploy.disk import Disk
 from deploy.errors import RouterError
 from deploy.flow.stack import Stack
 from deploy.journal.journal import Journal
@@ -263,5 +262,5 @@ def made(folder: Path, *versions: str, **settings: Any) -> Rig:
     journal = Journal(folder / "journal.db", clock, progress.say)
     window = FakeWindow(told, runtime, router, probe, journal, clock)
     tell: Callable[[str], None] = word.append
-    stack = Stack(told, Disk(folder), runtime, router, releases, probe, journal, clock, progress, window, tell=tell)
+    stack = Stack(told, runtime, router, releases, probe, journal, clock, progress, window, tell=tell)
     return Rig(stack, runtime, router, releases, probe, window, clock, progress, word)

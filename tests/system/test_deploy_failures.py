@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from deploy.errors import DeployError, GateFailed, Locked, RouterError, UsageError
-from deploy.files import write_json
+from deploy.files import plain, write_json
 from deploy.flow import operations
 from deploy.flow.drain import drain
 from deploy.journal.lock import Lock, host
@@ -63,10 +63,10 @@ def test_2_the_lock_of_a_dead_owner_blocks_nobody(rig: Rig) -> None:
     dead.wait()
     assert started is not None
     ann = {"user": "ann", "host": host(), "command": "deploy"}
-    write_json(lock, {**ann, **started.to_json()})
+    write_json(lock, {**ann, "process": plain(started)})
     assert "took over the lock of ann" in rig.run("deploy", "--version", "2")
     # a living process with the pid, but started at another time, is not the owner either
-    write_json(lock, {**ann, **ProcessId.own().to_json(), "start": 1})
+    write_json(lock, {**ann, "process": {**plain(ProcessId.own()), "start": 1}})
     rig.run("rollback")
 
 
@@ -130,7 +130,7 @@ def test_4b_a_proxy_that_reads_another_folder_is_found_out(rig: Rig) -> None:
     assert isinstance(router, NginxRouter)
     route = router.get()
     assert route is not None
-    router._link = "nginx/elsewhere"
+    router._link = router.folder / "elsewhere"
     with pytest.raises(RouterError, match="not the folder that it reads"):
         router.set(route.moved(production="green"))
     assert rig.version() == "1"
@@ -311,7 +311,7 @@ def test_a_recycled_pid_is_not_believed(rig: Rig) -> None:
     record = rig.run_dir / "slots" / "green" / "process.json"
     record.parent.mkdir(parents=True, exist_ok=True)
     told = {"version": "9", "command": [], "environment": {}, "workers": 1, "kept": True, "restarts": 0}
-    write_json(record, {**told, "last_restart": 0.0, "process": {**ProcessId.own().to_json(), "start": 12345}})
+    write_json(record, {**told, "last_restart": 0.0, "process": {**plain(ProcessId.own()), "start": 12345}})
     assert not rig.status()["slots"]["green"]["running"]
     rig.do(operations.deploy, "2")  # and this process was not ended for it
     assert rig.version() == "2"

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from deploy.errors import RouterError
+from deploy.files import parsed, read_json
 from deploy.flow import operations
 from deploy.processes import ProcessId
 from deploy.watch.supervisor import stop_supervisor, supervisor_process
@@ -47,7 +48,9 @@ def wait_for(check: Callable[[], bool], seconds: float = 30) -> bool:
 
 
 def master(rig: Rig) -> ProcessId:
-    return ProcessId.from_json(json.loads((rig.run_dir / "nginx/master.json").read_text()))
+    found = parsed(ProcessId, read_json(rig.run_dir / "nginx/master.json"))
+    assert found is not None
+    return found
 
 
 def test_a_killed_nginx_master_is_replaced_by_the_supervisor_and_its_workers_are_let_go(rig: Rig) -> None:

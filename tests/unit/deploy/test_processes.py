@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from deploy.clock import SystemClock
-from deploy.files import Record
+from deploy.files import parsed, plain
 from deploy.processes import ProcessId
 from deploy.settings import DeploySettings
 from deploy.slots.processes import ProcessRuntime
@@ -20,7 +20,7 @@ def test_a_process_is_its_pid_its_boot_and_its_start() -> None:
     assert not ProcessId(own.pid, "another boot", own.start).alive()
     assert not ProcessId(0, own.boot, own.start).alive()
     assert ProcessId.of(2**22 + 1) is None
-    assert ProcessId.from_json(json.loads(json.dumps(own.to_json()))) == own
+    assert parsed(ProcessId, json.loads(json.dumps(plain(own)))) == own
 
 
 def test_a_step_of_the_clock_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,27 +48,3 @@ def test_a_damaged_record_of_a_slot_is_no_record(tmp_path: Path, content: str) -
     assert runtime.heal("blue") is False
     runtime.keep("blue", kept=True)
     runtime.stop("blue", grace_s=0)
-
-
-def test_a_record_is_read_again_only_when_it_was_changed(tmp_path: Path) -> None:
-    reads = list[object]()
-
-    def parse(data: object) -> object:
-        reads.append(data)
-        return data
-
-    path = tmp_path / "record.json"
-    here, there = Record(path, parse, lambda value: value), Record(path, parse, lambda value: value)
-    assert here.read() is None
-    assert there.write(1)
-    assert [here.read(), here.read(), there.read()] == [1, 1, 1]
-    assert reads == [1]
-    assert here.write(22)
-    assert there.read() == 22
-
-
-def test_a_record_that_can_not_be_written_is_still_this_process_own(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    record = Record(tmp_path / "file/record.json", lambda value: value, lambda value: value)
-    assert not record.write(7)
-    assert record.read() == 7

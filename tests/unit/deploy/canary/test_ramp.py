@@ -6,6 +6,7 @@ import pytest
 
 from deploy.canary.judge import Outcome
 from deploy.canary.ramp import Decision, Ramp, Step
+from deploy.files import parsed, plain
 
 RAMP = Ramp("2", (Step(10, 60), Step(50, 30), Step(100, 0)))
 
@@ -49,7 +50,7 @@ def test_steps_below_a_share_that_runs_are_left_out(share: int, weights: list[in
 
 def test_it_survives_in_the_journal_and_damaged_it_is_none() -> None:
     ramp = RAMP.held(3).stopped("waiting", "why")
-    assert Ramp.from_json(json.loads(json.dumps(ramp.to_json()))) == ramp
-    damaged: tuple[object, ...] = (None, [], {}, "x", {**ramp.to_json(), "steps": []}, {**ramp.to_json(), "state": "?"})
+    assert parsed(Ramp, json.loads(json.dumps(plain(ramp)))) == ramp
+    damaged: tuple[object, ...] = (None, [], {}, "x", {**plain(ramp), "steps": []}, {**plain(ramp), "state": "?"})
     for broken in damaged:
-        assert Ramp.from_json(broken) is None
+        assert parsed(Ramp, broken) is None

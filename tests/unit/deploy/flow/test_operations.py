@@ -6,6 +6,7 @@ import pytest
 
 from deploy.canary.ramp import Ramp, Step
 from deploy.errors import CanaryFailed, DeployError, GateFailed, Inconclusive, RouterError, UsageError
+from deploy.files import plain
 from deploy.flow import operations
 from deploy.flow.run import run
 from deploy.flow.startup import bring_up, stop_all
@@ -104,7 +105,7 @@ def test_a_proxy_that_refuses_the_route_leaves_production_and_ends_the_candidate
 def test_a_release_with_older_models_than_were_hot_reloaded_is_refused_unless_it_is_wanted(rig: Rig) -> None:
     rig.runtime.models["green"] = "another set"
     rig.releases.made["2"] = rig.releases.made["2"].__class__(
-        **{**rig.releases.made["2"].to_json(), "golden": (), "models_version": "20250101"}
+        **{**plain(rig.releases.made["2"]), "golden": (), "models_version": "20250101"}
     )
     with pytest.raises(UsageError, match="--older-models"):
         deploy(rig, "2")

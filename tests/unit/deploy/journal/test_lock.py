@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import Locked
+from deploy.files import plain
 from deploy.journal.lock import Lock, host
 from deploy.processes import ProcessId
 
@@ -18,7 +19,7 @@ def other_start() -> ProcessId:
 
 
 def owned(path: Path, process: ProcessId, where: str) -> None:
-    path.write_text(json.dumps({"user": "ann", "host": where, "command": "deploy", **process.to_json()}))
+    path.write_text(json.dumps({"user": "ann", "host": where, "command": "deploy", "process": plain(process)}))
 
 
 def test_a_lock_is_gone_after_the_command_failed(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_the_lock_of_before_a_reboot_is_taken_over(tmp_path: Path) -> None:
     own = ProcessId.own()
     owned(path, ProcessId(own.pid, "another boot", own.start), host())
     with Lock(path, "deploy"):
-        assert json.loads(path.read_text())["boot"] == own.boot
+        assert json.loads(path.read_text())["process"]["boot"] == own.boot
 
 
 def test_a_lock_of_another_host_is_never_taken_over(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_a_command_waits_for_the_moment_that_the_supervisor_holds_it(tmp_path: P
     path = tmp_path / "lock.json"
     supervising = ProcessId.of(os.getppid())
     assert supervising is not None
-    record = {"user": "x", "host": host(), "command": "supervise", **supervising.to_json()}
+    record = {"user": "x", "host": host(), "command": "supervise", "process": plain(supervising)}
     path.write_text(json.dumps(record))
     freed = threading.Timer(0.2, path.unlink)
     freed.start()

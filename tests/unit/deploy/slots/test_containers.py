@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.disk import Disk
 from deploy.engine.client import COMPOSE_FILE, Engine
 from deploy.engine.replicas import containers, services
 from deploy.errors import DeployError, UsageError
@@ -25,7 +24,7 @@ SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """An engine whose client is a script: it knows no image and no container, and notes how it was called."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    return Engine(Disk(tmp_path / "run"), {"PATH": str(tmp_path / "bin")})
+    return Engine(tmp_path / "run", {"PATH": str(tmp_path / "bin")})
 
 
 def _client(folder: Path, name: str, script: str) -> None:
@@ -105,7 +104,7 @@ def test_replicas_are_services_like_the_first_with_a_port_of_their_own(engine: E
 def test_gates_and_proxy_know_every_replica(engine: Engine, tmp_path: Path) -> None:
     _client(tmp_path, "docker", '[ "$1" = compose ]')
     engine.up(services("green", 2), {"GREEN_PORT": "8002", "GREEN_REPLICAS": "2"})
-    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), Disk(tmp_path / "run"), engine, environment={})
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={})
     assert runtime.addresses() == {
         "blue": ("127.0.0.1:8001",),
         "green": ("127.0.0.1:8002", "127.0.0.1:8012"),
@@ -121,9 +120,7 @@ def test_a_slot_is_resized_by_starting_what_is_missing_and_ending_what_is_left_o
     absent = '*inspect*) echo "no such container" >&2; exit 1 ;;'
     listed = "ps*label=pikkit.slot=blue*) echo pikkit-ml-api-blue; echo pikkit-ml-api-blue-2 ;;"
     _client(tmp_path, "docker", f'case "$*" in {there} {absent} {listed} esac')
-    runtime = DockerRuntime(
-        DeploySettings(run_dir=tmp_path / "run"), Disk(tmp_path / "run"), engine, environment={"A": "1"}
-    )
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={"A": "1"})
     engine.up([], {"BLUE_PORT": "8001", "BLUE_REPLICAS": "1"})
     runtime.resize("blue", 4)
     assert _calls(tmp_path)[-1].endswith("--force-recreate --no-build blue-3 blue-4")
@@ -153,7 +150,7 @@ def test_the_logs_of_all_replicas_are_followed_until_enough_was_seen(engine: Eng
 
 def test_more_replicas_than_ports_are_set_aside_for_are_refused(engine: Engine, tmp_path: Path) -> None:
     _client(tmp_path, "docker", "exit 0")
-    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), Disk(tmp_path / "run"), engine, environment={})
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={})
     with pytest.raises(DeployError, match="21 replicas of blue are over 20"):
         runtime.start("blue", RELEASE, workers=21)
 
@@ -170,7 +167,7 @@ def test_a_release_without_an_image_is_not_started_and_an_empty_slot_is_no_error
     engine: Engine, tmp_path: Path
 ) -> None:
     _client(tmp_path, "docker", "echo Error: No such object: $3 >&2; exit 1")
-    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), Disk(tmp_path / "run"), engine, environment={})
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={})
     with pytest.raises(DeployError, match=r"no image pikkit-ml-api:1\.2\.0"):
         runtime.start("blue", RELEASE, workers=1)
     runtime.stop("blue", grace_s=1)
@@ -200,4 +197,4 @@ def test_a_stack_in_another_folder_is_not_meddled_with(engine: Engine, tmp_path:
 @pytest.mark.parametrize("host", ["ssh://deploy@web1", "tcp://web1:2375"])
 def test_the_engine_of_another_machine_is_refused_with_the_way_there(tmp_path: Path, host: str) -> None:
     with pytest.raises(UsageError, match=r"run `python -m deploy` on that machine"):
-        Engine(Disk(tmp_path), {"DOCKER_HOST": host})
+        Engine(tmp_path, {"DOCKER_HOST": host})
