@@ -20,7 +20,7 @@ import psutil
 
 from benchmarks.load import Load, wrk
 from benchmarks.mix import one, queries, requests
-from deploy.proxy.binary import find_nginx
+from deploy.proxy.local import find_nginx
 from deploy.settings import DeploySettings
 from tests.support.need import root
 from tests.support.ports import free_port
@@ -210,7 +210,7 @@ def nginx(upstream: str, folder: Path) -> Iterator[tuple[str, int]]:
         "location / { proxy_pass http://service; "
         'proxy_http_version 1.1; proxy_set_header Connection ""; } } }\n'
     )
-    command: list[str] = ["taskset", "-c", "0", *find_nginx(DeploySettings(), folder).start(file)]
+    command: list[str] = ["taskset", "-c", "0", str(find_nginx(DeploySettings())), "-p", str(folder), "-c", str(file)]
     with Process(command, log=folder / "nginx.log") as process:
         time.sleep(1)
         yield f"http://127.0.0.1:{port}", process.pid

@@ -21,8 +21,9 @@ from deploy.journal.journal import Journal
 from deploy.journal.lock import host
 from deploy.pipeline.notify import notify, post
 from deploy.proxy.container import ContainerNginx
+from deploy.proxy.local import LocalNginx
 from deploy.proxy.nginx import NginxRouter
-from deploy.proxy.process import LocalNginx, NginxProcess
+from deploy.proxy.process import NginxProcess
 from deploy.release.bentos import BentoReleases
 from deploy.release.image import Images
 from deploy.release.images import ImageReleases
@@ -106,12 +107,12 @@ class Composer:
         process: NginxProcess
         if settings.runtime == "process":
             runtime = ProcessRuntime(settings, clock, environment=project_environment(ROOT), command=self.serve)
-            process = LocalNginx(settings, settings.run_dir / "nginx", clock)
+            process = LocalNginx(settings, clock)
         else:
             engine = Engine(settings.run_dir, os.environ)
             engine.check_home()
             runtime = DockerRuntime(settings, engine, environment=project_environment(ROOT))
-            process = ContainerNginx(settings, engine)
+            process = ContainerNginx(settings, engine, clock)
             releases = ImageReleases(releases, self.images(settings), engine, settings.run_dir)
         router = NginxRouter(settings, clock, process, told.say)
 

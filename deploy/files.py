@@ -25,6 +25,7 @@ __all__ = [
     "read_text",
     "remove",
     "replace_link",
+    "rotate",
     "write_json",
     "write_text",
 ]
@@ -113,6 +114,24 @@ def fill(folder: Path, source: Path) -> None:
     new.chmod(0o755)
     remove(folder)
     new.replace(folder)
+
+
+def rotate(log: Path, limit: int, *, emptied: bool = False) -> bool:
+    """Number a log over `limit` bytes, keeping three; whether it was. One that stays open is `emptied`, not renamed."""
+    if not log.exists() or log.stat().st_size <= limit:
+        return False
+    for number in (2, 1):
+        older = log.with_name(f"{log.name}.{number}")
+        if older.exists():
+            older.replace(log.with_name(f"{log.name}.{number + 1}"))
+    newest = log.with_name(f"{log.name}.1")
+    if emptied:
+        with contextlib.suppress(OSError):
+            shutil.copyfile(log, newest)
+        os.truncate(log, 0)
+    else:
+        log.replace(newest)
+    return True
 
 
 def plain(value: Any) -> Any:

@@ -6,15 +6,29 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
-__all__ = ["ProcessId", "end", "environment_of", "leader", "marked", "port_owner", "processes_named"]
+from deploy.errors import DeployError
+
+__all__ = [
+    "ProcessId",
+    "end",
+    "environment_of",
+    "leader",
+    "marked",
+    "output_of",
+    "port_owner",
+    "processes_named",
+    "run",
+]
 
 _PROC = Path("/proc")
 _BOOT_ID = _PROC / "sys/kernel/random/boot_id"
@@ -85,6 +99,49 @@ def _start_of(pid: int) -> int | None:
         return round(psutil.Process(pid).create_time() * 100)
     except psutil.Error:
         return None
+
+
+def run(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    given: str | None = None,
+    timeout_s: float = 900,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, whatever that is; `given` goes to its standard input.
+
+    Raises:
+        DeployError: there is no such program, or it did not end in time.
+    """
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except OSError as error:
+        raise DeployError(f"{command[0]} can't be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise DeployError(f"`{' '.join(command[:3])} …` was not done after {timeout_s:g} s") from error
+
+
+def output_of(command: Sequence[str], **more: Any) -> str:
+    """What `run` printed.
+
+    Raises:
+        DeployError: it failed; the end of what it said is told.
+    """
+    done = run(command, **more)
+    if done.returncode:
+        last = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
+        raise DeployError(f"`{' '.join(command[:5])} …` failed with {done.returncode}:\n{last}")
+    return done.stdout
 
 
 def marked(mark: str) -> list[psutil.Process]:

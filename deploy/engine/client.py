@@ -1,13 +1,9 @@
-"""The container engine by its command lines: `docker`, and Compose in the version that is there."""
+"""The container engine by its command lines: `docker`, and Compose 2."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import queue
-import shutil
 import subprocess
-import threading
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +11,14 @@ from typing import Any
 from deploy.engine.replicas import replica_services
 from deploy.errors import DeployError, UsageError
 from deploy.files import read_text, write_json, write_text
+from deploy.processes import run
 
 __all__ = ["COMPOSE_FILE", "SECRETS", "Engine"]
 
 COMPOSE_FILE = Path(__file__).parents[1] / "compose.yaml"
 SECRETS = "slot.env"
 """What slots get from the project's `.env`: a file of this machine with mode 0600."""
-_NONE = COMPOSE_FILE.with_name("none.env")  # /dev/null is no file to Compose 1
+_NONE = COMPOSE_FILE.with_name("none.env")
 _VARIABLES = "compose.env"
 _REPLICAS = "compose.replicas.json"
 _PROJECT = "pikkit"
@@ -40,7 +37,6 @@ class Engine:
             )
         self._root = root
         self._environment = dict(environment)
-        self._compose: list[str] | None = None
 
     def variables(self) -> dict[str, str]:
         """What Compose was last told, by whoever."""
@@ -57,16 +53,10 @@ class Engine:
         secrets = self._root / SECRETS
         merged["SLOT_ENV_FILE"] = str(secrets) if secrets.exists() else str(_NONE)  # Compose reads it here
         text = "".join(f"{name}={value}\n" for name, value in merged.items())
-        told = self._root / _VARIABLES
-        write_text(told, text)
-        line = [*self._compose_command(), "--project-name", _PROJECT, "--file", str(COMPOSE_FILE)]
-        more = replica_services(merged, str(COMPOSE_FILE))
-        if more["services"]:
-            write_json(self._root / _REPLICAS, more)
-            line += ["--file", str(self._root / _REPLICAS)]
-        line += ["--env-file", str(told), "up", "--detach", "--no-deps", "--force-recreate", "--no-build"]
+        write_text(self._root / _VARIABLES, text)
+        write_json(self._root / _REPLICAS, replica_services(merged, str(COMPOSE_FILE)))
         if services:
-            self.run(*line, *services)
+            self.run(*self._compose(), "up", "--detach", "--no-deps", "--force-recreate", "--no-build", *services)
 
     def check_home(self) -> None:
         """See that what runs there is of this stack: two that share names would undo each other's work.
@@ -124,29 +114,17 @@ class Engine:
             raise DeployError(f"`{Path(command[0]).name} {' '.join(command[-3:])}` failed: {last}")
         return said.stdout + said.stderr
 
-    def follow(self, containers: Sequence[str]) -> Generator[str, None, None]:
-        """Lines that containers write from now on, until the caller has enough; of several, each after its name."""
-        lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        with contextlib.ExitStack() as stack:
-            for name in containers:
-                client = subprocess.Popen(
-                    ["docker", "logs", "--follow", "--tail", "0", name],
-                    env=self._environment,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                )
-                stack.enter_context(client)
-                stack.callback(client.terminate)
-                prefix = f"{name} | " if len(containers) > 1 else ""
-                threading.Thread(target=_pass_on, args=(client, prefix, lines), daemon=True).start()
-            ended = 0
-            while ended < len(containers):
-                line = lines.get()
-                if line is None:
-                    ended += 1
-                else:
-                    yield line
+    def follow(self, services: Sequence[str]) -> Generator[str, None, None]:
+        """Lines that the containers of services write from now on, until the caller has enough."""
+        prefix = [] if len(services) > 1 else ["--no-log-prefix"]
+        line = [*self._compose(), "logs", "--follow", "--tail", "0", "--no-color", *prefix, *services]
+        with subprocess.Popen(
+            line, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as client:
+            try:
+                yield from (text.rstrip("\n") for text in client.stdout or ())
+            finally:
+                client.terminate()
 
     def _missing(self, said: subprocess.CompletedProcess[str]) -> None:
         """An engine that does not answer must not be taken for one that has nothing.
@@ -159,27 +137,17 @@ class Engine:
 
     def _ask(self, *command: str) -> subprocess.CompletedProcess[str]:
         try:
-            return subprocess.run(
-                command, env=self._environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-            )
-        except OSError as error:
-            raise UsageError(f"{command[0]} can't be run ({error.strerror}): install Docker") from error
-        except subprocess.TimeoutExpired as error:
-            raise DeployError(f"`{' '.join(command[:3])} …` was not done after {_TIMEOUT_S} s") from error
+            return run(command, environment=self._environment, timeout_s=_TIMEOUT_S)
+        except DeployError as error:
+            if isinstance(error.__cause__, OSError):
+                raise UsageError(f"{error}: install Docker") from error
+            raise
 
-    def _compose_command(self) -> list[str]:
-        if self._compose is None:
-            if self._ask("docker", "compose", "version").returncode == 0:
-                self._compose = ["docker", "compose"]
-            elif shutil.which("docker-compose"):
-                self._compose = ["docker-compose"]
-            else:
-                raise UsageError("there is no Compose: install the plugin docker-compose-plugin, or docker-compose")
-        return self._compose
-
-
-def _pass_on(client: subprocess.Popen[str], prefix: str, lines: queue.SimpleQueue[str | None]) -> None:
-    with contextlib.suppress(ValueError):  # closed under the reader: enough was seen
-        for line in client.stdout or ():
-            lines.put(prefix + line.rstrip("\n"))
-    lines.put(None)
+    def _compose(self) -> list[str]:
+        """The command line of Compose, with all files and variables as they were last told."""
+        if self._ask("docker", "compose", "version").returncode:
+            raise UsageError("there is no Compose: install the plugin docker-compose-plugin (Compose 2)")
+        line = ["docker", "compose", "--project-name", _PROJECT, "--file", str(COMPOSE_FILE)]
+        if (self._root / _REPLICAS).exists():
+            line += ["--file", str(self._root / _REPLICAS)]
+        return [*line, "--env-file", str(self._root / _VARIABLES)]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
-import time
 from pathlib import Path
 
+from deploy.clock import Clock
 from deploy.engine.client import Engine
 from deploy.errors import DeployError, RouterError
-from deploy.proxy.process import check_ports, emergencies, rotated
+from deploy.proxy.process import NginxProcess, emergencies
 from deploy.settings import DeploySettings
 
 __all__ = ["ContainerNginx"]
@@ -17,29 +16,16 @@ __all__ = ["ContainerNginx"]
 _NAME = "pikkit-nginx-lb"
 
 
-class ContainerNginx:
-    """Reads the folder `nginx` of the stack; its logs are the container's, bounded by the engine."""
+class ContainerNginx(NginxProcess):
+    """Its error log is the container's, bounded by the engine, which also starts it again."""
 
     foreground = True
 
-    def __init__(self, settings: DeploySettings, engine: Engine) -> None:
-        self._settings = settings
+    def __init__(self, settings: DeploySettings, engine: Engine, clock: Clock) -> None:
+        super().__init__(settings)
         self._engine = engine
-        self._told: str | None = None
+        self._clock = clock
         self._since = 0.0
-
-    def version(self) -> tuple[int, ...]:
-        """Of the image's Nginx."""
-        found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", self._about())
-        return tuple(int(part) for part in found.groups()) if found else (0,)
-
-    def stub_status(self) -> bool:
-        """Whether the image's Nginx has that module."""
-        return "http_stub_status_module" in self._about()
-
-    def user(self) -> str:
-        """As without a container: root stays root, as the link may lie in a folder that is closed to others."""
-        return "root root" if os.geteuid() == 0 else ""
 
     def running(self) -> bool:
         """As the engine tells."""
@@ -53,42 +39,36 @@ class ContainerNginx:
     def test(self, config: Path) -> str | None:
         """`nginx -t` in a container of its own."""
         try:
-            self._once("-p", str(config.parent), "-c", str(config), "-e", "stderr", "-t")
+            self._once("-p", str(self.folder), "-c", str(config), "-e", "stderr", "-t")
         except DeployError as error:
             return emergencies(str(error))
         return None
 
-    def start(self, config: Path) -> None:
-        """By Compose."""
-        del config  # compose.yaml names it
-        check_ports(self._settings)
-        self._since = time.time()
-        variables = {"NGINX_IMAGE": self._settings.nginx_image, "NGINX_USER": self._user()}
+    def start(self) -> None:
+        """By Compose, whose file names the configuration."""
+        self._check_ports()
+        self._since = self._clock.monotonic()
         try:
-            self._engine.up(["nginx"], variables)
+            self._engine.up(["nginx"], {"NGINX_IMAGE": self._settings.nginx_image, "NGINX_USER": _user()})
         except DeployError as error:
             raise RouterError(f"Nginx does not start: {error}") from error
 
     def reload(self) -> None:
         """SIGHUP."""
-        self._since = time.time()
+        self._since = self._clock.monotonic()
         self._signal("HUP")
-
-    def emergency(self) -> str:
-        """The last such line of the container's log."""
-        seconds = max(1, round(time.time() - self._since) + 1)
-        lines = self._engine.docker("logs", "--since", f"{seconds}s", _NAME).splitlines()
-        return next((line for line in reversed(lines) if "[emerg]" in line), "its log says nothing of it")
-
-    def rotate_logs(self, limit: int) -> None:
-        """What it writes into its folder; the rest is the engine's."""
-        if rotated(self._settings.run_dir / "nginx/logs", limit) and self.running():
-            self._signal("USR1")
 
     def stop(self, *, grace_s: float) -> None:
         """SIGQUIT, as the container's stop signal; SIGKILL after `grace_s`."""
         if self.running():
             self._engine.stop(_NAME, grace_s=grace_s)
+
+    def _ask_about(self) -> str:
+        return self._once("-V")
+
+    def _log_lines(self) -> list[str]:
+        seconds = max(1, round(self._clock.monotonic() - self._since) + 1)
+        return self._engine.docker("logs", "--since", f"{seconds}s", _NAME).splitlines()
 
     def _signal(self, name: str) -> None:
         try:
@@ -96,16 +76,11 @@ class ContainerNginx:
         except DeployError as error:
             raise RouterError(f"{_NAME} takes no signal ({error}): run `python -m deploy up`") from error
 
-    def _about(self) -> str:
-        if self._told is None:
-            self._told = self._once("-V")
-        return self._told
-
-    def _user(self) -> str:
-        return f"{os.geteuid()}:{os.getegid()}"
-
     def _once(self, *arguments: str) -> str:
-        folder = str(self._settings.run_dir / "nginx")
-        options = ["--rm", "--network", "host", "--user", self._user(), "--tmpfs=/tmp"]
-        options += ["--volume", f"{folder}:{folder}", "--entrypoint", "nginx", self._settings.nginx_image]
+        options = ["--rm", "--network", "host", "--user", _user(), "--tmpfs=/tmp"]
+        options += ["--volume", f"{self.folder}:{self.folder}", "--entrypoint", "nginx", self._settings.nginx_image]
         return self._engine.docker("run", *options, *arguments)
+
+
+def _user() -> str:
+    return f"{os.geteuid()}:{os.getegid()}"

@@ -149,7 +149,7 @@ class NginxRouter:
         self.process.stop(grace_s=grace_s)
 
     def _start(self, digest: str) -> None:
-        self.process.start(self._config)
+        self.process.start()
         if not self._agree("structure", digest, seconds=5):
             raise RouterError(f"Nginx started but does not tell structure {digest}: {self.process.emergency()}")
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ import yaml
 
 from deploy.errors import DeployError, UsageError
 from deploy.files import parsed, read_json, write_json
+from deploy.processes import output_of
 from deploy.release.content import commit_of, tree_hash
 from deploy.release.model_files import describe_models
 from deploy.release.release import Golden, Release
@@ -155,13 +155,7 @@ class BentoReleases:
 
     def _run(self, command: list[str], **more: str) -> str:
         environment = {**os.environ, **self._environment, "BENTOML_DO_NOT_TRACK": "true", **more}
-        done = subprocess.run(
-            command, cwd=self._root, env=environment, capture_output=True, text=True, timeout=900, check=False
-        )
-        if done.returncode:
-            last = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
-            raise DeployError(f"`{' '.join(command[1:5])} …` failed with {done.returncode}:\n{last}")
-        return done.stdout
+        return output_of(command, environment=environment, folder=self._root)
 
 
 def _labels(release: Release) -> dict[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.processes import output_of
 
 __all__ = ["commit_of", "tree_hash"]
 
@@ -26,10 +28,9 @@ def commit_of(root: Path) -> str:
     """The commit of the checkout, with `-dirty` when files were changed; `unknown` outside a repository."""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
+        return output_of(command, timeout_s=10).strip()
+    except DeployError:
         return "unknown"
-    return done.stdout.strip()
 
 
 def _paths(root: Path) -> Iterator[Path]:

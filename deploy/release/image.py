@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from deploy.engine.replicas import IMAGE_NAME
 from deploy.errors import DeployError, UsageError
 from deploy.files import write_json
+from deploy.processes import output_of
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 
@@ -117,21 +117,4 @@ class Images:
             )
 
     def _run(self, command: list[str], given: str | None = None) -> str:
-        try:
-            done = subprocess.run(
-                command,
-                input=given,
-                env=self._environment,
-                capture_output=True,
-                text=True,
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-        except OSError as error:
-            raise DeployError(f"{command[0]} can't be run: {error.strerror}") from error
-        except subprocess.TimeoutExpired as error:
-            raise DeployError(f"`{' '.join(command[:3])} …` was not done after {_TIMEOUT_S} s") from error
-        if done.returncode:
-            last = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
-            raise DeployError(f"`{' '.join(command[:4])} …` failed with {done.returncode}:\n{last}")
-        return done.stdout
+        return output_of(command, environment=self._environment, given=given, timeout_s=_TIMEOUT_S)

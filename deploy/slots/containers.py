@@ -144,7 +144,7 @@ class DockerRuntime:
 
     def follow(self, slot: Slot) -> Iterator[str]:
         """Lines of every replica as they come, until the caller has enough."""
-        return self._engine.follow(list(self._seen(slot)))
+        return self._engine.follow(services(slot, self._replicas(slot)))
 
     def rotate_logs(self, limit: int) -> None:
         """The engine does."""

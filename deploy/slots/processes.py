@@ -18,7 +18,7 @@ import psutil
 from deploy import processes
 from deploy.clock import Clock
 from deploy.errors import DeployError
-from deploy.files import Record
+from deploy.files import Record, rotate
 from deploy.processes import ProcessId
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
@@ -197,19 +197,7 @@ class ProcessRuntime:
     def rotate_logs(self, limit: int) -> None:
         """Copy a log over `limit` bytes aside and empty it: the process appends, so it goes on at the start."""
         for slot in SLOTS:
-            self._rotate_log(slot, limit)
-
-    def _rotate_log(self, slot: Slot, limit: int, keep: int = 3) -> None:
-        log = self._log(slot)
-        if not log.exists() or log.stat().st_size <= limit:
-            return
-        for number in range(keep - 1, 0, -1):
-            older = log.with_name(f"{log.name}.{number}")
-            if older.exists():
-                older.replace(log.with_name(f"{log.name}.{number + 1}"))
-        with contextlib.suppress(OSError):
-            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
-        os.truncate(log, 0)
+            rotate(self._log(slot), limit, emptied=True)
 
     def _launch(self, slot: Slot, record: _Record) -> None:
         environment = {

