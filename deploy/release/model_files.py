@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import UsageError
+from deploy.processes import run
 
 __all__ = ["ModelFiles", "describe_models"]
 
@@ -34,14 +34,7 @@ def describe_models(folder: Path) -> ModelFiles:
     Raises:
         UsageError: files are missing or there twice, or the metadata names no version.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "pikkit.models.metadata", str(folder.absolute())],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run([sys.executable, "-m", "pikkit.models.metadata", str(folder.absolute())], folder=_ROOT, timeout_s=60)
     if done.returncode:
         said = (done.stderr.strip() or "no message").splitlines()[-1]
         raise UsageError(f"{said}; --models names a folder with a whole model set")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.proxy.nginx import NginxRouter
-from deploy.proxy.process import LocalNginx
+from deploy.proxy.local import LocalNginx
 from tests.support.deploy_load import Tally, load
 from tests.support.deploy_rig import Rig
 
