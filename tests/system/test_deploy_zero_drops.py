@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.proxy.nginx import NginxRouter
 from deploy.proxy.local import LocalNginx
+from deploy.proxy.nginx import NginxRouter
 from tests.support.deploy_load import Tally, load
 from tests.support.deploy_rig import Rig
 
