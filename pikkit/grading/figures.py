@@ -118,6 +118,7 @@ def figures(
         roi = price_roi if models.roi_from_price else models.roi(matrix, probability, odds)
         _check(roi, facts, models)
     else:
+        outside = outside & ~market.reference  # there others tell the chance, and the set nothing
         known = ~np.isnan(market.fair)
         floor = np.where(known, market.fair, implied)
         combined, rivals = _with_market(models, facts, np.asarray(model), market)

@@ -83,7 +83,7 @@ class Opinion:
         return bool(weights.any())
 
     def combined(self, model: Floats, implied: Floats, fair: Floats, *, reference: Bools) -> Floats:
-        """Chance to win (fraction) of n bets with a fair probability.
+        """Chance to win (fraction) of n bets with a fair probability; other sportsbooks' alone at prices outside.
 
         Args:
             model: the model's own (fraction).
@@ -94,7 +94,8 @@ class Opinion:
         if self.weight_market is None or self.weight_reference is None:
             return np.where(reference, fair, model)
         beyond = _safe_logit(model) - self.intercept - self.slope * _safe_logit(implied)
-        weight = np.where(reference, self.weight_reference, self.weight_market)
+        outside = (implied < self.lowest) | (implied > self.highest)
+        weight = np.where(reference, self.weight_reference * ~outside, self.weight_market)
         return np.where(weight == 0, fair, sigmoid(_safe_logit(fair) + weight * beyond))
 
 

@@ -54,7 +54,8 @@ def same_market(bets: Sequence[Leg]) -> Sequence[Sides]:
                 bet.starts_at,
             )
             markets.setdefault(key, {}).setdefault((selection, line), []).append(i)
-    found = [list(part.values()) for sides in markets.values() if len(sides) > 1 for part in _parts(sides)]
+    parts = [list(part.values()) for sides in markets.values() if len(sides) > 1 for part in _parts(sides)]
+    found = [sides for part in parts for sides in _moments(bets, part)]
     return [sides for sides in found if sum(implied_probability(bets[side[0]].odds) for side in sides) <= LARGEST_SUM]
 
 
@@ -84,6 +85,22 @@ def _parts(sides: dict[tuple[str, float | None], list[int]]) -> list[dict[tuple[
             parts.setdefault((name == first) == ((line or 0.0) < 0), {})[name, line] = bets
         return [part for part in parts.values() if len(part) > 1]
     return [sides] if len(names) == len(sides) else []
+
+
+def _moments(bets: Sequence[Leg], sides: Sides) -> Sequence[Sides]:
+    """The sides apart by the prices of the market that each bet brought: other prices are of another time or game."""
+    whole = [bets[i].market_prices for side in sides for i in side]
+    if len(whole) == len(sides) or None in whole:
+        return [sides]
+    moments: dict[object, list[list[int]]] = {}
+    for side in sides:
+        apart: dict[object, list[int]] = {}
+        for i in side:
+            prices = sorted((fold(price.selection), price.odds) for price in bets[i].market_prices or ())
+            apart.setdefault(tuple(prices), []).append(i)
+        for key, some in apart.items():
+            moments.setdefault(key, []).append(some)
+    return [some for some in moments.values() if len(some) > 1]
 
 
 def scaled_to_one(probability: Floats, markets: Sequence[Sides]) -> Floats:

@@ -185,6 +185,17 @@ def test_of_the_sides_of_a_market_one_at_the_most_is_profitable(
         assert prediction["profitable"] == (prediction["recommended_stake_pct"] > 0)
 
 
+def test_two_games_of_the_same_teams_in_one_batch_are_two_markets() -> None:
+    bets = [
+        {"selection": name, "odds": odds, "market_prices": sides(("MTL", mtl), ("BOS", bos))}
+        for mtl, bos in ((-150, 130), (130, -150))
+        for name, odds in (("MTL", mtl), ("BOS", bos))
+    ]
+    models = Models(opinion=Opinion(weight_market=0.0, weight_reference=0.0))
+    together = [prediction["win_probability"] for prediction in graded(*bets, models=models)]
+    assert together == [graded(bet, models=models)[0]["win_probability"] for bet in bets]
+
+
 def test_a_side_that_another_one_beats_is_told_so() -> None:
     reference = [{"book": "Pinnacle", "prices": sides(("MTL", -110), ("BOS", -110))}]
     market = sides(("MTL", 104), ("BOS", 103))
@@ -229,6 +240,12 @@ def test_outside_of_its_prices_a_set_of_ours_has_no_edge_and_a_users_set_no_stak
     assert (users["bet_grade"], users["recommended_stake_pct"], users["profitable"]) == ("D", 0, False)
     assert any("too few bets at such prices" in words for words in users["warnings"])
     assert inside["recommended_stake_pct"] > 0
+    for trained_here in (True, False):  # where others tell the chance, it does not matter what the set has seen
+        opinion = Opinion(**bounds, trained_here=trained_here, weight_market=1.0, weight_reference=1.0)
+        bet = {"odds": -300, "selection": "MTL", "reference_prices": pinnacle(-500, 450)}
+        [told] = graded(bet, models=Models(0.99, opinion=opinion))
+        assert told["win_probability"] == pytest.approx(told["fair_probability"], abs=2e-6)
+        assert told["recommended_stake_pct"] > 0
 
 
 def leg(event: str | None, **changes: Any) -> dict[str, Any]:
