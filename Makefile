@@ -150,6 +150,9 @@ bench-growth: $(STAMP) ## cost as names, history, trees, clients and workers gro
 soak: $(STAMP) ## does anything grow? 200,000 mixed requests over every route; 1,000 half-sent headers
 	@$(BIN)/python -m benchmarks.soak
 
+bench-training: $(STAMP) ## a million bets trained on: within 3 minutes and 2 GiB?
+	@$(BIN)/python -m benchmarks.training
+
 bench-check: $(STAMP) ## what a graded bet costs in calls, the same on every machine; fails where it grew
 	@$(BIN)/python -m benchmarks.check
 
