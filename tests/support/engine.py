@@ -5,6 +5,8 @@ hold this machine's package configuration: they end with the engine's folder.
 """
 
 import fcntl
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -161,7 +163,7 @@ def _wait(running: Engine, started: Process) -> None:
 
 
 def import_base(running: Engine) -> None:
-    """What `python:3.11-slim` is, as far as a build needs it, and about as large (takes half a minute).
+    """What `python:3.11-slim` is, as far as a build needs it, and about as large: half a minute, once a week.
 
     On what is no Debian it is the official one.
     """
@@ -174,13 +176,24 @@ def import_base(running: Engine) -> None:
     places = [*(f"share/{name}/*" for name in ("doc", "info", "locale", "man", "lintian")), "bin/py3compile"]
     left_out = [f"--dpkgopt=path-exclude=/usr/{place}" for place in places]
     options = ["--quiet", "--variant=apt", "--mode=root", "--dpkgopt=force-unsafe-io", *left_out, *hooks]
-    tar = running.folder / "base.tar"
+    recipe = json.dumps([options, packages, _SOURCES.read_text(), time.strftime("%G week %V")])  # new packages weekly
+    tar = Path.home() / f".cache/pikkit-base/{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.tar"
+    if not tar.exists():
+        _make_base(mmdebstrap, options, packages, running.folder, tar)
+    certificates = "/etc/ssl/certs/ca-certificates.crt"
+    changes = f"ENV SSL_CERT_FILE={certificates} PIP_CERT={certificates}"
+    running.docker("import", "--change", changes, "--change", 'CMD ["bash"]', str(tar), BASE_IMAGE)
+
+
+def _make_base(mmdebstrap: str, options: Sequence[str], packages: str, work: Path, tar: Path) -> None:
+    """Whole or not at all, and in place of older ones; for this user alone, as it holds the machine's configuration."""
+    new = work / "base.tar"
     made = subprocess.run(
         [
             *(mmdebstrap, *options, f"--include={packages}"),
-            *("bookworm", str(tar), str(_SOURCES)),
+            *("bookworm", str(new), str(_SOURCES)),
         ],
-        env={**os.environ, "TMPDIR": str(running.folder)},
+        env={**os.environ, "TMPDIR": str(work)},
         capture_output=True,
         text=True,
         timeout=300,
@@ -188,7 +201,9 @@ def import_base(running: Engine) -> None:
     )
     if made.returncode:
         raise RuntimeError(f"no base image: {made.stderr[-2000:]}")
-    certificates = "/etc/ssl/certs/ca-certificates.crt"
-    changes = f"ENV SSL_CERT_FILE={certificates} PIP_CERT={certificates}"
-    running.docker("import", "--change", changes, "--change", 'CMD ["bash"]', str(tar), BASE_IMAGE)
-    tar.unlink()
+    tar.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    copy = tar.with_suffix(f".{os.getpid()}")
+    shutil.move(new, copy)
+    for old in tar.parent.glob("*.tar"):
+        old.unlink(missing_ok=True)
+    copy.replace(tar)

@@ -47,7 +47,7 @@ def wait_for(check: Callable[[], bool], seconds: float = 30) -> bool:
 def test_a_good_canary_goes_up_the_ramp_and_becomes_production_whatever_happens_to_terminal_and_supervisor(
     rig: Rig,
 ) -> None:
-    with rig.traffic(clients=64, pause=0.01) as tally:
+    with rig.traffic(clients=32) as tally:
         with rig.start("canary", "--version", "2", *RAMP) as command:
             assert wait_for(lambda: supervisor_process(rig.run_dir) is not None)
             assert wait_for(lambda: rig.status()["ramp"] is not None)
@@ -76,7 +76,7 @@ def test_a_good_canary_goes_up_the_ramp_and_becomes_production_whatever_happens_
 )
 def test_a_worse_canary_is_ended_before_its_first_step_is_over(rig: Rig, told: dict[str, object], metric: str) -> None:
     rig.release("bad", **told)
-    with rig.traffic(clients=64, pause=0.01):
+    with rig.traffic(clients=32):
         output = rig.run(
             *("canary", "--version", "bad", "--steps", "30,50", "--interval", "10m", "--auto"),
             code=CanaryFailed.exit_code,
@@ -172,7 +172,7 @@ def test_plan_says_what_would_happen_and_changes_nothing(rig: Rig) -> None:
 
 def test_production_that_gets_worse_after_a_promotion_goes_back_by_itself(rig: Rig) -> None:
     rig.release("late", worse_after=5, good_in=["canary"], error_rate=0.5)
-    with rig.traffic(clients=64, pause=0.01):
+    with rig.traffic(clients=32):
         rig.run("canary", "--version", "late", "--steps", "50", "--interval", "2s", "--auto")
         assert rig.version() in ("late", "1")
         assert wait_for(lambda: rig.status()["rejected"] == "late")
