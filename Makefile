@@ -173,8 +173,9 @@ test-n8n: $(STAMP) ## the workflow's test in a real n8n (installs it outside the
 	@tests/support/install_n8n.sh
 	@$(BIN)/python -m pytest -q -m n8n
 
-mutants-rules: $(STAMP) ## change each alert and recording rule in each place: does a case notice? (needs promtool)
+mutants-rules: $(STAMP) ## change each alert and recording rule in each place: does a case notice? and a whole quiet night (needs promtool)
 	@$(BIN)/python -m monitoring.prometheus.mutants
+	@PIKKIT_NIGHT_HOURS=24 $(BIN)/python -m pytest -q tests/system/test_prometheus_config.py -k night
 
 types: $(STAMP) ## mypy --strict
 	@$(BIN)/mypy

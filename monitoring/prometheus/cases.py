@@ -401,13 +401,13 @@ ALERTS: tuple[Case, ...] = (
                 f'pikkit_grades_total{{grade="F",{BLUE}}}': f"0+{bets}x2000",
             },
             firing,
-            "0 A or B bets in 6 hours, of more than 500; the day before had some" if said else "",
+            "0 A or B bets in 6 hours, of more than 2,000; the day before had some" if said else "",
         )
         for high, late, bets, firing, said in (
-            (11 / 256, 0, 1.5, {470: 0, 509: 0, 510: 1, 1100: 1, 1930: 0}, True),
-            (11 / 256, 0, 1.375, {510: 0, 800: 0}, False),
-            (9 / 256, 0, 1.5, {510: 0, 800: 0}, False),
-            (11 / 256, 1 / 64, 1.5, {510: 0, 800: 0}, False),
+            (11 / 256, 0, 5.75, {470: 0, 509: 0, 510: 1, 1100: 1, 1930: 0}, True),
+            (11 / 256, 0, 5.5, {510: 0, 800: 0}, False),
+            (9 / 256, 0, 5.75, {510: 0, 800: 0}, False),
+            (11 / 256, 1 / 64, 5.75, {510: 0, 800: 0}, False),
         )
     ),
     *(
@@ -422,10 +422,10 @@ ALERTS: tuple[Case, ...] = (
             {"deployment": "blue", "grade": "A"} if fires else {},
         )
         for grade, share, bets, fires in (
-            ("A", 0.33, 110, 1),
-            ("A", 0.27, 110, 0),
-            ("A", 0.33, 90, 0),
-            ("F", 1, 110, 0),
+            ("A", 0.33, 440, 1),
+            ("A", 0.27, 440, 0),
+            ("A", 0.33, 360, 0),
+            ("F", 1, 440, 0),
         )
     ),
     # Canary
@@ -538,6 +538,15 @@ ALERTS: tuple[Case, ...] = (
         summary="1 bet alerts were refused by their receiver and wait for `python -m pikkit.alerts retry`",
     ),
     Case("PikkitAlertsParked", {f"pikkit_alert_outbox_parked{{{BLUE}}}": "2x300"}, {299: 1}),  # as long as they wait
+    *_level(
+        "PikkitAlertsOff",
+        f'pikkit_alerts_off{{reason="disk_full",{BLUE}}}',
+        1,
+        0,
+        1,
+        summary="Alerts about bets can't be stored on blue: disk full",
+        labels={"reason": "disk_full", **IS_BLUE},
+    ),
     *_event(
         "PikkitAlertsDropped",
         f"pikkit_alerts_dropped_total{{{BLUE}}}",

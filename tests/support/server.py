@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -37,10 +38,13 @@ def stocked(folder: Path) -> Path:
 class Server(Process):
     """A running service; `url` is its address, `ready_after` the seconds until /ready answered 200.
 
-    The models of the checkout are in its store, unless MODEL_DIR or BENTOML_HOME is given.
+    The models of the checkout are in its store, unless MODEL_DIR or BENTOML_HOME is given. `within` is a command that
+    runs the one after it.
     """
 
-    def __init__(self, folder: Path, *, wait: bool = True, **settings: str | float | Path) -> None:
+    def __init__(
+        self, folder: Path, *, wait: bool = True, within: Sequence[str] = (), **settings: str | float | Path
+    ) -> None:
         self.port = int(settings.pop("PORT", 0)) if "PORT" in settings else free_port()  # type: ignore[arg-type]
         self.url = f"http://127.0.0.1:{self.port}"
         store = folder / "bentoml"
@@ -55,7 +59,7 @@ class Server(Process):
             **{name: str(value) for name, value in settings.items()},
         }
         super().__init__(
-            [sys.executable, "-m", "pikkit.serve"], log=folder / f"serve-{self.port}.log", env=env, cwd=root()
+            [*within, sys.executable, "-m", "pikkit.serve"], log=folder / f"serve-{self.port}.log", env=env, cwd=root()
         )
         self.ready_after = 0.0
         if wait:

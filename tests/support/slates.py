@@ -1,6 +1,7 @@
 """Slates in the form of The Odds API, as dirty as real ones are."""
 
 import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MARKETS = ("h2h", "spreads", "totals")
@@ -61,3 +62,64 @@ def _soil(markets: list[dict[str, Any]], game: int, number: int, chance: random.
     if number % 10 == 6:
         spread[0].pop("point", None)
         moneyline.append({"name": "Draw", "price": 900})
+
+
+def _game(*books: tuple[str, Sequence[dict[str, Any]]], **more: Any) -> dict[str, Any]:
+    """One with these markets at each book."""
+    return {
+        "id": "g",
+        "sport_key": "soccer_epl",
+        "sport_title": "EPL",
+        "commence_time": "2030-01-05T00:00:00Z",
+        "home_team": "Arsenal",
+        "away_team": "Spurs",
+        **more,
+        "bookmakers": [{"key": title.lower(), "title": title, "markets": markets} for title, markets in books],
+    }
+
+
+def _offer(key: str, *outcomes: tuple[Any, ...], **more: Any) -> dict[str, Any]:
+    """A market of (name, price[, point[, description]])."""
+    names = ("name", "price", "point", "description")
+    return {"key": key, **more, "outcomes": [dict(zip(names, outcome, strict=False)) for outcome in outcomes]}
+
+
+_PROPS = [
+    _offer(
+        "player_points",
+        *((side, 1.9, 20.5, who) for who in ("LeBron James", "Jayson Tatum") for side in ("Over", "Under")),
+    )
+]
+_THREE = _offer("h2h", ("Arsenal", 2.1), ("Spurs", 3.6), ("Draw", 3.4), last_update="2030-01-04T20:00:00Z")
+_TWO = _offer("h2h", ("Arsenal", 1.6), ("Spurs", 2.4))
+_ODD = _offer("h2h", ("Arsenal", "1.9"), ("", 2.0), ("Spurs", None), ("Draw", True), ("Arsenal", 1.0005))
+_MAIN = _offer("spreads", ("Arsenal", -110, -1), ("Spurs", -110, 1), last_update="2030-01-04T20:05:00Z")
+_EVEN = _offer(
+    "alternate_spreads", ("Spurs", 120, 0), ("Arsenal", -140, 0), ("Spurs", -300, 2.5), ("Arsenal", 240, -2.5)
+)
+
+# What `python -m pikkit.slate` and the page read alike: by name the games, how many bets, how many outcomes left out.
+SLATES: Mapping[str, tuple[list[dict[str, Any]], int, int]] = {
+    "nothing": ([], 0, 0),
+    "three books": (slate(games=2, books=3), 36, 0),
+    "as dirty as real ones": (slate(3, 25, dirt=True), 444, 36),
+    "more books than are sent": (slate(1, 45), 270, 0),
+    "players, decimal": ([_game(("A", _PROPS), ("B", _PROPS), sport_key="basketball_nba")], 8, 0),
+    "a draw at two books, none at a third": ([_game(("A", [_THREE]), ("B", [_THREE]), ("C", [_TWO]))], 8, 0),
+    "what can't be read": (
+        [_game(("A", [_ODD]), ("B", [_TWO, _offer("outrights", ("Arsenal", 5.0)), _offer("")]))],
+        2,
+        6,
+    ),
+    "alternates, a line of 0": ([_game(("A", [_MAIN, _EVEN]), ("B", [_EVEN]), ("C", [_MAIN]))], 12, 0),
+    "it has begun": (
+        [_game(("A", [_MAIN]), commence_time="2030-01-04T19:00:00Z"), _game(("A", [_MAIN]), id=None)],
+        4,
+        0,
+    ),
+    "names of sports": (
+        [_game(("A", [_MAIN]), sport_key=key) for key in ("icehockey_nhl", "aussierules_afl", "", "mma_x")],
+        8,
+        0,
+    ),
+}

@@ -25,7 +25,7 @@ _FAULT = 500
 class Outbox:
     depth: int = 2
     oldest_age_s: float = 3.0
-    parked: int = 1
+    parked: int = 0
     off: str = ""
 
 
@@ -54,7 +54,7 @@ class Watched:
         def rows(_models: Any, bets: Any, _at: float) -> Any:
             n = len(bets)
             return SimpleNamespace(
-                matrix=random.normal(0.55, 0.1, (n, 2)).astype(np.float32), unknown_columns=np.zeros((n, 5), dtype=bool)
+                matrix=random.normal(0.51, 0.1, (n, 2)).astype(np.float32), unknown_columns=np.zeros((n, 5), dtype=bool)
             )
 
         self.recorder = Recorder(rows, [drift], dropped=self.metrics.log_dropped)

@@ -8,9 +8,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
+from pikkit.slate.reading import read_slate
 from pikkit.web.routes import ROUTES
 from tests.support.browser import chromium
 from tests.support.server import Server
+from tests.support.slates import SLATES, slate
 
 pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -102,6 +104,26 @@ def test_a_file_of_any_delimiter_is_read_and_no_column_is_dropped_unseen(server:
     expect(page.locator("#message")).to_contain_text("no bets")
     page.click("#form button[type=submit]")
     expect(page.locator("#results")).to_be_hidden()  # what was graded before is no answer to this
+
+
+def test_a_dropped_slate_is_read_as_the_command_reads_it_and_graded_by_edge(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    for name, (games, _, _) in SLATES.items():
+        read = page.evaluate("games => import('/static/slate.js').then(({ readSlate }) => readSlate(games))", games)
+        wanted = read_slate(games)
+        assert read == {"bets": wanted.bets, "leftOut": wanted.left_out, "games": len(games)}, name
+    drop(page, json.dumps(slate(2, 20, dirt=True)), "slate.json")
+    expect(page.locator("#slate")).to_contain_text("A slate of 2 games")
+    expect(page.locator("#slate")).to_contain_text("left out: suspended price")
+    page.click("#form button[type=submit]")
+    graded = len(read_slate(slate(2, 20, dirt=True)).bets)
+    expect(page.locator("#summary")).to_contain_text(f"{graded} of {graded} bets graded")
+    edges = [float(text) for text in page.locator("#rows td[data-head=Edge]").all_inner_texts()]
+    assert edges == sorted(edges, reverse=True)
+    drop(page, "[1]", "no.json")
+    expect(page.locator("#message")).to_contain_text("no slate")
+    drop(page, '{"games": ', "no.json")
+    expect(page.locator("#message")).to_contain_text("can't be read as JSON")
 
 
 def test_a_request_that_fails_loses_only_its_own_bets(server: Server, page: Page) -> None:

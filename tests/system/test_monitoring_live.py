@@ -1,75 +1,149 @@
-"""A real Prometheus with our rules scrapes slots behind a real Nginx under load, one of them a failing canary.
+"""A real Prometheus and Alertmanager with our rules: what is told, and what is not, when each thing goes wrong.
 
-The slots are stub services that count with the service's own metrics code. Rules wait (`for:`) for 5 s here; that they
-wait as long as they should is the matter of monitoring/prometheus/cases.py.
+A real Nginx has blue and a failing canary behind it, stubs that count with the service's own metrics code; green is the
+service itself with two workers, on a disk of its own. Rules wait (`for:`) and look back for seconds here; that they do
+as long as they should is the matter of monitoring/prometheus/cases.py. Each test goes on where the last one ended.
 """
 
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 import yaml
 
 from deploy.errors import CanaryFailed
-from deploy.watch.supervisor import stop_supervisor
 from monitoring.grafana.panels import ROWS
 from monitoring.grafana.picture import draw, run_query
 from tests.support.deploy_rig import Rig
 from tests.support.need import need, root
+from tests.support.operators import Operators, operators
 from tests.support.ports import free_port
 from tests.support.processes import Process
+from tests.support.receiver import StandIn
+from tests.support.server import Server
 
 pytestmark = pytest.mark.system
 
-_FIRES_WITHIN_S = 60  # two scrapes and evaluations, and a slow machine
-_UP = {"blue", "canary", "pikkit-lb", "pikkit-traffic"}
+_WITHIN_S = 60  # two scrapes and evaluations, and a slow machine
+_UP = {"blue", "canary", "green", "pikkit-lb", "pikkit-traffic"}
+_WAITS = {"1m": "5s", "2m": "30s", "5m": "15s", "10m": "15s"}  # a quarter of an hour and more stays
+_LOOKS_BACK = {"5m": "20s", "15m": "20s"}
+_OF_A_SLOW_MACHINE = {"PikkitStartSlow", "PikkitProbeSlow", "PikkitLatencyP95High", "PikkitLatencyBudgetFast"}
+_A_BET = {
+    "sport": "Basketball",
+    "league": "NBA",
+    "market": "1st Half Spread",
+    "institution_name": "FanDuel",
+    "odds": 150,
+}
+_DISK = 'mount -t tmpfs -o size=24m tmpfs "$DATA_DIR" && exec "$@"'
+
+
+class Service(Server):
+    """The service itself, on a disk that a test can fill: it is there for its processes alone, and goes with them."""
+
+    def __init__(self, folder: Path, n8n: StandIn) -> None:
+        self.models = folder / "models"
+        shutil.copytree(root() / "models", self.models)
+        data = folder / "data"
+        data.mkdir()
+        own = ["--mount"] if os.geteuid() == 0 else ["--mount", "--map-root-user"]
+        super().__init__(
+            folder,
+            within=[need("unshare"), *own, "sh", "-c", _DISK, "sh"],
+            MODEL_DIR=self.models,
+            DATA_DIR=data,
+            WORKERS=2,
+            DEPLOYMENT="green",
+            RELOAD_INTERVAL=1,
+            ALERTS_ENABLED="true",
+            N8N_WEBHOOK_URL=f"{n8n.url}/webhook/x",
+            ACCESS_LOG=0,
+        )
+        self.filler = Path(f"/proc/{self.pid}/root{data}/filler")
+
+    def fill_the_disk(self) -> None:
+        with self.filler.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                return
+
+    def raise_an_alert(self, event: str) -> None:
+        answer = httpx.post(f"{self.url}/api/v1/predict", json={**_A_BET, "event": event}, timeout=10)
+        assert answer.json()["bet_grade"] == "A"
+
+    def stop_a_worker(self) -> None:
+        family = psutil.Process(self.pid).children(recursive=True)
+        worker = next(process for process in family if "worker" in " ".join(process.cmdline()))
+        worker.send_signal(signal.SIGSTOP)
 
 
 @dataclass
 class Stack:
     rig: Rig
+    green: Service
+    n8n: StandIn
+    operators: Operators
     prometheus: str
-    begin: float
 
     def get(self, path: str, **query: Any) -> Any:
         answer = httpx.get(f"{self.prometheus}/api/v1/{path}", params=query, timeout=10).json()
         assert answer["status"] == "success", answer
         return answer["data"]
 
-    def firing(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for alert in self.get("alerts")["alerts"]:
-            if alert["state"] == "firing":
-                found.setdefault(alert["labels"]["alertname"], []).append(alert["annotations"]["summary"])
-        return found
-
-    def wait_for(self, *alerts: str) -> dict[str, list[str]]:
+    def wait_until_up(self, wanted: set[str]) -> None:
         begin = time.monotonic()
-        while not set(alerts) <= (firing := self.firing()).keys():
-            assert time.monotonic() - begin < _FIRES_WITHIN_S, firing
-            time.sleep(1)
-        return firing
+        while True:
+            up = {
+                target["labels"].get("deployment", target["labels"]["job"])
+                for target in self.get("targets")["activeTargets"]
+                if target["health"] == "up"
+            }
+            if up == wanted:
+                return
+            assert time.monotonic() - begin < _WITHIN_S, up
+            time.sleep(0.5)
+
+    def wait_for(self, *alerts: str, resolved: bool = False) -> dict[str, str]:
+        """The summaries of these alerts, once they came to Telegram."""
+        begin = time.monotonic()
+        while True:
+            told = {each.alert: each.summary for each in self.operators.told() if each.resolved == resolved}
+            if set(alerts) <= told.keys():
+                return told
+            assert time.monotonic() - begin < _WITHIN_S, (told, self.get("alerts")["alerts"])
+            time.sleep(0.5)
 
 
-def _config(folder: Path, rig: Rig) -> Path:
+def _config(folder: Path, rig: Rig, told: Operators, green: Service) -> Path:
     """Our own configuration with this stack's addresses, and a second instead of 15."""
     config = yaml.safe_load((root() / "monitoring/prometheus/prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["global"].update(scrape_interval="1s", evaluation_interval="1s")
     for rules in (root() / "monitoring/prometheus/rules").glob("*.yml"):
-        (folder / rules.name).write_text(re.sub(r"\bfor: \w+", "for: 5s", rules.read_text()))
+        text = re.sub(r"\bfor: (\w+)", lambda found: f"for: {_WAITS.get(found[1], found[1])}", rules.read_text())
+        text = re.sub(r"\[(\w+)]", lambda found: f"[{_LOOKS_BACK.get(found[1], found[1])}]", text)
+        text = text.replace("oldest_age_seconds) > 600", "oldest_age_seconds) > 5")
+        (folder / rules.name).write_text(text)
     config["rule_files"] = [str(folder / "alerts.yml"), str(folder / "recording.yml")]
-    del config["alerting"]
+    config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [told.url.removeprefix("http://")]
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     discovery = jobs["pikkit"]["file_sd_configs"][0]
     discovery["files"] = [str(rig.run_dir / "targets/*.json")]
     discovery["refresh_interval"] = "1s"
+    labels = {"deployment": "green", "version": "1"}
+    jobs["pikkit"]["static_configs"] = [{"targets": [f"127.0.0.1:{green.port}"], "labels": labels}]
     for name in ("pikkit-lb", "pikkit-traffic"):
         jobs[name]["static_configs"][0]["targets"] = [f"127.0.0.1:{rig.port + 9}"]
     file = folder / "prometheus.yml"
@@ -82,91 +156,115 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     program = need("prometheus")
     folder = tmp_path_factory.mktemp("live")
     port = free_port()
-    with Rig(folder / "rig", DEPLOY_JUDGE_MIN_REQUESTS="100") as rig:
+    with ExitStack() as running:
+        n8n = running.enter_context(StandIn())
+        green = running.enter_context(Service(folder, n8n))
+        told = running.enter_context(operators(folder, wait="3s"))
+        rig = running.enter_context(Rig(folder / "rig", DEPLOY_JUDGE_MIN_REQUESTS="100"))
         rig.release("1", real_metrics=True)
-        rig.release("2", real_metrics=True, error_rate=0.3, grade="A", p=0.7)
+        rig.release("2", real_metrics=True, error_rate=0.2)
         rig.run("up", "--version", "1")
-        rig.run("canary", "--version", "2", "--weight", "30")
+        rig.run("canary", "--version", "2", "--weight", "10")
         command = [
             program,
-            f"--config.file={_config(folder, rig)}",
+            f"--config.file={_config(folder, rig, told, green)}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
         ]
-        begin = time.monotonic()
-        with (
-            Process(command, log=folder / "prometheus.log") as process,
-            rig.traffic(clients=16, pause=0.1, kinds=("post", "post", "post", "batch")),
-        ):
-            process.wait_until_http(f"http://127.0.0.1:{port}/-/ready", seconds=30)
-            yield Stack(rig, f"http://127.0.0.1:{port}", begin)
+        process = running.enter_context(Process(command, log=folder / "prometheus.log"))
+        running.enter_context(rig.traffic(clients=16, pause=0.1, kinds=("post", "post", "post", "batch")))
+        process.wait_until_http(f"http://127.0.0.1:{port}/-/ready", seconds=30)
+        yield Stack(rig, green, n8n, told, f"http://127.0.0.1:{port}")
 
 
-def test_prometheus_finds_every_running_slot_and_the_load_balancer(stack: Stack) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        targets = stack.get("targets")["activeTargets"]
-        up = {
-            target["labels"].get("deployment", target["labels"]["job"])
-            for target in targets
-            if target["health"] == "up"
-        }
-        if up == _UP:
-            break
-        time.sleep(0.5)
-    assert up == _UP
-    assert {target["lastError"] for target in targets} == {""}
+@pytest.fixture(scope="module")
+def troubled(stack: Stack) -> Stack:
+    """A reload is broken, n8n stopped, a worker hung, and the canary fails."""
+    stack.wait_until_up(_UP)
+    stack.n8n.__exit__(None, None, None)
+    stack.green.raise_an_alert("MTL @ BOS")
+    (stack.green.models / "model_metadata_latest.json").write_text("{")
+    stack.green.stop_a_worker()
+    return stack
 
 
-def test_a_failing_canary_makes_its_alert_fire_and_no_other_slot_s(stack: Stack) -> None:
-    firing = stack.wait_for("PikkitCanaryErrors")
-    (summary,) = firing["PikkitCanaryErrors"]
-    assert "of the canary's predictions fail" in summary
-    assert firing.keys() & {"PikkitDown", "PikkitProductionDown", "PikkitProbeFailing", "PikkitWorkerLost"} == set()
+def test_no_query_of_any_panel_is_empty_or_refused(troubled: Stack) -> None:
+    deadline = time.monotonic() + _WITHIN_S
+    while True:
+        empty = [
+            (panel.title, query.expr)
+            for panels in ROWS.values()
+            for panel in panels
+            for query in panel.queries
+            if not run_query(troubled.prometheus, query, rate_interval="15s")
+        ]
+        if not empty:
+            return
+        assert time.monotonic() < deadline, empty
+        time.sleep(1)
 
 
-def test_no_query_of_any_panel_is_empty_or_refused(stack: Stack) -> None:
-    empty = [
-        (panel.title, query.expr)
-        for panels in ROWS.values()
-        for panel in panels
-        for query in panel.queries
-        if not run_query(stack.prometheus, query, rate_interval="15s")
-    ]
-    assert empty == []
-
-
-def test_the_panels_can_be_drawn(stack: Stack, tmp_path: Path) -> None:
+def test_the_panels_can_be_drawn(troubled: Stack, tmp_path: Path) -> None:
     file = Path(os.environ.get("PIKKIT_DASHBOARD_PICTURE", tmp_path / "dashboard.png"))
-    draw(stack.prometheus, file)
+    draw(troubled.prometheus, file)
     assert file.read_bytes()[1:4] == b"PNG"
     assert file.stat().st_size > 50_000
 
 
-def test_the_canary_goes_back_on_its_own_and_its_slot_is_not_down(stack: Stack) -> None:
-    ramp = ("--steps", "30,100", "--interval", "2s", "--auto")
+def test_a_failing_canary_a_broken_reload_a_stopped_n8n_and_a_hung_worker_are_each_told(troubled: Stack) -> None:
+    told = troubled.wait_for("PikkitCanaryErrors", "PikkitReloadFailing", "PikkitOutboxStuck", "PikkitWorkerHung")
+    assert re.fullmatch(
+        r"[\d.]+% of the canary's predictions fail, clearly more than production's", told["PikkitCanaryErrors"]
+    )
+    assert told["PikkitReloadFailing"] == "green can't use the files in MODEL_DIR, and serves the old set"
+    assert re.fullmatch(r"The oldest undelivered bet alert waits for [\d.]+s", told["PikkitOutboxStuck"])
+    assert told["PikkitWorkerHung"] == "A worker of green answered no more and was replaced"
+
+
+def test_they_are_told_to_be_over_once_the_canary_went_back_on_its_own_and_the_rest_is_mended(stack: Stack) -> None:
+    shutil.copy(root() / "models/model_metadata_latest.json", stack.green.models)
+    stack.n8n.__enter__()
+    ramp = ("--steps", "10,100", "--interval", "2s", "--auto")
     stack.rig.run("canary", "--version", "2", *ramp, code=CanaryFailed.exit_code)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        slots = {target["labels"].get("deployment") for target in stack.get("targets")["activeTargets"]}
-        if "canary" not in slots:
-            break
-        time.sleep(0.5)
-    assert slots == {"blue", None}
-    assert "PikkitDown" not in stack.firing()
+    stack.wait_for(
+        *("PikkitCanaryErrors", "PikkitReloadFailing", "PikkitOutboxStuck", "PikkitWorkerHung"), resolved=True
+    )
+    stack.wait_until_up(_UP - {"canary"})
+    [alert] = [call.json for call in stack.n8n.calls]  # nothing was lost meanwhile, nothing came twice
+    assert alert["bet"]["event"] == "MTL @ BOS"
 
 
-def test_production_that_is_dead_for_good_is_told_until_it_is_back(stack: Stack) -> None:
-    stop_supervisor(stack.rig.run_dir)  # it would start the slot again
+def test_a_full_disk_and_production_that_is_dead_for_good_are_told(stack: Stack) -> None:
+    stack.green.fill_the_disk()
+    stack.green.raise_an_alert("LAL @ NYK")
+    stack.rig.release("1", real_metrics=True, crash=True)  # so it is when the supervisor starts it again
     pid = stack.rig.stack().runtime.observe("blue").pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    firing = stack.wait_for("PikkitProductionDown", "PikkitDown")
-    assert firing["PikkitProductionDown"] == ["blue, which the load balancer sends clients to, answers no scrape"]
-    time.sleep(8)  # the targets are read again meanwhile
-    assert {"PikkitProductionDown", "PikkitDown"} <= stack.firing().keys()
+    told = stack.wait_for("PikkitProductionDown", "PikkitAlertsOff")
+    assert told["PikkitProductionDown"] == "blue, which the load balancer sends clients to, answers no scrape"
+    assert told["PikkitAlertsOff"] == "Alerts about bets can't be stored on green: disk full"
+    time.sleep(5)  # the targets are read again meanwhile
+    assert [each.resolved for each in stack.operators.told() if each.alert == "PikkitProductionDown"] == [False]
+
+
+def test_they_are_told_to_be_over_once_there_is_room_and_production_is_back(stack: Stack) -> None:
+    stack.green.filler.unlink()
+    stack.rig.release("1", real_metrics=True)
     stack.rig.run("up")
-    begin = time.monotonic()
-    while stack.firing().keys() & {"PikkitProductionDown", "PikkitDown"}:
-        assert time.monotonic() - begin < _FIRES_WITHIN_S
-        time.sleep(1)
+    stack.wait_for("PikkitProductionDown", "PikkitAlertsOff", resolved=True)
+    deadline = time.monotonic() + _WITHIN_S
+    while (events := [call.json["bet"]["event"] for call in stack.n8n.calls]) != ["MTL @ BOS", "LAL @ NYK"]:
+        assert time.monotonic() < deadline, events
+        time.sleep(0.5)
+
+
+def test_nothing_else_was_told_and_each_to_whom_it_concerns(stack: Stack) -> None:
+    told = [each for each in stack.operators.told() if each.alert not in _OF_A_SLOW_MACHINE]
+    criticals = {"PikkitCanaryErrors", "PikkitProductionDown"}
+    warnings = {"PikkitReloadFailing", "PikkitOutboxStuck", "PikkitWorkerHung", "PikkitAlertsOff"}
+    for resolved in (False, True):
+        assert {each.alert for each in told if each.resolved == resolved and not each.silent} == criticals
+        assert {each.alert for each in told if each.resolved == resolved and each.silent} == warnings
+    assert {each.runbook for each in told} == {f"monitoring/RUNBOOK.md#{name.lower()}" for name in criticals | warnings}
+    assert stack.operators.hooked() == {"/n8n": criticals, "/watchdog": {"PikkitWatchdog"}}

@@ -1,26 +1,25 @@
 """Prometheus' own tools read what is in monitoring/, and the real Alertmanager sends what it is told to."""
 
-import json
+import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 
-from monitoring.prometheus.promtool import RULES, cases_of, failures, recorded, texts_of
+from monitoring.prometheus.mutants import survivors
+from monitoring.prometheus.promtool import RULES, failures, recorded, texts_of
 from tests.support.need import need, root
-from tests.support.ports import free_port
-from tests.support.processes import Process
-from tests.support.receiver import StandIn
+from tests.support.night import night
+from tests.support.operators import ALERTMANAGER, operators
 
 pytestmark = pytest.mark.system
 FOLDER = root() / "monitoring"
-ALERTMANAGER = FOLDER / "alertmanager/alertmanager.example.yml"
 ALERTS = {name: rule for name, rule in RULES.items() if "alert" in rule}
 
 
@@ -36,12 +35,40 @@ def test_promtool_accepts_the_configuration_and_every_rule() -> None:
 
 
 def test_every_rule_does_on_both_sides_of_its_thresholds_times_and_guards_what_its_cases_say() -> None:
+    """And every eighth wrong version of an alert does not: `make mutants-rules` tries them all."""
     need("promtool")
-    alerts = [([RULES[name]], cases_of(name, [name]) + texts_of(name)) for name in ALERTS]
+    texts = [([RULES[name]], texts_of(name)) for name in ALERTS]
     derived = [(rules, [test]) for rules, test in recorded()]
     with ThreadPoolExecutor(3) as pool:
-        told = list(pool.map(failures, *zip(*alerts, *derived, strict=True)))
+        told = list(pool.map(failures, *zip(*texts, *derived, strict=True)))
+        alive = [line for lines in pool.map(partial(survivors, share=8), ALERTS) for line in lines]
     assert [text for text in told if text] == []
+    assert alive == []
+
+
+def test_a_night_without_traffic_and_a_redeploy_every_hour_fires_nothing() -> None:
+    need("promtool")
+    hours = int(os.environ.get("PIKKIT_NIGHT_HOURS", "8"))  # of `make mutants-rules`: 24
+    assert failures([*RULES.values()], [_fired_in(night(day_hours=6, hours=hours), 6 + hours)]) == ""
+    bad = night(day_hours=1, hours=2, down=5)
+    assert failures([*RULES.values()], [_fired_in(bad, 3, PikkitDown=2, PikkitProductionDown=2)]) == ""
+
+
+def _fired_in(series: Mapping[str, str], hours: int, **alerts: int) -> dict[str, Any]:
+    """Promtool's test that these alerts have fired in as many slots by the end, and no other."""
+    fired = 'count_over_time(ALERTS{alertstate="firing",alertname!="PikkitWatchdog"}[7d])'
+    told = [{"labels": f'{{alertname="{name}"}}', "value": slots} for name, slots in alerts.items()]
+    return {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": f"count by (alertname) (count by (alertname, deployment) ({fired}))",
+                "eval_time": f"{60 * hours - 1}m",
+                "exp_samples": told,
+            }
+        ],
+    }
 
 
 def test_alertmanager_accepts_its_example() -> None:
@@ -66,64 +93,28 @@ def test_every_alert_reaches_the_receivers_of_its_severity(rule: dict[str, Any])
     assert told.splitlines()[0] == receivers[rule["labels"]["severity"]]
 
 
-@pytest.fixture
-def telegram() -> Iterator[StandIn]:
-    answer = {"ok": True, "result": {"message_id": 1, "date": 1, "chat": {"id": 1, "type": "private"}}}
-    with StandIn(lambda _call: (200, {}, json.dumps(answer).encode())) as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def n8n() -> Iterator[StandIn]:
-    with StandIn() as receiver:
-        yield receiver
-
-
-def test_criticals_reach_telegram_and_n8n_warnings_come_silently_and_are_kept_back_beside_them(
-    tmp_path: Path, telegram: StandIn, n8n: StandIn
-) -> None:
-    config = yaml.safe_load(ALERTMANAGER.read_text())
-    for receiver in config["receivers"]:
-        for entry in receiver.get("telegram_configs", []):
-            entry.update(api_url=telegram.url, bot_token="1:token")
-        for entry in receiver.get("webhook_configs", []):
-            entry["url"] = f"{n8n.url}/{receiver['name']}"
-    for route in (config["route"], *config["route"]["routes"]):
-        route["group_wait"] = "1s"
-    (tmp_path / "alertmanager.yml").write_text(yaml.safe_dump(config))
-    port = free_port()
-    command = [
-        need("prometheus-alertmanager"),
-        f"--config.file={tmp_path / 'alertmanager.yml'}",
-        f"--storage.path={tmp_path / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-    ]
-    with Process(command, log=tmp_path / "alertmanager.log") as process:
-        process.wait_until_http(f"http://127.0.0.1:{port}/-/ready", seconds=30)
+def test_criticals_reach_telegram_and_n8n_warnings_come_silently_and_are_kept_back_beside_them(tmp_path: Path) -> None:
+    with operators(tmp_path) as told:
         alerts = [
             _alert("PikkitProductionDown", "critical", "blue"),
             _alert("PikkitDown", "critical", "blue"),  # the same told twice
+            _alert("PikkitClientErrors", "critical", ""),  # what comes of it
             _alert("PikkitDrift", "warning", "blue"),  # of no interest meanwhile
             _alert("PikkitModelsStale", "warning", "green"),
+            _alert("PikkitNoHistory", "info", "green"),
             _alert("PikkitWatchdog", "none", ""),
         ]
-        httpx.post(f"http://127.0.0.1:{port}/api/v2/alerts", json=alerts, timeout=10).raise_for_status()
+        httpx.post(f"{told.url}/api/v2/alerts", json=alerts, timeout=10).raise_for_status()
         deadline = time.monotonic() + 20
-        while len(telegram.calls) < 2 or len(n8n.calls) < 2:
-            assert time.monotonic() < deadline, (telegram.calls, n8n.calls)
+        while len(told.telegram.calls) < 2 or len(told.n8n.calls) < 3:
+            assert time.monotonic() < deadline, (told.telegram.calls, told.n8n.calls)
             time.sleep(0.1)
         time.sleep(1)
-    messages = {call.json["text"].split()[0]: call.json for call in telegram.calls}
-    assert set(messages) == {"PikkitProductionDown", "PikkitModelsStale"}
-    loud = messages["PikkitProductionDown"]
-    assert "blue is in trouble" in loud["text"]
-    assert "RUNBOOKS#pikkitproductiondown" in loud["text"]
-    assert "PikkitDown" not in loud["text"]
-    assert not loud.get("disable_notification")
-    assert messages["PikkitModelsStale"]["disable_notification"]
-    hooks = {call.path: [alert["labels"]["alertname"] for alert in call.json["alerts"]] for call in n8n.calls}
-    assert hooks == {"/n8n": ["PikkitProductionDown"], "/watchdog": ["PikkitWatchdog"]}
+    assert sorted((each.alert, each.severity, each.summary, each.runbook, each.silent) for each in told.told()) == [
+        ("PikkitModelsStale", "warning", "green is in trouble", "RUNBOOKS#pikkitmodelsstale", True),
+        ("PikkitProductionDown", "critical", "blue is in trouble", "RUNBOOKS#pikkitproductiondown", False),
+    ]
+    assert told.hooked() == {"/n8n": {"PikkitProductionDown", "PikkitNoHistory"}, "/watchdog": {"PikkitWatchdog"}}
 
 
 def _alert(name: str, severity: str, deployment: str) -> dict[str, Any]:

@@ -85,15 +85,6 @@ def test_sigterm_under_load_lets_every_accepted_request_finish(tmp_path: Path) -
     assert outcome["cut"] == 0
 
 
-def test_a_killed_worker_is_seen_and_replaced(tmp_path: Path) -> None:
-    with Server(tmp_path, WORKERS=2, ACCESS_LOG=0) as server:
-        wait_for(lambda: alive(server) == 2)
-        os.kill(workers(server)[0].pid, signal.SIGKILL)
-        wait_for(lambda: alive(server) < 2 or len(workers(server)) == 2)
-        wait_for(lambda: alive(server) == 2)
-        assert httpx.post(f"{server.url}/api/v1/predict", json=BET).status_code == 200
-
-
 def test_in_a_container_a_service_that_lost_a_worker_stops_so_that_it_is_started_anew(tmp_path: Path) -> None:
     with Server(tmp_path, WORKERS=2, ACCESS_LOG=0, BENTOML_CONTAINERIZED="true", BIND_HOST="127.0.0.1") as server:
         wait_for(lambda: alive(server) == 2)

@@ -1,24 +1,24 @@
 // A table as text (comma, semicolon or tab; a tracker's export) to bets: which column is which is guessed by its name,
 // shown, and changed by the user. Nothing is dropped unseen.
 
-/** Our fields, and how exports spell them. */
+/** Our fields, and how exports spell them: those of pikkit/exports/columns.py, which a test holds this to. */
 export const FIELDS = {
   sport: ["sport", "sports"],
   league: ["league", "leagues", "competition", "tournament"],
   market: ["market", "market_type", "bet_market"],
   institution_name: ["institution_name", "sportsbook", "book", "bookmaker", "bookie"],
-  odds: ["odds", "american_odds", "odds_american", "decimal_odds", "odds_decimal", "price"],
+  odds: ["american_odds", "odds_american", "decimal_odds", "odds_decimal", "odds", "price"],
   odds_format: ["odds_format"],
   bet_type: ["bet_type", "type", "wager_type"],
   is_live: ["is_live", "live", "in_play"],
   clv_percentage: ["clv_percentage", "clv", "clv_pct", "clv_percent"],
   event: ["event", "game", "match", "fixture"],
-  selection: ["selection", "pick", "pick_name", "bet_info", "description", "bet"],
+  selection: ["bet_info", "selection", "pick", "pick_name", "description", "bet"],
   line: ["line", "point", "points", "handicap", "spread"],
   starts_at: ["starts_at", "start", "start_time", "commence_time"],
-  placed_at: ["placed_at", "time_placed_iso", "time_placed", "date_placed", "placed_date", "bet_date", "created_at"],
+  placed_at: ["placed_at", "time_placed_iso", "time_placed", "date_placed", "placed_date", "bet_date", "date_bet_placed", "created_at"],
   url: ["url", "link"],
-  client_ref: ["client_ref", "bet_id", "ticket_id", "ticket", "bet_number", "id"],
+  client_ref: ["client_ref", "id", "bet_id", "ticket_id", "ticket", "bet_number"],
 };
 export const NEEDED = ["sport", "market", "institution_name", "odds"];
 

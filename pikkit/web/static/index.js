@@ -3,21 +3,41 @@ import { FIELDS, NEEDED, formatOf, guess, parseTable, toBets } from "./columns.j
 import { grade } from "./grading.js";
 import { marketBets, prepareMarket } from "./market.js";
 import { prepare, show } from "./results.js";
+import { readSlate } from "./slate.js";
 
 const EXAMPLE = `sport,league,market,sportsbook,odds,event,selection,line
 Basketball,NBA,Moneyline,DraftKings,-110,LAL @ BOS,LAL,
 Basketball,NBA,1st Half Spread,FanDuel,+150,PHX @ DEN,PHX,4.5
 Ice Hockey,NHL,Puck Line,BetMGM,-110,MTL @ BOS,MTL,1.5`;
 
-let table = null, mapping = [];
+let table = null, mapping = [], slate = null;
 
-/** The head line has changed: guess again, and show what becomes of each column. */
-function readHead() {
-  byId("message").textContent = "";
+const isJson = (text) => /^\s*[[{]/.test(text);
+
+function slateOf(text) {
+  let games;
   try {
-    const read = parseTable(byId("bets").value);
-    if (!table || read.names.join() !== table.names.join()) mapping = guess(read.names);
-    table = read;
+    games = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`This can't be read as JSON: ${error.message}`);
+  }
+  return readSlate(games);
+}
+
+/** A slate, or a table: then guess again if its head line has changed, and show what becomes of each column. */
+function read() {
+  byId("message").textContent = "";
+  slate = null;
+  try {
+    const text = byId("bets").value;
+    if (isJson(text)) {
+      table = null;
+      slate = slateOf(text);
+    } else {
+      const made = parseTable(text);
+      if (!table || made.names.join() !== table.names.join()) mapping = guess(made.names);
+      table = made;
+    }
   } catch (error) {
     table = null;
     byId("message").textContent = error.message;
@@ -25,9 +45,18 @@ function readHead() {
   showMapping();
 }
 
+function slateWords({ bets, leftOut, games }) {
+  const out = Object.entries(leftOut).map(([reason, count]) => `${count} left out: ${reason}`);
+  return `A slate of ${games} ${games === 1 ? "game" : "games"}: ${bets.length} prices, each against the other books'. ${out.length ? `${out.join("; ")}.` : "None is left out."}`;
+}
+
 function showMapping() {
   byId("mapping").hidden = !table;
-  if (!table) return;
+  byId("slate").textContent = slate ? slateWords(slate) : "";
+  if (!table) {
+    byId("constants").replaceChildren();
+    return;
+  }
   byId("columns").replaceChildren(...table.names.map((name, i) => {
     const select = make("select", {}, ...["", ...Object.keys(FIELDS)].map((field) => make("option", { value: field }, field || "(not used)")));
     select.value = mapping[i];
@@ -59,7 +88,8 @@ async function run(form, bets) {
   form.setAttribute("aria-busy", "true");
   try {
     const made = bets();
-    show(await grade(made, byId("key").value, (done, all) => { byId("progress").textContent = `Grading … ${done} of ${all}`; }));
+    const graded = await grade(made, byId("key").value, (done, all) => { byId("progress").textContent = `Grading … ${done} of ${all}`; });
+    show(graded, form.id === "form" && slate ? "edge" : null);
   } catch (error) {
     byId(form.id === "form" ? "message" : "market-message").textContent = error.message;
   } finally {
@@ -69,8 +99,9 @@ async function run(form, bets) {
   }
 }
 
-function betsOfTable() {
-  if (!table) readHead();
+function betsOfForm() {
+  if (!table && !slate) read();
+  if (slate) return slate.bets;
   if (!table) throw new Error(byId("message").textContent);
   if (!mapping.includes("odds")) throw new Error("No column is known as odds: choose one above.");
   const constants = Object.fromEntries(NEEDED.map((field) => [field, byId(`constant-${field}`)?.value.trim()]).filter(([, text]) => text));
@@ -84,7 +115,7 @@ async function load(file) {
   }
   byId("bets").value = await file.text();
   table = null;
-  readHead();
+  read();
 }
 
 async function showState() {
@@ -106,9 +137,9 @@ async function showState() {
 byId("bets").value = EXAMPLE;
 prepare();
 prepareMarket();
-readHead();
-byId("bets").addEventListener("input", readHead);
-byId("form").addEventListener("submit", (event) => { event.preventDefault(); run(event.target, betsOfTable); });
+read();
+byId("bets").addEventListener("input", read);
+byId("form").addEventListener("submit", (event) => { event.preventDefault(); run(event.target, betsOfForm); });
 byId("market-form").addEventListener("submit", (event) => { event.preventDefault(); run(event.target, marketBets); });
 byId("file").addEventListener("change", async ({ target }) => {
   if (target.files[0]) await load(target.files[0]);

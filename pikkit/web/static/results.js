@@ -101,9 +101,10 @@ export function draw() {
   }
 }
 
-/** Show results of a request; `null` takes away the last ones. */
-export function show(made) {
+/** Show results of a request, sorted by a column where one is named; `null` takes away the last ones. */
+export function show(made, by = null) {
   results = made ?? [];
+  if (by) sort = { key: by, down: true };
   all = false;
   byId("results").hidden = !made;
   if (!made) return;

@@ -69,6 +69,7 @@ def test_every_metric_that_panels_and_rules_name_exists() -> None:
             "pikkit_slot_answers",
         ),
         *("pikkit_alert_outbox_depth", "pikkit_alert_outbox_oldest_age_seconds", "pikkit_alert_outbox_parked"),
+        "pikkit_alerts_off",
     }
     names = set(re.findall(r"(?<![:\w])pikkit_\w+", used))
     missing = {name for name in names if re.sub(r"_(bucket|sum|count)$", "", name) not in exposed | by_others}

@@ -9,7 +9,7 @@ from pikkit.bets.reading import read_bets
 from pikkit.errors import ModelError
 from pikkit.slate.grading import read_shared
 from pikkit.slate.reading import read_slate
-from tests.support.slates import slate
+from tests.support.slates import SLATES, slate
 
 
 def test_an_outcome_is_graded_against_the_other_books_and_never_its_own() -> None:
@@ -34,6 +34,13 @@ def test_all_outcomes_are_bets_or_left_out_with_a_reason(seed: int) -> None:
         "market h2h_lay: not graded",
         "a spread without a line",
     }
+
+
+@pytest.mark.parametrize("name", SLATES)
+def test_each_kind_of_slate_gives_its_bets(name: str) -> None:
+    games, bets, left_out = SLATES[name]
+    read = read_slate(games)
+    assert (len(read.bets), sum(read.left_out.values())) == (bets, left_out)
 
 
 def test_lines_are_never_mixed_and_alternates_are_markets_of_their_own() -> None:

@@ -1,0 +1,87 @@
+// A slate in the form of The Odds API (v4) to bets, each outcome at each book against the other books on its line: what
+// pikkit/slate/reading.py does for `python -m pikkit.slate`. The tests hold both to the same slates.
+
+const MAX_BOOKS = 40, NO_PRICE_AMERICAN = 100000, NO_PRICE_DECIMAL = 1.001;
+const SPORTS = { americanfootball: "American Football", icehockey: "Ice Hockey", mma: "MMA" };
+const MARKETS = { h2h: "Moneyline", h2h_3_way: "Moneyline", spreads: "Spread", totals: "Total" };
+
+const isNumber = (value) => typeof value === "number";
+const title = (words) => words.replaceAll("_", " ").replace(/[a-z]+/gi, (word) => word[0].toUpperCase() + word.slice(1).toLowerCase());
+const updated = (book, market) => String(market.last_update || book.last_update || "");
+
+/** `{bets, leftOut, games}` of a decoded slate: bets market by market, and how many outcomes are left out, by reason. */
+export function readSlate(games) {
+  if (!Array.isArray(games) || !games.every((game) => game && typeof game === "object" && Array.isArray(game.bookmakers))) {
+    throw new Error("This is no slate: a list of games, each with its bookmakers, is needed (The Odds API, v4).");
+  }
+  const markets = games.flatMap((game) => game.bookmakers.flatMap((book) => (book.markets ?? []).map((market) => [book, market])));
+  const prices = markets.flatMap(([, market]) => (market.outcomes ?? []).map((outcome) => outcome.price)).filter(isNumber);
+  const format = prices.every((price) => Math.abs(price) >= 100) ? "american" : "decimal";
+  const seen = markets.map(([book, market]) => updated(book, market)).reduce((newest, at) => (at > newest ? at : newest), "");
+  const leftOut = {};
+  return { bets: games.flatMap((game) => betsOf(game, format, seen, leftOut)), leftOut, games: games.length };
+}
+
+function betsOf(game, format, seen, leftOut) {
+  const home = String(game.home_team || ""), sport = String(game.sport_key || "").split("_")[0];
+  const leave = (reason) => { leftOut[reason] = (leftOut[reason] ?? 0) + 1; };
+  const shared = {
+    sport: SPORTS[sport] ?? title(sport), league: String(game.sport_title || "") || null, event: `${game.away_team || ""} @ ${home}`,
+    starts_at: game.commence_time ?? null, is_live: seen !== "" && String(game.commence_time) < seen, odds_format: format,
+    placed_at: seen || null, client_ref: game.id ?? null,
+  };
+  const markets = new Map();
+  for (const book of game.bookmakers) {
+    const name = String(book.title || book.key || "");
+    for (const market of book.markets ?? []) {
+      for (const outcome of market.outcomes ?? []) {
+        const reason = unusable(market, outcome, format);
+        if (reason) { leave(reason); continue; }
+        const [key, words] = keyOf(market.key, outcome, home);
+        if (!markets.has(key)) markets.set(key, { words, books: new Map(), at: {} });
+        const { books, at } = markets.get(key), side = sideOf(outcome);
+        if (!books.has(name)) books.set(name, []);
+        if (books.get(name).some(({ selection }) => selection === side.selection)) { leave("the same outcome twice at one book"); continue; }
+        books.get(name).push(side);
+        at[name] = updated(book, market);
+      }
+    }
+  }
+  return [...markets.values()].flatMap((market) => ofMarket({ ...shared, market: market.words }, market));
+}
+
+function unusable(market, { name, price, point }, format) {
+  const key = String(market.key || "");
+  if (!key || key.endsWith("_lay") || key === "outrights") return `market ${key || "without a key"}: not graded`;
+  if (!isNumber(price) || !name) return "no name or price";
+  if (format === "american" ? Math.abs(price) >= NO_PRICE_AMERICAN : price <= NO_PRICE_DECIMAL) return "suspended price";
+  return key.includes("spread") && (point ?? null) === null ? "a spread without a line" : null;
+}
+
+/** Outcomes with the same key are sides of one market: its name, whom it is about, its line for the home side. */
+function keyOf(market, { name, description, point }, home) {
+  const plain = market.replace(/^alternate_/, "").replace(/_alternate$/, ""), words = MARKETS[plain] ?? title(plain);
+  const line = (point ?? null) === null ? null : plain.includes("spread") && name !== home ? 0 - point : point;
+  return [JSON.stringify([words, description ?? null, line]), words];
+}
+
+function sideOf({ name, description, price, point }) {
+  const side = { selection: description ? `${description} ${name}` : String(name), odds: price };
+  return (point ?? null) === null ? side : { ...side, line: point };
+}
+
+function ofMarket(shared, { books, at }) {
+  // As many sides as most books have: one that adds a draw, or lacks a side, is not the measure.
+  const sizes = new Map();
+  for (const sides of books.values()) if (sides.length > 1) sizes.set(sides.length, (sizes.get(sides.length) ?? 0) + 1);
+  const [full] = [...sizes].reduce(([size, count], [other, often]) => (often > count || (often === count && other > size) ? [other, often] : [size, count]), [0, 0]);
+  const newest = [...books.keys()].filter((book) => books.get(book).length === full).sort((a, b) => (at[a] < at[b]) - (at[a] > at[b]));
+  return [...books].flatMap(([book, sides]) => {
+    const references = newest.filter((other) => other !== book).slice(0, MAX_BOOKS)
+      .map((other) => ({ book: other, prices: books.get(other), ...(at[other] ? { at: at[other] } : {}) }));
+    return sides.map((side) => ({
+      ...shared, institution_name: book, ...side, ...(sides.length === full ? { market_prices: sides } : {}),
+      ...(references.length ? { reference_prices: references } : {}),
+    }));
+  });
+}
