@@ -33,10 +33,11 @@ endef
 $(STAMP): requirements/dev.txt
 	$(call install,requirements/dev.txt,sync)
 
-# What serves is a third of it. The whole, once it is there, serves as well.
+# What serves is a third of it, without what installed it. The whole, once it is there, serves as well.
 $(SERVING): requirements/serve.txt
 	@$(if $(wildcard $(STAMP)),$(MAKE) --no-print-directory $(STAMP),true)
 	$(if $(wildcard $(STAMP)),@touch $@,$(call install,requirements/serve.txt,install,-r))
+	@test -e $(STAMP) || $(BIN)/python -m pip uninstall --quiet --disable-pip-version-check --yes uv 2>/dev/null
 
 environment: $(STAMP) ## .venv, from the lock file
 

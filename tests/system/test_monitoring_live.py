@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from deploy.errors import CanaryFailed
+from deploy.watch.supervisor import stop_supervisor
 from monitoring.grafana.panels import ROWS
 from monitoring.grafana.picture import draw, run_query
 from tests.support.deploy_rig import Rig
@@ -237,7 +238,7 @@ def test_they_are_told_to_be_over_once_the_canary_went_back_on_its_own_and_the_r
 def test_a_full_disk_and_production_that_is_dead_for_good_are_told(stack: Stack) -> None:
     stack.green.fill_the_disk()
     stack.green.raise_an_alert("LAL @ NYK")
-    stack.rig.release("1", real_metrics=True, crash=True)  # so it is when the supervisor starts it again
+    stop_supervisor(stack.rig.run_dir)  # it would start the slot again
     pid = stack.rig.stack().runtime.observe("blue").pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -250,7 +251,6 @@ def test_a_full_disk_and_production_that_is_dead_for_good_are_told(stack: Stack)
 
 def test_they_are_told_to_be_over_once_there_is_room_and_production_is_back(stack: Stack) -> None:
     stack.green.filler.unlink()
-    stack.rig.release("1", real_metrics=True)
     stack.rig.run("up")
     stack.wait_for("PikkitProductionDown", "PikkitAlertsOff", resolved=True)
     deadline = time.monotonic() + _WITHIN_S
