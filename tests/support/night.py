@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from monitoring.prometheus.promtool import RULES
+from pikkit.bets.prediction import Grade
 from pikkit.settings import Settings
 from pikkit.telemetry.metrics import Metrics
 from tests.support.samples import a_bet, a_model_set, a_prediction
@@ -69,7 +70,7 @@ def _ramp(first: float, slope: float, minutes: int) -> str:
     return f"{first:.10g}+{slope:.10g}x{minutes - 1}"
 
 
-def _exposed(bets: int, grade: str = "F") -> dict[str, float]:
+def _exposed(bets: int, grade: Grade = "F") -> dict[str, float]:
     """What a slot says of as many bets; of what rules read."""
     metrics, models = Metrics(Settings(), endpoints=("predict", "batch-predict")), a_model_set()
     metrics.model_loaded(models)
