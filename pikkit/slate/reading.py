@@ -155,12 +155,13 @@ def _key(market: str, sport: str, outcome: Mapping[str, Any], home: str) -> tupl
     """Outcomes with the same key are sides of one market: its name, whom it is about, its line for the home side."""
     plain = market.removeprefix("alternate_").removesuffix("_alternate")
     name = {**_MARKETS, **_OF_SPORT.get(sport, {})}.get(plain) or plain.replace("_", " ").title()
+    about = str(outcome.get("description") or "")
     if outcome.get("point") is None:
-        return name, outcome.get("description"), None
+        return name, about, None
     point = float(outcome["point"])
     if "spread" in plain and outcome.get("name") != home:
         point = -point + 0.0  # -0 is 0
-    return name, outcome.get("description"), point
+    return name, about, point
 
 
 def _side(outcome: Mapping[str, Any]) -> dict[str, Any]:

@@ -111,6 +111,14 @@ SLATES: Mapping[str, tuple[list[dict[str, Any]], int, int]] = {
         2,
         6,
     ),
+    "odd shapes": (
+        [
+            _game(("A", [_offer("h2h", ("Arsenal", 2, None, 7), ("Spurs", 2, "x"), ("Draw", 2, 1.5))])),
+            {"bookmakers": [1, {"markets": {"key": "h2h"}}, {"markets": [None, {"key": "h2h", "outcomes": "x"}]}]},
+        ],
+        2,
+        1,
+    ),
     "alternates, a line of 0": ([_game(("A", [_MAIN, _EVEN]), ("B", [_EVEN]), ("C", [_MAIN]))], 12, 0),
     "it has begun": (
         [_game(("A", [_MAIN]), commence_time="2030-01-04T19:00:00Z"), _game(("A", [_MAIN]), id=None)],
@@ -118,8 +126,8 @@ SLATES: Mapping[str, tuple[list[dict[str, Any]], int, int]] = {
         0,
     ),
     "names of sports": (
-        [_game(("A", [_MAIN]), sport_key=key) for key in ("icehockey_nhl", "aussierules_afl", "", "mma_x")],
-        8,
+        [_game(("A", [_MAIN]), sport_key=key) for key in ("icehockey_nhl", "baseball_mlb", "constructor", "mma_x", "")],
+        10,
         0,
     ),
 }

@@ -3,19 +3,25 @@
 
 const MAX_BOOKS = 40, NO_PRICE_AMERICAN = 100000, NO_PRICE_DECIMAL = 1.001;
 const SPORTS = { americanfootball: "American Football", icehockey: "Ice Hockey", mma: "MMA" };
-const MARKETS = { h2h: "Moneyline", h2h_3_way: "Moneyline", spreads: "Spread", totals: "Total" };
+const MARKETS = { h2h: "Moneyline", h2h_3_way: "Moneyline", spreads: "Spread", totals: "Total Points" };
+const OF_SPORT = {
+  baseball: { spreads: "Run Line", totals: "Total Runs" }, icehockey: { spreads: "Puck Line", totals: "Total Goals" },
+  soccer: { spreads: "Asian Handicap", totals: "Total Goals" }, tennis: { spreads: "Game Handicap", totals: "Total Games" },
+};
 
-const isNumber = (value) => typeof value === "number";
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+const own = (table, key) => (Object.hasOwn(table, key) ? table[key] : undefined);
+const objects = (value) => (Array.isArray(value) ? value.filter((item) => item !== null && typeof item === "object" && !Array.isArray(item)) : []);
 const title = (words) => words.replaceAll("_", " ").replace(/[a-z]+/gi, (word) => word[0].toUpperCase() + word.slice(1).toLowerCase());
 const updated = (book, market) => String(market.last_update || book.last_update || "");
 
 /** `{bets, leftOut, games}` of a decoded slate: bets market by market, and how many outcomes are left out, by reason. */
 export function readSlate(games) {
-  if (!Array.isArray(games) || !games.every((game) => game && typeof game === "object" && Array.isArray(game.bookmakers))) {
+  if (!Array.isArray(games) || objects(games).length < games.length || !games.every((game) => "bookmakers" in game)) {
     throw new Error("This is no slate: a list of games, each with its bookmakers, is needed (The Odds API, v4).");
   }
-  const markets = games.flatMap((game) => game.bookmakers.flatMap((book) => (book.markets ?? []).map((market) => [book, market])));
-  const prices = markets.flatMap(([, market]) => (market.outcomes ?? []).map((outcome) => outcome.price)).filter(isNumber);
+  const markets = games.flatMap((game) => objects(game.bookmakers).flatMap((book) => objects(book.markets).map((market) => [book, market])));
+  const prices = markets.flatMap(([, market]) => objects(market.outcomes).map((outcome) => outcome.price)).filter(isNumber);
   const format = prices.every((price) => Math.abs(price) >= 100) ? "american" : "decimal";
   const seen = markets.map(([book, market]) => updated(book, market)).reduce((newest, at) => (at > newest ? at : newest), "");
   const leftOut = {};
@@ -26,18 +32,18 @@ function betsOf(game, format, seen, leftOut) {
   const home = String(game.home_team || ""), sport = String(game.sport_key || "").split("_")[0];
   const leave = (reason) => { leftOut[reason] = (leftOut[reason] ?? 0) + 1; };
   const shared = {
-    sport: SPORTS[sport] ?? title(sport), league: String(game.sport_title || "") || null, event: `${game.away_team || ""} @ ${home}`,
+    sport: own(SPORTS, sport) ?? title(sport), league: String(game.sport_title || "") || null, event: `${game.away_team || ""} @ ${home}`,
     starts_at: game.commence_time ?? null, is_live: seen !== "" && String(game.commence_time) < seen, odds_format: format,
     placed_at: seen || null, client_ref: game.id ?? null,
   };
   const markets = new Map();
-  for (const book of game.bookmakers) {
+  for (const book of objects(game.bookmakers)) {
     const name = String(book.title || book.key || "");
-    for (const market of book.markets ?? []) {
-      for (const outcome of market.outcomes ?? []) {
+    for (const market of objects(book.markets)) {
+      for (const outcome of objects(market.outcomes)) {
         const reason = unusable(market, outcome, format);
         if (reason) { leave(reason); continue; }
-        const [key, words] = keyOf(market.key, outcome, home);
+        const [key, words] = keyOf(String(market.key), sport, outcome, home);
         if (!markets.has(key)) markets.set(key, { words, books: new Map(), at: {} });
         const { books, at } = markets.get(key), side = sideOf(outcome);
         if (!books.has(name)) books.set(name, []);
@@ -55,14 +61,16 @@ function unusable(market, { name, price, point }, format) {
   if (!key || key.endsWith("_lay") || key === "outrights") return `market ${key || "without a key"}: not graded`;
   if (!isNumber(price) || !name) return "no name or price";
   if (format === "american" ? Math.abs(price) >= NO_PRICE_AMERICAN : price <= NO_PRICE_DECIMAL) return "suspended price";
-  return key.includes("spread") && (point ?? null) === null ? "a spread without a line" : null;
+  if (key.includes("spread") && (point ?? null) === null) return "a spread without a line";
+  return (point ?? null) === null || isNumber(point) ? null : "a line that is no number";
 }
 
 /** Outcomes with the same key are sides of one market: its name, whom it is about, its line for the home side. */
-function keyOf(market, { name, description, point }, home) {
-  const plain = market.replace(/^alternate_/, "").replace(/_alternate$/, ""), words = MARKETS[plain] ?? title(plain);
+function keyOf(market, sport, { name, description, point }, home) {
+  const plain = market.replace(/^alternate_/, "").replace(/_alternate$/, "");
+  const words = own({ ...MARKETS, ...own(OF_SPORT, sport) }, plain) ?? title(plain);
   const line = (point ?? null) === null ? null : plain.includes("spread") && name !== home ? 0 - point : point;
-  return [JSON.stringify([words, description ?? null, line]), words];
+  return [JSON.stringify([words, String(description || ""), line]), words];
 }
 
 function sideOf({ name, description, price, point }) {
