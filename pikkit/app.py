@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 import importlib.util
 import time
-from collections.abc import Callable, Sequence
-from itertools import accumulate, groupby
-from operator import attrgetter
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from starlette.types import ASGIApp
@@ -23,6 +22,7 @@ from pikkit.models.hub import ModelHub
 from pikkit.models.model_set import ModelSet
 from pikkit.models.rules import predictor_of
 from pikkit.settings import Settings
+from pikkit.telemetry.afterwards import Afterwards
 from pikkit.telemetry.drift_monitor import DriftMonitor
 from pikkit.telemetry.logs import get_logger
 from pikkit.telemetry.metrics import Metrics
@@ -39,6 +39,7 @@ from pikkit.web.status import Status
 
 __all__ = ["Application"]
 
+_YOUNG = 20_000  # objects before a collection: those of requests die within 20 ms, once they are counted
 _log = get_logger("pikkit.app")
 
 
@@ -63,7 +64,7 @@ class Application:
         self._alerts = build_sink(
             settings, runtime_dir, counted=self._metrics.alert, dropped=self._metrics.alert_dropped
         )
-        observers: list[Observer] = [_Afterwards(self._metrics, self._recorder)]
+        observers: list[Observer] = [Afterwards(self._metrics, self._recorder)]
         if self._alerts:
             observers.append(_Alerting(self._alerts))
             self._metrics.watch_outbox(self._alerts.figures)
@@ -117,6 +118,7 @@ class Application:
         # What is loaded now lives as long as the worker: a full collection need not walk it (50 to 100 ms each).
         gc.collect()
         gc.freeze()
+        gc.set_threshold(_YOUNG)
 
     async def start(self) -> None:
         """Begin to watch for new models, to record and to deliver alerts."""
@@ -160,28 +162,6 @@ class Application:
             _log.warning("these are the starter models, trained on simulated bets: import your own before you bet")
         if not models.history.size:
             _log.warning("no betting history: confidence is at most 0.5, so nothing is graded A or B")
-
-
-class _Afterwards:
-    """Counts and records graded bets an instant after their answers, many at a time."""
-
-    def __init__(self, metrics: Metrics, recorder: Recorder) -> None:
-        self._metrics = metrics
-        self._recorder = recorder
-        self.graded: Callable[[Graded], None] = metrics.later(self._take).append
-
-    def refused(self, error: InvalidBet) -> None:
-        self._metrics.error(error.code)
-
-    def _take(self, graded: Sequence[Graded]) -> None:
-        for models, group in groupby(graded, key=attrgetter("models")):
-            calls = list(group)
-            bets = [bet for call in calls for bet in call.bets]
-            predictions = [prediction for call in calls for prediction in call.predictions]
-            self._metrics.predictions(bets, predictions, models, calls=[len(call.bets) for call in calls])
-        for call in graded:
-            if not call.options.dry_run:  # which is load all the same
-                self._recorder.graded(call.models, call.bets, call.predictions, call.at)
 
 
 class _Alerting:

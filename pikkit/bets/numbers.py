@@ -65,7 +65,7 @@ def rounded(*values: Value) -> list[Value]:
     """Each to six digits, and never to -0; all of one bet, or all of n bets."""
     if isinstance(values[0], float):
         return [round(cast("float", value) * _SCALE) / _SCALE for value in values]  # as NumPy rounds
-    return [np.round(value, _DIGITS) + 0.0 for value in values]
+    return list(np.rint(np.array(values) * _SCALE) / _SCALE + 0.0)
 
 
 def sigmoid(log_odds: Floats) -> Floats:

@@ -96,15 +96,14 @@ def implied_probability(american: Numbers) -> Numbers:
     return 1 / american_to_decimal(american)
 
 
-def returns(probability: Numbers, american: Numbers) -> tuple[Numbers, Numbers]:
-    """What a chance to win comes to at a price.
+def returns(probability: Numbers, decimal: Numbers) -> tuple[Numbers, Numbers]:
+    """What a chance to win comes to at decimal odds.
 
     Returns:
         Expected profit in percent of the stake: 100 (p D - 1).
         Share of the bankroll (fraction, >= 0) that maximises its expected logarithm: (p D - 1) / (D - 1); without an
         edge it is 0. Kelly (1956), "A New Interpretation of Information Rate".
     """
-    decimal = american_to_decimal(american)
     gain = probability * decimal - 1
     share: Value = gain / (decimal - 1)
     kelly = (SINGLE if isinstance(share, float) else MANY).larger(share, 0.0)
@@ -113,12 +112,12 @@ def returns(probability: Numbers, american: Numbers) -> tuple[Numbers, Numbers]:
 
 def expected_roi_pct(probability: Numbers, american: Numbers) -> Numbers:
     """Expected profit in percent of the stake, as `returns` has it."""
-    return returns(probability, american)[0]
+    return returns(probability, american_to_decimal(american))[0]
 
 
 def kelly_fraction(probability: Numbers, american: Numbers) -> Numbers:
     """Kelly's share of the bankroll, as `returns` has it."""
-    return returns(probability, american)[1]
+    return returns(probability, american_to_decimal(american))[1]
 
 
 def _even_or_number(value: float | str) -> float:

@@ -51,7 +51,7 @@ class _PlainBet(Bet):
 _AnyBet = Annotated[_PlainBet | Annotated[Bet, BeforeValidator(given)], Field(union_mode="left_to_right")]
 _BET: TypeAdapter[Bet] = TypeAdapter(_AnyBet)
 _BETS = TypeAdapter(Annotated[list[_AnyBet], FailFast()])
-FIELDS = Bet.model_fields.keys()
+FIELDS = frozenset(Bet.model_fields)
 _CHARACTERS = "characters, no control characters (line breaks, tabs, U+0000)"
 _RULES: Mapping[str, str] = {
     **dict.fromkeys((*CATEGORICAL, "event", "selection", "book"), f"text of 1 to {MAX_TEXT} {_CHARACTERS}"),

@@ -17,8 +17,8 @@ from pikkit.bets.bet import CATEGORICAL, Leg
 from pikkit.bets.columns import BetNumbers
 from pikkit.bets.names import Encoder
 from pikkit.bets.numbers import MANY, SINGLE, Arithmetic, Bools, Floats, Picked, Truth, Value
-from pikkit.bets.odds import implied_probability
-from pikkit.history.groups import GROUPS, HistoryColumns, Past, Record
+from pikkit.bets.odds import american_to_decimal
+from pikkit.history.groups import GROUPS, Past, Record
 from pikkit.history.history import History
 
 __all__ = ["Categories", "Facts"]
@@ -34,9 +34,10 @@ class Facts(NamedTuple):
     """One bet's in plain numbers, or n bets' in arrays of shape (n,)."""
 
     codes: Mapping[str, Value]  # by CATEGORICAL; NaN where the model set has none
-    unknown: Mapping[str, Truth]  # by CATEGORICAL, whether the set lacks the name
+    unknown: Mapping[str, Truth]  # for those of CATEGORICAL of which the set lacks a name, whether it does
     past: Past
     odds: Value  # American
+    decimal: Value
     implied: Value  # the price's own chance to win (fraction), vig included
     is_live: Truth
     clv: Value  # percent; 0 while unknown
@@ -68,13 +69,15 @@ class Facts(NamedTuple):
             arithmetic: of one bet or of many.
         """
         odds, is_live, clv, has_clv, placed_at = numbers
+        decimal = american_to_decimal(odds)
         assumed = neutral_count if past.empty else 0
         return cls(
             codes,
             unknown,
             past,
             odds,
-            implied_probability(odds),
+            decimal,
+            1 / decimal,
             is_live,
             clv,
             has_clv,
@@ -95,7 +98,7 @@ class Facts(NamedTuple):
         def at(column: Value) -> Floats:
             return np.asarray(column)[index]
 
-        past = self.past
+        past, decimal = self.past, american_to_decimal(odds)
         return self._replace(
             codes={name: at(codes) for name, codes in self.codes.items()},
             unknown={name: np.asarray(flags)[index] for name, flags in self.unknown.items()},
@@ -105,7 +108,8 @@ class Facts(NamedTuple):
                 recent_wins=at(past.recent_wins),
             ),
             odds=odds,
-            implied=implied_probability(odds),
+            decimal=decimal,
+            implied=1 / decimal,
             is_live=np.asarray(self.is_live)[index],
             clv=at(self.clv),
             has_clv=np.asarray(self.has_clv)[index],
@@ -137,21 +141,24 @@ class Categories:
     def many(self, bets: Sequence[Leg], now: float) -> Facts:
         """What is known of n bets, in arrays."""
         names = [(bet.sport, bet.league, bet.market, bet.institution_name, bet.bet_type) for bet in bets]
-        codes, unknown, past = self._of(names)
-        numbers = BetNumbers(*np.array(_numbers(bets, now)).T)
-        columns = _by_name(codes.T), _by_name(unknown.T), past.past()
+        codes, unknown, rows = self._of(names)
+        numbers = BetNumbers(*map(np.array, zip(*_numbers(bets, now), strict=True)))
+        lacking = {CATEGORICAL[i]: unknown[:, i] for i in np.flatnonzero(unknown.any(axis=0)).tolist()}
+        columns = _by_name(codes.T), lacking, self._history.past(rows)
         return Facts.of(numbers, *columns, neutral_count=self._neutral_count)
 
     def _of_names(self, names: _Names) -> tuple[Mapping[str, Value], Mapping[str, Truth], Past]:
-        codes, unknown, past = self._of([names])
-        return _by_name(codes[0].tolist()), _by_name(unknown[0].tolist()), past.past_of_first()
+        codes, unknown, rows = self._of([names])
+        past = self._history.columns(rows).past_of_first()
+        lacking = {name: True for name, flag in _by_name(unknown[0].tolist()).items() if flag}
+        return _by_name(codes[0].tolist()), lacking, past
 
-    def _of(self, names: Sequence[_Names]) -> tuple[Floats, Bools, HistoryColumns]:
+    def _of(self, names: Sequence[_Names]) -> tuple[Floats, Bools, Picked]:
         table = self._table
         places = [table.places.get(one, -1) for one in names]
         if -1 in places:
             table, places = self._with(names)
-        return table.codes[places], table.unknown[places], self._history.columns(table.rows[places])
+        return table.codes[places], table.unknown[places], table.rows[places]
 
     def _with(self, names: Sequence[_Names]) -> tuple[_Table, list[int]]:
         """The table with all of these names in it, and their places; a new one where they do not fit in any more."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pikkit.bets.bet import CATEGORICAL
 from pikkit.bets.columns import BetColumns
 from pikkit.bets.numbers import Bools, Floats, Truth, Value
 from pikkit.features.facts import Facts
@@ -28,8 +29,10 @@ class FeatureRows:
     @classmethod
     def of(cls, facts: Facts, features: Sequence[Feature]) -> FeatureRows:
         """The rows of these features."""
-        flags = {name: np.asarray(flag) for name, flag in facts.unknown.items()}
-        return cls(matrix_of(facts, features), flags, np.asarray(facts.sample_size))
+        sample_size = np.asarray(facts.sample_size)
+        none = np.zeros(sample_size.shape, dtype=np.bool_)
+        flags = {name: np.asarray(facts.unknown.get(name, none)) for name in CATEGORICAL}
+        return cls(matrix_of(facts, features), flags, sample_size)
 
     @property
     def unknown_columns(self) -> Bools:

@@ -57,11 +57,11 @@ def confidence(sample_size: Value, unknown: Mapping[str, Truth]) -> Value:
 
     Args:
         sample_size: settled bets behind the features.
-        unknown: for each of CATEGORICAL, whether the model set never saw the name.
+        unknown: by CATEGORICAL, whether the model set never saw the name; what it lacks nothing of may be left out.
     """
     trust: Value = 0.5 + 0.5 * sample_size / (sample_size + HALF_SAMPLE)
-    for column, cost in UNKNOWN_COST.items():
-        trust = trust * (1 - cost * unknown[column])
+    for column, lacking in unknown.items():
+        trust = trust * (1 - UNKNOWN_COST[column] * lacking)
     return trust
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from pikkit.bets.numbers import Floats, Numbers, Truth, Value, rounded
-from pikkit.bets.odds import returns
+from pikkit.bets.odds import american_to_decimal, returns
 from pikkit.errors import ModelError
 from pikkit.features.facts import Facts
 from pikkit.features.spec import FeatureSpec
@@ -114,7 +114,7 @@ def figures(
     outside = (implied < opinion.lowest) | (implied > opinion.highest)
     if market is None:
         probability = _held(model, implied, outside, facts, opinion)
-        price_roi, kelly = returns(probability, odds)
+        price_roi, kelly = returns(probability, facts.decimal)
         roi = price_roi if models.roi_from_price else models.roi(matrix, probability, odds)
         _check(roi, facts, models)
     else:
@@ -123,7 +123,7 @@ def figures(
         floor = np.where(known, market.fair, implied)
         combined, rivals = _with_market(models, facts, np.asarray(model), market)
         probability = _held(combined, floor, outside, facts, opinion)
-        price_roi, kelly = returns(probability, odds)
+        price_roi, kelly = returns(probability, facts.decimal)
         told = models.roi(matrix, probability, odds)
         _check(told, facts, models)
         roi = np.where(known, price_roi, told)
@@ -181,7 +181,7 @@ def _with_market(models: Models, facts: Facts, model: Floats, market: Evidence) 
         total[np.bincount(others.bet, minlength=len(probability)) == 0] = 1.0
         probability = probability / total
         [shown] = rounded(chances / total[others.bet])
-        [promised] = rounded(returns(np.asarray(shown), others.odds)[0])
+        [promised] = rounded(returns(np.asarray(shown), american_to_decimal(others.odds))[0])
         np.maximum.at(rivals, others.bet, np.asarray(promised))
     [whole_market] = rounded(scaled_to_one(probability, market.together))
     return np.asarray(whole_market), rivals

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -171,7 +172,7 @@ class Grader:
             return []
         now = self._clock()
         predictions = self._predictor.predict(models, bets, now, explain=options.explain)
-        if options.names_unknown_fields:
+        if options.names_unknown_fields and not FIELDS.issuperset(chain.from_iterable(raw)):
             for prediction, data in zip(predictions, raw, strict=True):
                 if not data.keys() <= FIELDS:
                     names = ", ".join(unknown_fields(data))

@@ -67,8 +67,11 @@ class Predictor:
         if len(bets) <= _ONE_BY_ONE and not company:
             answers = _joined([self._answer_to_one(models, bet, now) for bet in bets])
         else:
-            named = (has_legs(bet.bet_type, bet.market, bet.sport) for bet in bets)
-            parlays = {i: bet for i, (bet, legs) in enumerate(zip(bets, named, strict=True)) if legs or bet.legs}
+            kinds = [(bet.bet_type, bet.market, bet.sport) for bet in bets]
+            with_legs = {kind for kind in set(kinds) if has_legs(*kind)}
+            parlays = {
+                i: bet for i, (bet, kind) in enumerate(zip(bets, kinds, strict=True)) if bet.legs or kind in with_legs
+            }
             answers = self._answers_to_many(models, bets, now, company=company, parlays=parlays, explain=explain)
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         version, no_history = models.version, models.history.size == 0

@@ -27,6 +27,7 @@ from pikkit.history.groups import (
     SEPARATOR,
     WINS,
     HistoryColumns,
+    Past,
     Record,
     SettledBets,
     group_keys,
@@ -41,7 +42,17 @@ _FORMAT = 1
 class History:
     """Immutable sums per group."""
 
-    __slots__ = ("_index", "_known", "_recent", "_sums", "first_bet_at", "last_bet_at", "size")
+    __slots__ = (
+        "_index",
+        "_known",
+        "_lately",
+        "_recent",
+        "_statistics",
+        "_sums",
+        "first_bet_at",
+        "last_bet_at",
+        "size",
+    )
 
     def __init__(
         self,
@@ -66,9 +77,10 @@ class History:
                 lately += [(len(recent.get(key, "")), recent.get(key, "").count("1")) for key in group]
         lately += [(0.0, 0.0)] * (len(rows) - len(lately))
         self._known = {column: KnownNames(column, names) for column, names in self._names().items()}
-        self._sums = np.array(rows, dtype=np.float64)
-        self._recent = np.array(lately, dtype=np.float64)
-        self._sums.flags.writeable = self._recent.flags.writeable = False
+        self._statistics = np.array(np.array(rows, dtype=np.float64).T, order="C")  # an array of its own for each
+        self._lately = np.array(np.array(lately, dtype=np.float64).T, order="C")
+        self._statistics.flags.writeable = self._lately.flags.writeable = False
+        self._sums, self._recent = self._statistics.T, self._lately.T
 
     @classmethod
     def empty(cls) -> History:
@@ -111,6 +123,13 @@ class History:
             first_bet_at=self.first_bet_at,
             empty=self.size == 0,
         )
+
+    def past(self, rows: Picked) -> Past:
+        """The same by name: each statistic of each group in an array of its own."""
+        sums = self._statistics.take(rows.T, axis=1)
+        count, wins = self._lately.take(rows[:, RECENT_GROUP], axis=1)
+        records = {group: Record(*sums[:, i]) for i, group in enumerate(GROUPS)}
+        return Past(records, count, wins, self.first_bet_at, self.size == 0)
 
     def rows_of(self, sport: str, league: str, market: str, institution_name: str) -> tuple[int, ...]:
         """The row of each group of a single bet."""

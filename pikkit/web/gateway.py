@@ -19,6 +19,7 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
+import orjson
 from pydantic_core import to_json
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -207,7 +208,10 @@ class Gateway:
             if isinstance(answer, Response):
                 await answer(scope, receive, exchange.send)
             else:
-                content = to_json(answer, inf_nan_mode="null")
+                try:
+                    content = orjson.dumps(answer)
+                except TypeError:  # what was sent, and is sent back, has an integer beyond 64 bits
+                    content = to_json(answer, inf_nan_mode="null")
                 exchange.status = 200
                 headers = [JSON, (b"content-length", b"%d" % len(content)), *exchange.common]
                 await exchange.transmit({"type": "http.response.start", "status": 200, "headers": headers})

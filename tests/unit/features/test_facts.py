@@ -32,7 +32,7 @@ def check(categories: Categories, bets: list[Bet]) -> None:
     rows = build_rows(columns, HISTORY.lookup(columns), SPEC)
     for i, name in enumerate(CATEGORICAL):
         np.testing.assert_array_equal(np.asarray(codes[name]).astype(np.float32), rows.matrix[:, i])
-        np.testing.assert_array_equal(unknown[name], rows.unknown[name])
+        np.testing.assert_array_equal(unknown.get(name, np.zeros(len(bets))), rows.unknown[name])
     for group, record in expected.records.items():
         np.testing.assert_array_equal(past.records[group], record)
     np.testing.assert_array_equal(past.recent_count, expected.recent_count)
@@ -42,7 +42,7 @@ def check(categories: Categories, bets: list[Bet]) -> None:
     assert [one.codes[name] for name in CATEGORICAL] == pytest.approx(
         [np.asarray(codes[name])[0] for name in CATEGORICAL], nan_ok=True
     )
-    assert one.unknown == {name: bool(np.asarray(unknown[name])[0]) for name in CATEGORICAL}
+    assert one.unknown == {name: True for name, flags in unknown.items() if np.asarray(flags)[0]}
     assert one.past.records["sport"] == tuple(np.asarray(column)[0] for column in past.records["sport"])
 
 
