@@ -10,20 +10,37 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from filelock import FileLock
+
 from tests.support.need import root
 from tests.support.ports import free_port
 from tests.support.processes import Process
+
+_shared: Path | None = None
+
+
+def share_store(folder: Path) -> None:
+    """Where the processes of one run have one store, made by the first that needs it: it takes five seconds."""
+    global _shared  # noqa: PLW0603 - one a process, as the tests that start servers are
+    _shared = folder
 
 
 @cache
 def _store() -> Path:
     """A model store with the models of the checkout, imported as by `make serve`."""
-    folder = Path(tempfile.mkdtemp(prefix="pikkit-store-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = _shared
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="pikkit-store-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     environment = {**os.environ, "BENTOML_HOME": str(folder), "MODEL_DIR": str(root() / "models")}
-    subprocess.run(
-        [sys.executable, "import_models.py"], cwd=root(), env=environment, check=True, stdout=subprocess.DEVNULL
-    )
+    done = folder / "imported"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not done.exists():
+            subprocess.run(
+                [sys.executable, "import_models.py"], cwd=root(), env=environment, check=True, stdout=subprocess.DEVNULL
+            )
+            done.touch()
     return folder
 
 
