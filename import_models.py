@@ -32,7 +32,7 @@ from pikkit.settings import Settings
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command()
+@app.command(epilog="Example: python import_models.py --from models --bets bets.csv")
 def main(
     source: Annotated[
         Path | None, typer.Option("--from", help="Folder with the model files (default: MODEL_DIR)", metavar="DIR")
@@ -64,6 +64,8 @@ def main(
     """Import win model, ROI model, metadata and history as one model set into the BentoML model store.
 
     Local servers serve it from then on, until the files in MODEL_DIR change. Deployed slots don't.
+
+    Exit codes: 0 done, or nothing had changed; 1 refused, and the message says why; 2 an option is wrong.
     """
     console = Console(stderr=as_json, soft_wrap=True)
     if history and bets:

@@ -1,10 +1,15 @@
 """`python -m pikkit.serve`: check the settings, then become `bentoml serve` with what a proxy in front needs.
 
 The service itself needs none of it: it can be started by `bentoml serve service:PikkitMlApi` directly.
+
+Example: PORT=8001 WORKERS=2 python -m pikkit.serve
+
+Exit codes: 1 a setting is wrong, and the message says which; 2 an option is wrong; else those of `bentoml serve`.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -29,13 +34,18 @@ def command(settings: Settings, target: str = "service:PikkitMlApi", *, reload: 
 
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> None:
     """Parse, check the settings, and hand the process over to BentoML."""
+    parser = argparse.ArgumentParser(
+        "python -m pikkit.serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--reload", action="store_true", help="start anew when a file of the code changes")
+    asked = parser.parse_args(arguments)
     try:
         settings = Settings.load()
     except (ValidationError, ValueError) as error:
         sys.exit(f"settings: {error}")
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one worker per core: threads of one would only fight the others
-    line = command(settings, reload="--reload" in arguments)
+    line = command(settings, reload=asked.reload)
     os.execv(line[0], line)  # noqa: S606 - our own interpreter, no shell
 
 

@@ -1,4 +1,8 @@
-"""`python -m training`: train, validate, score, live-report, starter."""
+"""Train, validate and publish model sets; grade files of bets; judge what was served.
+
+Exit codes: 0 done; 1 a gate failed, or the message says why not; 2 an option is wrong. Each command's --help has an
+example.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +57,7 @@ Bets = Annotated[Path | None, typer.Option("--bets", help="Settled bets, CSV or 
 Report = Annotated[Path | None, typer.Option("--report", help="Write an HTML report there", metavar="FILE")]
 
 
-@app.command("train")
+@app.command("train", epilog="Example: python -m training train --out models --bets bets.csv")
 def train_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the model files", metavar="DIR")],
     bets: Bets = None,
@@ -71,7 +75,7 @@ def train_command(
     console.print(f"{version} is the latest set in {out}")
 
 
-@app.command("validate")
+@app.command("validate", epilog="Example: python -m training validate --models models --bets bets.csv")
 def validate_command(
     models: Annotated[Path, typer.Option("--models", help="Folder with a model set", metavar="DIR")],
     bets: Bets = None,
@@ -113,7 +117,7 @@ def validate_command(
         raise typer.Exit(1)
 
 
-@app.command("validate-prices")
+@app.command("validate-prices", epilog="Example: python -m training validate-prices --soccer soccer.csv")
 def validate_prices_command(
     soccer: Annotated[
         Path | None, typer.Option(help="Three-way prices of matches: bet365_home …, pinnacle_home …", metavar="FILE")
@@ -158,7 +162,7 @@ def _show_prices(report: PriceReport) -> Iterator[str]:
         yield f"{report.name}: grades {pair} are inverted"
 
 
-@app.command("score")
+@app.command("score", epilog="Example: python -m training score bets.csv --out graded.csv")
 def score_command(
     source: Annotated[Path, typer.Argument(help="Bets, CSV or Parquet", metavar="FILE")],
     out: Annotated[Path | None, typer.Option("--out", help="Default: FILE with .graded", metavar="FILE")] = None,
@@ -179,7 +183,7 @@ def score_command(
     console.print(f"{graded:,} bets graded, {failed:,} with an error, in {target}")
 
 
-@app.command("live-report")
+@app.command("live-report", epilog="Example: python -m training live-report --bets settled.csv --report live.html")
 def live_command(
     bets: Bets = None,
     supabase: Annotated[bool, typer.Option("--supabase", help="Read the table `bets` of SUPABASE_URL")] = False,
@@ -216,7 +220,7 @@ def live_command(
     _show_live(live, report)
 
 
-@app.command("starter")
+@app.command("starter", epilog="Example: python -m training starter --out models")
 def starter_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the model files", metavar="DIR")] = Path("models"),
 ) -> None:

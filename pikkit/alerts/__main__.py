@@ -1,4 +1,8 @@
-"""`python -m pikkit.alerts`: look at the outbox, mend it, try the receivers, set up n8n."""
+"""Look at the outbox of alerts, mend it, try the receivers, set up n8n.
+
+Exit codes: 0 done; 1 refused or failed, and the message says why; 2 an option is wrong. Each command's --help has an
+example.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ console = Console()
 Identifier = Annotated[str, typer.Argument(help="Beginning of an alert's id", metavar="ALERT")]
 
 
-@app.command("list")
+@app.command("list", epilog="Example: python -m pikkit.alerts list --state parked")
 def list_command(
     state: Annotated[str | None, typer.Option(help=", ".join(STATES))] = None,
     limit: Annotated[int, typer.Option(min=1, help="Newest so many")] = 50,
@@ -59,7 +63,7 @@ def list_command(
     console.print(f"{figures.depth} waiting (oldest {figures.oldest_age_s:.0f} s), {figures.parked} parked")
 
 
-@app.command()
+@app.command(epilog="Example: python -m pikkit.alerts show 3f2a9c")
 def show(alert: Identifier) -> None:
     """Show an alert and what became of it."""
     with _outbox() as outbox:
@@ -72,7 +76,7 @@ def show(alert: Identifier) -> None:
         console.print(f"{job.alert_id}: {job.state} after {job.attempts} attempts{reason}", markup=False)
 
 
-@app.command()
+@app.command(epilog="Example: python -m pikkit.alerts retry 3f2a9c")
 def retry(
     alert: Annotated[str, typer.Argument(help="Beginning of an alert's id; default: all", metavar="ALERT")] = "",
 ) -> None:
@@ -81,7 +85,7 @@ def retry(
         console.print(f"{outbox.retry_parked(alert)} alerts wait again")
 
 
-@app.command()
+@app.command(epilog="Example: python -m pikkit.alerts purge parked")
 def purge(
     state: Annotated[str, typer.Argument(help=f"parked, {', '.join(FINISHED)}")] = "delivered",
 ) -> None:
@@ -92,7 +96,7 @@ def purge(
         console.print(f"{outbox.purge(state)} alerts forgotten")
 
 
-@app.command()
+@app.command(epilog="Example: python -m pikkit.alerts test")
 def test() -> None:
     """Send a test alert to every receiver that is set, now."""
     settings = Settings.load()
@@ -118,7 +122,7 @@ def test() -> None:
         raise typer.Exit(1)
 
 
-@app.command("setup-n8n")
+@app.command("setup-n8n", epilog="Example: python -m pikkit.alerts setup-n8n --out workflow.json")
 def setup_n8n(
     out: Annotated[
         Path | None, typer.Option(help="Write the workflow there instead of sending it", metavar="FILE")
