@@ -39,11 +39,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def project_environment(root: Path) -> Mapping[str, str]:
-    """What slots inherit from the project: `.env`, and its own BentoML store and data folder as defaults."""
+    """What slots inherit from the project: `.env`, and as defaults its own BentoML store, data folder, and production.
+
+    The environment outranks both.
+    """
     values = {name: value for name, value in dotenv_values(root / ".env").items() if value}
-    defaults = {"BENTOML_HOME": str(root / ".data/bentoml"), "DATA_DIR": str(root / ".data")}
-    set_already = {name: value for name, value in os.environ.items() if value}
-    return {**defaults, **values, **{name: set_already[name] for name in defaults if name in set_already}}
+    own = {"BENTOML_HOME": str(root / ".data/bentoml"), "DATA_DIR": str(root / ".data"), "ENVIRONMENT": "production"}
+    told = {**own, **values}
+    return {**told, **{name: os.environ[name] for name in told if os.environ.get(name)}}
 
 
 def first_api_key(environment: Mapping[str, str]) -> str | None:

@@ -87,9 +87,9 @@ class DeploySettings(BaseSettings):
         "none", description="cookie: browsers get a random number, so that they stay on their side of the split"
     )
     environment: str = Field(
-        "development",
+        "production",
         validation_alias=AliasChoices("ENVIRONMENT", "environment"),
-        description="ENVIRONMENT, as of the service: in production nobody chooses a slot without DEPLOY_OVERRIDE_KEY",
+        description="ENVIRONMENT of the slots: in production nobody chooses one without DEPLOY_OVERRIDE_KEY",
     )
     override_key: SecretStr | None = Field(
         None, min_length=16, description="What X-Deployment-Key must hold for X-Deployment-Target to be heeded"

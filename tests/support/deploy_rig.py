@@ -40,6 +40,7 @@ class Rig(DeployCommand):
             "STUB_RELEASES": str(self.releases),
             "DEPLOY_RUN_DIR": str(folder / "run"),
             "DEPLOY_BASE_PORT": str(self.port),
+            "ENVIRONMENT": "development",  # tests choose slots by header, without a key
             "DEPLOY_READY_TIMEOUT_S": "10",
             "DEPLOY_WARMUP_REQUESTS": "5",
             "DEPLOY_JUDGE_CLIENT_REQUESTS": "0",  # all load comes from one address
@@ -63,7 +64,7 @@ class Rig(DeployCommand):
         names = {
             name.removeprefix("DEPLOY_").lower(): value
             for name, value in self.environment.items()
-            if name.startswith("DEPLOY_") or name == "CORS_ORIGINS"
+            if name.startswith("DEPLOY_") or name in ("CORS_ORIGINS", "ENVIRONMENT")
         }
         os.environ["STUB_RELEASES"] = str(self.releases)
         settings = DeploySettings.model_validate(names)

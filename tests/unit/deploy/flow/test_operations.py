@@ -245,7 +245,25 @@ def test_word_is_sent_at_the_end_of_each_operation(rig: Rig) -> None:
     rig.runtime.broken.add("3")
     with pytest.raises(GateFailed):
         deploy(rig, "3")
-    assert rig.word == ["deploy 2 done (was 1)", "deploy 3 refused (was 2): green ended before it was ready"]
+    rig.runtime.broken.clear()
+    rig.router.refuses = True
+    with pytest.raises(RouterError):
+        run(rig.stack, operations.rollback(rig.stack, "1"))
+    rig.router.refuses = False
+    canary(rig, "3")
+    canary(rig, None)
+    run(rig.stack, operations.abort(rig.stack))
+    canary(rig, "3")
+    run(rig.stack, operations.promote(rig.stack))
+    run(rig.stack, operations.rollback(rig.stack))
+    run(rig.stack, operations.scale(rig.stack, rig.stack.production(), 2))
+    run(rig.stack, operations.stop(rig.stack, rig.stack.idle_colour()))
+    stop_all(rig.stack)
+    assert [word.partition(" (was")[0] for word in rig.word] == [
+        *("deploy 2 done", "deploy 3 refused", "rollback 1 failed", "canary 3 done", "canary 3 done", "abort 3 done"),
+        *("canary 3 done", "promote 3 done", "rollback 2 done", "scale 2 done", "stop 2 done", "stop  done"),
+    ]
+    assert rig.word[1] == "deploy 3 refused (was 2): green ended before it was ready"
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,16 @@ def test_a_promotion_is_watched_and_taken_back_when_it_is_worse(rig: Rig, after:
     assert rig.live() == live
 
 
+def test_a_certificate_is_looked_at_every_minute_and_only_where_there_is_one(tmp_path: Path) -> None:
+    for settings, expected in (({}, 0), ({"tls_certificate": tmp_path / "c", "tls_key": tmp_path / "k"}, 2)):
+        found = made(tmp_path, "1", **settings)
+        run(found.stack, operations.deploy(found.stack, "1"))
+        looks_at: list[object] = []
+        found.router.reconcile = looks_at.append  # type: ignore[assignment,method-assign]
+        looks(found, 7, every=15, by=supervisor(found))
+        assert len(looks_at) == expected
+
+
 def test_a_watch_ends_with_what_moves_production(rig: Rig) -> None:
     for back in (operations.rollback, lambda stack: operations.deploy(stack, "3")):
         run(rig.stack, operations.canary(rig.stack, "2"))
