@@ -97,7 +97,10 @@ class ProcessRuntime:
             "OMP_NUM_THREADS": "1",
             _MARK: str(self.folder(slot)),
         }
-        self._launch(slot, _Record(release.version, self._command(release, port), environment, workers))
+        record = _Record(release.version, self._command(release, port), environment, workers)
+        if not self._records[slot].write(record):  # nobody could start it again: that is no candidate for production
+            raise DeployError(f"{self._records[slot].path} can't be written, so {slot} is not started: see to the disk")
+        self._launch(slot, record)
 
     def keep(self, slot: Slot, *, kept: bool) -> None:
         """Whether the supervisor starts the slot again when it dies."""

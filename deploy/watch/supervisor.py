@@ -60,6 +60,7 @@ class Supervisor:
 
     def look(self) -> None:
         """Once around."""
+        self._safely("keep", self._keep_what_serves)
         for slot in SLOTS:
             self._safely(f"heal {slot}", lambda slot=slot: self._heal(slot))  # type: ignore[misc]
         self._safely("proxy", self._heal_router)
@@ -74,6 +75,15 @@ class Supervisor:
     @property
     def _by_process(self) -> bool:
         return self._stack.runtime.name == "process"
+
+    def _keep_what_serves(self) -> None:
+        """What has the traffic is kept, also where the command that moved it there had no room to note that."""
+        stack = self._stack
+        route = stack.router.get()
+        for slot in route.targets() if route and not self._at_work() else ():
+            seen = stack.runtime.observe(slot)
+            if seen.running and not seen.kept:
+                stack.runtime.keep(slot, kept=True)
 
     def _heal(self, slot: str) -> None:
         for known in SLOTS:

@@ -7,10 +7,13 @@ import psutil
 import pytest
 
 from deploy.clock import SystemClock
+from deploy.errors import DeployError
 from deploy.files import parsed, plain
 from deploy.processes import ProcessId
+from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slots.processes import ProcessRuntime
+from tests.support.ports import free_block
 
 
 def test_a_process_is_its_pid_its_boot_and_its_start() -> None:
@@ -30,6 +33,15 @@ def test_a_step_of_the_clock_changes_nothing(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: told(self) + 3600)
     assert own.alive()
     assert ProcessId.own() == own
+
+
+def test_what_can_not_be_put_on_record_is_not_started(tmp_path: Path) -> None:
+    (tmp_path / "slots/blue/process.json/taken").mkdir(parents=True)  # stands for a full disk
+    settings = DeploySettings(run_dir=tmp_path, base_port=free_block())
+    runtime = ProcessRuntime(settings, SystemClock(), environment={}, command=lambda *_: ["sleep", "60"])
+    with pytest.raises(DeployError, match="can't be written, so blue is not started"):
+        runtime.start("blue", Release("1", "tree", "commit", "sha", "1", 0.0), workers=1)
+    assert not runtime.observe("blue").running
 
 
 @pytest.mark.parametrize(

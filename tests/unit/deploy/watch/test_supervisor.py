@@ -1,5 +1,6 @@
 """What the supervisor does at a look, by fakes: heals, judges, goes back, and outlives whatever goes wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,20 @@ def test_what_died_is_started_again_and_word_is_sent(rig: Rig) -> None:
     assert rig.runtime.slots["blue"].running
     assert rig.router.up
     assert rig.word == ["blue had died and was started again", "Nginx had died and was started again"]
+
+
+def test_what_serves_is_kept_though_no_command_could_note_that_but_not_what_was_stopped(rig: Rig) -> None:
+    rig.runtime.keep("blue", kept=False)  # as after a rollback on a full disk
+    with rig.stack.lock("deploy"):
+        supervisor(rig).look()
+        assert not rig.runtime.slots["blue"].kept  # a command is at work
+    looks(rig, 1)
+    rig.runtime.slots["blue"] = replace(rig.runtime.slots["blue"], running=False)  # killed
+    looks(rig, 1)
+    assert rig.runtime.slots["blue"].running
+    run(rig.stack, operations.stop(rig.stack, "blue", force=True))
+    looks(rig, 3)
+    assert not rig.runtime.slots["blue"].running
 
 
 def test_a_candidate_that_died_is_left_alone(rig: Rig) -> None:
