@@ -74,8 +74,9 @@ def test_a_path_may_hold_spaces_quotes_semicolons_and_letters_of_any_script() ->
 @pytest.mark.parametrize(
     ("settings", "open_to"),
     [
-        ({}, "default 1;"),
+        ({}, "default 0;"),
         ({"environment": "production"}, "default 0;"),
+        ({"environment": "development"}, "default 1;"),
         ({"environment": "production", "override_key": "k" * 16}, f'"{"k" * 16}" 1;'),
         ({"override_key": "k" * 16}, f'"{"k" * 16}" 1;'),
     ],
@@ -83,7 +84,7 @@ def test_a_path_may_hold_spaces_quotes_semicolons_and_letters_of_any_script() ->
 def test_choosing_a_slot_is_closed_in_production_without_a_key(settings: dict[str, object], open_to: str) -> None:
     after = text((1, 31, 3), **settings).partition("$may_choose {")[2].partition("}")[0]
     assert open_to in after
-    assert ("default 1;" in after) == (settings == {})
+    assert ("default 1;" in after) == (settings == {"environment": "development"})
 
 
 def test_whose_word_on_the_clients_address_is_taken_is_a_setting() -> None:
