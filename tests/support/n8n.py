@@ -1,6 +1,7 @@
 """A real n8n on loopback."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -88,3 +89,9 @@ class N8n:
         """Stop it by pid."""
         if self._process:
             self._process.stop(grace=40)  # it finishes what is under way
+
+    def kill(self) -> None:
+        """kill -9, whatever is under way."""
+        if self._process:
+            self._process.signal(signal.SIGKILL)
+            self._process.stop()

@@ -10,6 +10,7 @@ from pikkit.alerts.admission import Limits
 from pikkit.alerts.delivery import Patience
 from pikkit.alerts.outbox import FILE
 from pikkit.alerts.receivers.port import Later, Refused
+from pikkit.alerts.sink import AlertSink
 from tests.support.alerts import NOON, Fake, HandClock, Host
 from tests.support.samples import a_bet, a_prediction
 
@@ -221,3 +222,34 @@ def test_offering_takes_less_than_half_a_millisecond(tmp_path: Path, clock: Hand
         times.append(time.thread_time() - begin)
     assert sorted(times)[100] < 0.0005
     assert clock.wall() == NOON
+
+
+class Untouchable:
+    """The outbox and all that works on it: it knows its folder, and fails whoever asks for more."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was asked for within a request")
+
+
+@pytest.mark.parametrize(("grade", "written"), [("C", False), ("A", True)])
+def test_a_request_asks_nothing_of_outbox_delivery_or_other_slots_and_without_an_alert_nothing_of_the_disk(
+    tmp_path: Path, clock: HandClock, caplog: pytest.LogCaptureFixture, grade: Any, *, written: bool
+) -> None:
+    nothing: Any = Untouchable(tmp_path)
+    lost: list[int] = []
+    sink = AlertSink(
+        *(nothing, nothing, nothing, nothing, clock),
+        environment="test",
+        deployment="blue",
+        channel="n8n",
+        patience=Patience(),
+        window_s=86_400.0,
+        dropped=lost.append,
+    )
+    sink.offer([a_bet()], [a_prediction(grade)], model_version="m1")
+    sink.status()
+    assert (lost, caplog.records) == ([], [])
+    assert bool(list(tmp_path.rglob("*"))) is written
