@@ -109,6 +109,8 @@ def test_the_report_needs_nothing_but_itself(made: Trained) -> None:
     assert page.count("data:image/svg+xml;base64,") == 2
     assert "validation passed" in page
     assert "95 % interval" in page
+    assert "bets of other imports than the set was trained on" in page  # all its times are within a day
+    assert "log-odds of winning =" in page
     assert not re.search(r"(src|href)=\"(?!data:)|<script", page)
 
 
