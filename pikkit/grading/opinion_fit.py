@@ -21,6 +21,7 @@ ENOUGH_BETS = 100  # beyond a bound of the price range there are fewer
 ENOUGH_UNSEEN = 500  # bets that a model has not learnt from, below which it gets no weight
 _EDGE = 1e-6
 _NEWTON_STEPS = 30
+_LEAST_INFORMATION = 1.0  # with less, a weight between 0 and 1 is not known to within 1: the model has no opinion
 
 
 def opinion_of(models: Models, settled: SettledBets, learnt_until: float) -> tuple[Opinion, int]:
@@ -126,7 +127,7 @@ def _best_weight(base: Floats, beyond: Floats, won: Bools) -> float:
     for _ in range(_NEWTON_STEPS):
         p = sigmoid(base + weight * beyond)
         information = float((beyond**2 * p * (1 - p)).sum())
-        if information <= 0:
+        if information < _LEAST_INFORMATION:
             return 0.0
         step = float((beyond * (won - p)).sum()) / information
         weight = min(max(weight + step, 0.0), 1.0)

@@ -75,6 +75,15 @@ def test_without_fair_probabilities_the_price_stands_in_and_references_get_no_we
     assert log_losses(p, world.won).mean() < log_losses(world.fair, world.won).mean()
 
 
+def test_a_model_that_repeats_the_price_has_no_opinion_to_weigh() -> None:
+    random = np.random.default_rng(5)
+    implied = random.uniform(0.2, 0.8, 4000)
+    model = sigmoid(-0.03 + 1.03 * logit(implied) + random.normal(0, 1e-7, 4000))  # what its one leaf rounds to
+    won = random.random(4000) < implied
+    model[won] *= 1 + 1e-7
+    assert fit_opinion(model, implied, won).weight_market == 0
+
+
 def test_prices_with_enough_bets_are_those_between_the_hundredth_of_either_end() -> None:
     implied = np.linspace(0.05, 0.95, 1001)
     assert price_range(implied) == (implied[ENOUGH_BETS], implied[-ENOUGH_BETS - 1])
