@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 # Byte code of packages is written once; without it every start of a process takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help pictures mutants rehearse environment serve dev test test-group coverage unit lint format types lock clean starter bench bench-quick bench-growth soak bench-check yaml unit-all audit build image ship storm client-types validate test-n8n \
+.PHONY: help pictures mutants rehearse environment serve dev test test-group coverage unit lint format types lock clean starter bench capacity bench-quick bench-growth soak bench-check yaml unit-all audit build image ship storm client-types validate test-n8n \
   unit-on bench-gates mutants-rules secrets release release-files push-image tag-image announce ci
 
 help: ## show this list
@@ -141,6 +141,9 @@ mutants: $(STAMP) ## would the tests notice? SAMPLE=300 single changes (0: all, 
 
 bench: $(STAMP) ## the service beside other ways to serve, on thousands of different bets, into benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.compare
+
+capacity: $(STAMP) ## what one worker costs and bears, simulated for 100 pods, into docs/scaling.md (ONLY=--simulate)
+	@$(BIN)/python -m benchmarks.capacity $(ONLY)
 
 bench-quick: $(STAMP) ## load one worker with wrk: requests/s, latency, memory
 	@$(BIN)/python -m benchmarks.serve

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from benchmarks.capacity import simulated
 from benchmarks.load import arrivals
 from benchmarks.queueing import Cost, Events, Fleet, one_worker
 
@@ -103,3 +106,17 @@ def test_a_broken_pod_answers_first_so_whoever_asks_the_less_busy_asks_it_more_o
         refused[policy] = fleet.run().fates["refused"]
     assert refused["in turn"] == pytest.approx(400, rel=0.02)
     assert refused["of two"] > 450
+
+
+def test_a_curve_of_one_service_time_is_simulated_as_theory_has_it() -> None:
+    curve: dict[str, Any] = {
+        "capacity": 1000.0,
+        "refusal_us": 0.0,
+        "alone_ms": [1.0] * 100,
+        "points": [{"share": 0.3}, {"share": 0.6}],
+    }
+    for point, seen in zip(curve["points"], simulated(curve, together=False), strict=True):
+        load = point["share"]
+        assert seen["mean_ms"] == pytest.approx(1 + load / (2 * (1 - load)), rel=0.15)
+        assert seen["goodput"] == pytest.approx(1000 * load, rel=0.05)
+        assert seen["refused"] == 0
