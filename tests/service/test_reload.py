@@ -162,7 +162,7 @@ def _new_metadata(bench: Bench, **changes: object) -> None:
         (_missing, ROI_FILE),
         (_fewer_features, "6 features"),
         (_renamed_feature, "sport_market_total"),
-        (_nan, "no numbers"),
+        (_nan, "no number"),
         (_half_written, METADATA_FILE),
     ],
 )
