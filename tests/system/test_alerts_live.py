@@ -124,6 +124,48 @@ def test_a_service_killed_between_send_and_mark_sends_again_with_the_same_key(tm
             assert len(keys(holding)) == 1
 
 
+def test_garbage_in_the_outbox_at_the_start_is_kept_aside_and_each_key_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/alerts.sqlite3").write_bytes(b"no database " * 1000)
+    keys_of = ("k" * 24, "l" * 24)
+    with (
+        StandIn() as stand_in,
+        server(tmp_path, stand_in, API_KEYS=",".join(keys_of), ALERTS_PER_HOUR=1) as running,
+        httpx.Client(base_url=running.url, timeout=30) as http,
+    ):
+        for key, count in zip(keys_of, (3, 1), strict=True):
+            bets = [{**A_BET, "client_ref": f"{key} {i}"} for i in range(count)]
+            answer = http.post("/api/v1/batch-predict", json={"bets": bets}, headers={"X-API-Key": key})
+            assert answer.json()["summary"]["grade_distribution"]["A"] == count
+        until(lambda: len(stand_in.calls) == 2, 30)
+        assert {call.json["bet"]["client_ref"] for call in stand_in.calls} == {f"{key} 0" for key in keys_of}
+        until(lambda: 'outcome="left_out"} 2.0' in http.get("/metrics").text)
+        assert http.get("/health").json()["alerts"] == "on"
+    assert list((tmp_path / "data").glob("alerts.sqlite3.corrupt-*"))
+
+
+def test_a_folder_that_takes_no_alerts_at_the_start_stops_no_prediction_and_is_told(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "alerts.sqlite3").mkdir(parents=True)
+    for name in ("alerts-spool", "alerts-slots"):
+        (data / name).write_text("in the way")
+    with (
+        StandIn() as stand_in,
+        server(tmp_path, stand_in) as running,
+        httpx.Client(base_url=running.url, timeout=30) as http,
+    ):
+        assert http.post("/api/v1/predict", json=A_BET).json()["bet_grade"] == "A"
+        until(lambda: http.get("/health").json()["alerts"] == "off, because the outbox in DATA_DIR can't be used")
+        assert http.get("/ready").status_code == 200
+        assert 'pikkit_alerts_off{reason="other"} 1.0' in http.get("/metrics").text
+        assert not stand_in.calls
+        (data / "alerts.sqlite3").rmdir()
+        for name in ("alerts-spool", "alerts-slots"):
+            (data / name).unlink()
+        until(lambda: len(stand_in.calls) == 1, 60)  # it was held in memory
+        until(lambda: http.get("/health").json()["alerts"] == "on")
+
+
 def test_a_slow_receiver_delays_no_prediction(tmp_path: Path) -> None:
     def slow(_call: Call) -> Answer:
         time.sleep(2)
