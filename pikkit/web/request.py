@@ -9,11 +9,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pydantic_core import from_json
-from starlette.datastructures import QueryParams
 
 from pikkit.errors import InvalidBet, InvalidRequest
 from pikkit.grading.grader import Options
@@ -35,7 +36,7 @@ _PLAIN: Mapping[tuple[bool, bool], Options] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What a handler needs of an HTTP request. A HEAD is a dry run of the GET."""
 
@@ -51,9 +52,14 @@ class Request:
         """A header field; empty when it was not sent."""
         return (self.headers or {}).get(name, b"").decode("latin-1")
 
+    @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The query parameters in their order, options among them."""
+        return parse_qsl(self.query.decode("latin-1"), keep_blank_values=True)
+
     def parameters(self) -> dict[str, str]:
-        """The query parameters, options among them; of one that is given twice, the last."""
-        return dict(QueryParams(self.query))
+        """The same by name; of one that is given twice, the last."""
+        return dict(self.pairs)
 
     def bet(self) -> tuple[Any, Options]:
         """The bet in the body, and how the request wants to be answered.
@@ -82,7 +88,7 @@ class Request:
             plain = replace(plain, caller=self.caller)
         if not self.query and given.keys().isdisjoint(OPTIONS) and not legacy:
             return plain
-        return options_of(plain, QueryParams(self.query).multi_items(), given, known=known, legacy=legacy)
+        return options_of(plain, self.pairs, given, known=known, legacy=legacy)
 
 
 def read_json(body: bytes) -> Any:
