@@ -189,9 +189,10 @@ class Storm:
 
 @pytest.fixture
 def own_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of its own, small enough to be filled."""
+    """A folder whose `run` is a disk of its own, small enough to be filled; only root gets that."""
     if os.geteuid():
-        pytest.skip("a disk of its own needs root")
+        yield tmp_path
+        return
     (tmp_path / "run").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "none", str(tmp_path / "run")], check=True)
     try:
@@ -209,7 +210,9 @@ def test_nothing_fails_in_a_storm_but_what_was_killed(own_disk: Path) -> None:
         with rig.traffic(clients=CLIENTS, pause=0.1) as tally:
             storm = Storm(rig, tally, random.Random(seed))  # noqa: S311 - a storm, no secret
             calm = (storm.deploy, storm.canary, storm.promote, storm.scale, storm.rollback, storm.abort, storm.clock)
-            fierce = (storm.slot, storm.other, storm.nginx, storm.supervisor, storm.command, storm.full)
+            fierce = [storm.slot, storm.other, storm.nginx, storm.supervisor, storm.command]
+            if (own_disk / "run").is_mount():
+                fierce.append(storm.full)
             deck: list[Callable[[], None]] = []
             end = time.monotonic() + seconds
             rounds = 0
