@@ -80,7 +80,9 @@ class Supervisor:
         """What has the traffic is kept, also where the command that moved it there had no room to note that."""
         stack = self._stack
         route = stack.router.get()
-        for slot in route.targets() if route and not self._at_work() else ():
+        owner = stack.lock("supervise").holder()
+        stopping = owner is not None and owner.command.startswith("deploy stop")
+        for slot in route.targets() if route and not stopping else ():
             seen = stack.runtime.observe(slot)
             if seen.running and not seen.kept:
                 stack.runtime.keep(slot, kept=True)

@@ -57,10 +57,12 @@ def test_what_died_is_started_again_and_word_is_sent(rig: Rig) -> None:
 
 def test_what_serves_is_kept_though_no_command_could_note_that_but_not_what_was_stopped(rig: Rig) -> None:
     rig.runtime.keep("blue", kept=False)  # as after a rollback on a full disk
-    with rig.stack.lock("deploy"):
+    with rig.stack.lock("deploy stop blue --force"):
         supervisor(rig).look()
-        assert not rig.runtime.slots["blue"].kept  # a command is at work
-    looks(rig, 1)
+        assert not rig.runtime.slots["blue"].kept
+    with rig.stack.lock("deploy deploy --version 2"):  # may take its time
+        supervisor(rig).look()
+        assert rig.runtime.slots["blue"].kept
     rig.runtime.slots["blue"] = replace(rig.runtime.slots["blue"], running=False)  # killed
     looks(rig, 1)
     assert rig.runtime.slots["blue"].running
