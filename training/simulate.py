@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pikkit.bets.columns import BetColumns
-from pikkit.bets.odds import decimal_to_american, expected_roi_pct
+from pikkit.bets.odds import LEAST_AMERICAN, decimal_to_american, expected_roi_pct
 from pikkit.history.history import SettledBets
 
 __all__ = ["simulate"]
@@ -97,7 +97,7 @@ def simulate(bets: int, seed: int) -> SettledBets:
     chance = np.clip(fair + shared + random.normal(0, 0.01, bets), 0.01, 0.99)
     implied = np.clip(fair * (1 + np.where(parlay, _PARLAY_MARGIN, _MARGIN)), 0.02, 0.97)
     odds = np.round(decimal_to_american(1 / implied))
-    odds = np.where(np.abs(odds) < 100, 100.0, odds)  # noqa: PLR2004 - rounding may leave the scale's gap
+    odds = np.where(np.abs(odds) < LEAST_AMERICAN, LEAST_AMERICAN, odds)  # rounding may leave the scale's gap
     won = random.random(bets) < chance
     return SettledBets(
         BetColumns(

@@ -15,6 +15,7 @@ from pikkit.bets.numbers import MANY, SINGLE, Numbers, Value
 from pikkit.bets.shown import shown
 
 __all__ = [
+    "LEAST_AMERICAN",
     "american_to_decimal",
     "decimal_to_american",
     "expected_roi_pct",
@@ -26,7 +27,7 @@ __all__ = [
     "returns",
 ]
 
-_LEAST_AMERICAN = 100.0  # by definition; at -100 it is the same price
+LEAST_AMERICAN = 100.0  # by definition; at -100 it is the same price
 _LARGEST_PLAIN_DECIMAL = 20  # far below any American price
 _EVEN = frozenset({"EVEN", "EVENS", "EV", "PK", "PICK", "PICKEM"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,30})?")
@@ -43,11 +44,11 @@ def parse_american(value: float | str) -> float:
         ValueError: the value is no American price; the message says what to send instead.
     """
     number = _even_or_number(value)
-    if abs(number) < _LEAST_AMERICAN:
+    if abs(number) < LEAST_AMERICAN:
         looks_decimal = number != 0 and abs(number) < _LARGEST_PLAIN_DECIMAL
         hint = "; for decimal odds send odds_format=decimal" if looks_decimal else ""
         raise ValueError(f"{shown(value)} is not a price in American odds: send -100 or less, or 100 or more{hint}")
-    return _LEAST_AMERICAN if number == -_LEAST_AMERICAN else number
+    return LEAST_AMERICAN if number == -LEAST_AMERICAN else number
 
 
 def parse_decimal(value: float | str) -> float:

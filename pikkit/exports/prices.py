@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from pikkit.bets.odds import parse_american, parse_decimal, parse_fractional
+from pikkit.bets.odds import LEAST_AMERICAN, parse_american, parse_decimal, parse_fractional
 from pikkit.errors import ModelError
 
 __all__ = ["FORMATS", "american", "decide_format", "number", "writes_decimal_comma"]
@@ -19,6 +19,7 @@ FORMATS: Mapping[str, Callable[[str], float]] = {
 _CURRENCY = str.maketrans("", "", "$€£¥% \u00a0\u202f'")
 _MINUSES = str.maketrans("\u2212\u2013", "--")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})*,\d{1,6}")
+_HUGE = 1e300
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _FEW = 0.01  # share of odds that may be typing errors
 
@@ -36,7 +37,7 @@ def number(text: str, *, decimal_comma: bool = False) -> float | None:
         found = float(plain)
     except ValueError:
         return None
-    return found if abs(found) < 1e300 else None  # noqa: PLR2004 - neither NaN nor infinite
+    return found if abs(found) < _HUGE else None
 
 
 def writes_decimal_comma(text: str) -> bool:
@@ -79,7 +80,7 @@ def decide_format(column: str, values: Counter[str], asked: str | None, *, decim
         if "/" in text:
             counts["fractional"] += count
         elif found is not None:
-            kind = "american" if found <= -100 else "decimal" if 1 < found < 100 else "large"  # noqa: PLR2004
+            kind = "american" if found <= -LEAST_AMERICAN else "decimal" if 1 < found < LEAST_AMERICAN else "large"
             counts[kind if found >= 1 or kind == "american" else "none"] += count
     total = sum(counts.values())
     plain = counts["american"] + counts["decimal"]

@@ -21,14 +21,16 @@ _WORDS = re.compile(
 )
 _ISO = re.compile(r"\d{4}-?\d{2}-?\d{2}")
 _EPOCH = re.compile(r"\d{10}(\.\d+)?|\d{13}(\.\d+)?|\d{16}")
-_MONTHS = {
-    name: i + 1
-    for i, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split())  # noqa: SIM905
-}
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: i for i, name in enumerate(_NAMES, 1)}
 _HOURS = {"Z": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6} | {
     "PST": -8, "PDT": -7, "BST": 1, "CET": 1, "CEST": 2,
 }  # fmt: skip
 _YEARS = range(1990, 2101)
+_YEAR_DIGITS = 4
+_MONTH_MAX = 12
+_CENTURY = 2000  # of years in two digits
+_TWO_DIGITS = 100
 _ORDERS = ("mdy", "dmy", "ymd")
 
 
@@ -63,7 +65,7 @@ class Times:
         return moment
 
     def _sorted(self, a: int, b: int, c: str, first: str) -> tuple[int, int, int]:
-        if len(first) == 4 or self.order == "ymd":  # noqa: PLR2004 - a year
+        if len(first) == _YEAR_DIGITS or self.order == "ymd":
             return _year(a), b, int(c)
         return (_year(int(c)), a, b) if self.order == "mdy" else (_year(int(c)), b, a)
 
@@ -80,12 +82,12 @@ class TimeEvidence:
     def see(self, text: str) -> None:
         """Look at one."""
         found = _NUMBERS.fullmatch(text)
-        if found is None or len(found["a"]) == 4:  # noqa: PLR2004 - the year comes first
+        if found is None or len(found["a"]) == _YEAR_DIGITS:
             return
         a, b = int(found["a"]), int(found["b"])
-        if a > 12 >= b:  # noqa: PLR2004 - months
+        if a > _MONTH_MAX >= b:
             self.first += 1
-        elif b > 12 >= a:  # noqa: PLR2004
+        elif b > _MONTH_MAX >= a:
             self.second += 1
         elif a != b:
             self.either += 1
@@ -118,7 +120,7 @@ class TimeEvidence:
 
 
 def _year(number: int) -> int:
-    return number + 2000 if number < 100 else number  # noqa: PLR2004 - two digits
+    return number + _CENTURY if number < _TWO_DIGITS else number
 
 
 def _moment(found: re.Match[str], year: int, month: int, day: int) -> float:

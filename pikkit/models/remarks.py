@@ -26,6 +26,7 @@ _NEAR = 0.25  # percent: what differs by less is one answer
 _NEARLY_ALL = 0.9
 _LEAST_SPREAD = 0.0005
 _CERTAIN = 1e-6
+_ALL_IS_LOST = -100  # percent: nobody loses more than the stake
 _PRICES = (-400, -250, -180, -140, -120, -110, -105, 100, 110, 130, 170, 240, 400)
 _NOTHING = frozenset({"unknown", "none", ""})
 
@@ -86,8 +87,8 @@ def _of_answers(models: ModelSet, grades: Mapping[str, float], win: Floats, roi:
             f"the ROI model is all but constant ({rounds}{_share(same)} get {middle:+.1f} %), so "
             f"{100 * grades[letter]:.0f} % of the bets are graded {letter}: train it longer, or without early stopping"
         )
-    if float(roi.min()) < -100:  # noqa: PLR2004 - the stake is all there is to lose
-        share = 100 * float((roi < -100).mean())  # noqa: PLR2004
+    if float(roi.min()) < _ALL_IS_LOST:
+        share = 100 * float((roi < _ALL_IS_LOST).mean())
         yield (
             f"the ROI model expects down to {float(roi.min()):+.1f} % ({share:.0f} % of the bets below -100 %): nobody "
             "loses more than the stake; is it trained on percent, and on bets such as these?"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, TypeGuard
 
+from pikkit.bets.odds import LEAST_AMERICAN
 from pikkit.errors import ModelError
 
 __all__ = ["Slate", "read_slate"]
@@ -76,7 +77,7 @@ def _format(games: Sequence[Mapping[str, Any]]) -> str:
         for outcome in _objects(market.get("outcomes"))
     ]
     numbers = [price for price in prices if _is_number(price)]
-    return "american" if all(abs(price) >= 100 for price in numbers) else "decimal"  # noqa: PLR2004 - of American odds
+    return "american" if all(abs(price) >= LEAST_AMERICAN for price in numbers) else "decimal"
 
 
 def _newest(games: Sequence[Mapping[str, Any]]) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 from rich.table import Table
 
+from pikkit.bets.odds import LEAST_AMERICAN
+
 __all__ = ["COLUMNS", "csv_of", "row_of", "table_of"]
 
 COLUMNS = (
@@ -74,4 +76,4 @@ def table_of(rows: Iterable[Mapping[str, Any]]) -> Table:
 def _odds(price: float | None) -> str:
     if price is None:
         return "-"
-    return f"{price:+g}" if abs(price) >= 100 else f"{price:.2f}"  # noqa: PLR2004 - American from 100 on
+    return f"{price:+g}" if abs(price) >= LEAST_AMERICAN else f"{price:.2f}"

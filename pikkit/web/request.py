@@ -27,6 +27,7 @@ CALLER = "pikkit.caller"  # of an ASGI scope: names the API key, without telling
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_IN_ENVELOPE = 2  # depth
 _MOST_TOKENS = 200_000  # 0.05 s; a body of brackets alone has five times as many
 _BLANK_BEFORE_COLON = re.compile(rb'"\s+:')
 _SHOWN = 200
@@ -180,9 +181,9 @@ def _split(body: bytes) -> tuple[bytes, list[bytes], bytes] | None:
                 return (body[:begin], texts, body[token.start() :]) if whole else None
         elif mark in (b"[", b"{"):
             depth += 1
-            if mark == b"[" and depth == 2 and name == b'"bets"':  # noqa: PLR2004 - inside the envelope
+            if mark == b"[" and depth == _IN_ENVELOPE and name == b'"bets"':
                 begin = start = token.end()
-        elif mark == b"," and depth == 2 and begin >= 0:  # noqa: PLR2004 - between two bets
+        elif mark == b"," and depth == _IN_ENVELOPE and begin >= 0:  # between two bets
             texts.append(body[start : token.start()])
             start = token.end()
         elif depth == 1 and begin < 0:

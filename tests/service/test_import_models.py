@@ -19,9 +19,9 @@ from sklearn.preprocessing import StandardScaler
 
 from pikkit.errors import ModelError
 from pikkit.history.history import History
-from pikkit.models.conversion import TOLERANCE
 from pikkit.models.loading import load_set
 from pikkit.models.model_set import ModelSet
+from pikkit.models.reading.probes import TOLERANCE
 from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE
 from tests.support.converted import converted, converted_apart
 from tests.support.hostile import bombs, corpus

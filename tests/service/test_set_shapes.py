@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pikkit.errors import ModelError
-from pikkit.models.conversion import TOLERANCE
+from pikkit.models.reading.probes import TOLERANCE
 from pikkit.models.user_files import ROI_FILE, WIN_FILE
 from tests.support.converted import converted
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set

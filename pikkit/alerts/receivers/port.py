@@ -28,6 +28,7 @@ __all__ = [
 
 _TOO_MANY, _AWAY = 429, 503
 _RETRIED_4XX = frozenset({408, 425, _TOO_MANY})
+_CLIENT_ERRORS = range(400, 500)
 _MOVED = frozenset({301, 308})
 LONGEST_WAIT_S = 600.0
 
@@ -123,7 +124,7 @@ def later_or_refused(status: int, headers: Mapping[str, str], words: str) -> Lat
     reason = f"{status}{f': {words[:200]}' if words else ''}"
     if status in _MOVED:
         return Refused(f"{status}: it has moved to another address: set the new one")
-    if 400 <= status < 500 and status not in _RETRIED_4XX:  # noqa: PLR2004 - the class of client errors
+    if status in _CLIENT_ERRORS and status not in _RETRIED_4XX:
         return Refused(reason)
     return Later(reason, wait_of(headers.get("retry-after")), everybody=status in (_TOO_MANY, _AWAY))
 

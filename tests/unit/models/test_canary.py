@@ -8,7 +8,7 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 
 from pikkit.errors import UnsafePickle
-from pikkit.models.conversion import _check_canary
+from pikkit.models.reading.probes import check_canary
 from tests.support.slow_import import skops_io
 
 K = 6
@@ -29,9 +29,9 @@ def test_a_row_that_is_answered_in_several_ways_is_noticed(tmp_path: Path, beyon
     model.estimators_[0].tree_.__setstate__(state)
     skops_io().dump(model, tmp_path / "roi.skops")
     with pytest.raises(UnsafePickle, match="answers one row in 2 ways"):
-        _check_canary(tmp_path, ENGINES, np.zeros((1, K), dtype=np.float32))
+        check_canary(tmp_path, ENGINES, np.zeros((1, K), dtype=np.float32))
 
 
 def test_a_sound_forest_answers_one_row_in_one_way(tmp_path: Path) -> None:
     skops_io().dump(forest(), tmp_path / "roi.skops")
-    _check_canary(tmp_path, ENGINES, np.zeros((1, K), dtype=np.float32))
+    check_canary(tmp_path, ENGINES, np.zeros((1, K), dtype=np.float32))

@@ -9,7 +9,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.tree._tree import Tree
 
 from pikkit.errors import ModelError, UnsafePickle
-from pikkit.models.pickles import load_pickle
+from pikkit.models.reading.pickles import load_pickle
 from tests.support.hostile import bombs, corpus, misuses
 from tests.support.model_files import train
 

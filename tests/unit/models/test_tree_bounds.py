@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from pikkit.errors import UnsafePickle
-from pikkit.models.tree_bounds import check_booster, check_estimator
+from pikkit.models.reading.tree_bounds import check_booster, check_estimator
 from tests.support.model_files import FEATURES, train
 
 K = len(FEATURES)

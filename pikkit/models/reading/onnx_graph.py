@@ -10,6 +10,8 @@ import json
 import math
 from typing import Any
 
+import onnx
+
 __all__ = ["Untranslatable", "base_margin", "objective_of", "to_onnx", "trees_of"]
 
 _OPSET, _ML_OPSET, _IR = 17, 3, 8
@@ -47,8 +49,6 @@ def to_onnx(booster: Any, features: int) -> bytes:
     Raises:
         Untranslatable: categorical splits, several outputs, or another booster than gbtree.
     """
-    import onnx  # noqa: PLC0415 - at import time only, never in a worker
-
     model = json.loads(bytes(booster.save_raw("json")))["learner"]
     gradient = model["gradient_booster"]
     if gradient["name"] != "gbtree":

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pikkit.errors import ModelError
+from pikkit.models.reading.onnx_graph import base_margin, trees_of
 
 __all__ = ["check_magnitudes"]
 
@@ -38,8 +39,6 @@ def check_magnitudes(file: str, model: Any) -> None:
 
 
 def _numbers(part: Any) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
-    from pikkit.models.onnx_graph import base_margin, trees_of  # noqa: PLC0415 - what serves needs no ONNX
-
     if hasattr(part, "get_booster"):
         booster = part.get_booster()
         yield "base score", np.array([base_margin(booster)])

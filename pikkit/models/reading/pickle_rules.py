@@ -19,6 +19,7 @@ __all__ = ["check_build", "check_call", "check_new", "check_tree"]
 
 _DTYPE = re.compile(r"[<|=]?[biufcSUVO][0-9]{0,6}")
 _LATIN = frozenset({"latin1", "latin-1"})
+_DTYPE_PARTS = 8  # of what a pickle says of a dtype, and more of newer versions
 _MAX_CLASSES = 1000
 _DATA = (int, float, str, bytes, bool, type(None))
 
@@ -56,7 +57,7 @@ def check_build(file: str, target: Any, state: Any) -> bool:
     if type(target) is np.ndarray:
         sound = (
             type(state) is tuple
-            and len(state) == 5  # noqa: PLR2004 - version, shape, dtype, order, data
+            and _has(state, 5)  # version, shape, dtype, order, data
             and isinstance(state[2], np.dtype)
             and isinstance(state[4], list if state[2].hasobject else (bytes, bytearray))
         )
@@ -86,7 +87,7 @@ def check_tree(file: str, built: Any) -> None:
 
 
 def _check_dtype(file: str, target: np.dtype[Any], state: Any) -> bool:
-    if type(state) is not tuple or len(state) < 8 or state[1] not in ("<", "|", "="):  # noqa: PLR2004 - its pickle's form
+    if type(state) is not tuple or len(state) < _DTYPE_PARTS or state[1] not in ("<", "|", "="):
         raise _refusal(file, "sets the state of dtype")
     names, fields, size = state[3:6]
     if names is None and fields is None and state[2] is None:
@@ -125,6 +126,10 @@ def _is_estimator(cls: Any) -> bool:
     )
 
 
+def _has(parts: tuple[Any, ...], count: int) -> bool:
+    return len(parts) == count
+
+
 def _plain_dtype(value: Any) -> bool:
     return isinstance(value, np.dtype) and not value.hasobject
 
@@ -134,17 +139,17 @@ def _dtype(a: tuple[Any, ...]) -> bool:
 
 
 _CALLS: Mapping[str, Callable[[tuple[Any, ...]], bool]] = {
-    "_reconstruct": lambda a: len(a) == 3 and a[0] is np.ndarray and a[1] == (0,),  # noqa: PLR2004 - class, shape, kind
-    "scalar": lambda a: len(a) == 2 and _plain_dtype(a[0]) and type(a[1]) is bytes,  # noqa: PLR2004 - kind and value
-    "_frombuffer": lambda a: len(a) == 4 and isinstance(a[0], (bytes, bytearray)) and _plain_dtype(a[1]),  # noqa: PLR2004
+    "_reconstruct": lambda a: _has(a, 3) and a[0] is np.ndarray and a[1] == (0,),  # class, shape, kind
+    "scalar": lambda a: _has(a, 2) and _plain_dtype(a[0]) and type(a[1]) is bytes,  # kind and value
+    "_frombuffer": lambda a: _has(a, 4) and isinstance(a[0], (bytes, bytearray)) and _plain_dtype(a[1]),
     "dtype": _dtype,
-    "encode": lambda a: len(a) == 2 and type(a[0]) is str and a[1] in _LATIN,  # noqa: PLR2004 - text and encoding
+    "encode": lambda a: _has(a, 2) and type(a[0]) is str and a[1] in _LATIN,  # text and encoding
     "bytearray": lambda a: not a or type(a[0]) is bytes or (type(a[0]) is str and len(a) > 1 and a[1] in _LATIN),
-    "set": lambda a: len(a) == 1 and type(a[0]) is list,
-    "OrderedDict": lambda a: not a or (len(a) == 1 and type(a[0]) is list),
-    "_reconstructor": lambda a: len(a) == 3 and _is_estimator(a[0]) and a[1] is object and a[2] is None,  # noqa: PLR2004
+    "set": lambda a: _has(a, 1) and type(a[0]) is list,
+    "OrderedDict": lambda a: not a or (_has(a, 1) and type(a[0]) is list),
+    "_reconstructor": lambda a: _has(a, 3) and _is_estimator(a[0]) and a[1] is object and a[2] is None,
     "Tree": lambda a: (
-        len(a) == 3  # noqa: PLR2004 - features, classes of each output, outputs
+        _has(a, 3)  # features, classes of each output, outputs
         and type(a[0]) is type(a[2]) is int
         and type(a[1]) is np.ndarray
         and a[1].shape == (a[2],)  # it is read as far as the number of outputs says

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pikkit.errors import ModelError, UnsafePickle
-from pikkit.models.contents import foreign, read_content, remedy_for
-from pikkit.models.joblib_arrays import JoblibArray
-from pikkit.models.old_boosters import as_of_today
-from pikkit.models.pickle_rules import check_build, check_call, check_new, check_tree
+from pikkit.models.reading.contents import foreign, read_content, remedy_for
+from pikkit.models.reading.joblib_arrays import JoblibArray
+from pikkit.models.reading.old_boosters import as_of_today
+from pikkit.models.reading.pickle_rules import check_build, check_call, check_new, check_tree
 
 __all__ = ["ALLOWED", "check_pickle", "load_pickle", "unpickle"]
 
@@ -148,6 +148,13 @@ def check_pickle(data: bytes, name: str) -> None:
         raise ModelError(f"{name} {kind} ({str(cause)[:120]}): put the model's own file there again") from cause
 
 
+def _pair(names: list[str]) -> tuple[str, str] | None:
+    match names:
+        case [module, attribute]:
+            return module, attribute
+    return None
+
+
 def _globals(data: bytes) -> Iterator[tuple[str, str] | None]:
     """Every (module, name) that the pickle asks for; None where it can't be told."""
     memo: dict[int, str | None] = {}
@@ -165,8 +172,7 @@ def _globals(data: bytes) -> Iterator[tuple[str, str] | None]:
             yield module, attribute
             latest.append(None)
         elif name == "STACK_GLOBAL":
-            names = [text for text in latest[-2:] if text is not None]
-            yield (names[0], names[1]) if len(names) == 2 else None  # noqa: PLR2004 - module and name
+            yield _pair([text for text in latest[-2:] if text is not None])
             latest.append(None)
         elif name in _TEXT:
             latest.append(str(argument))

@@ -1,0 +1,50 @@
+"""`python -m pikkit.models.reading COPY SET SHA256`: a copied user set to a checked, native one, within limits.
+
+Its last line says what came of it: `{"ok": true}` or `{"error": message, "code": code}`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from pikkit.errors import ModelError
+
+_MEMORY_BYTES = 4 * 1024**3
+_CPU_S = 120
+
+
+def main(copy: Path, into: Path, source_sha256: str) -> None:
+    """Convert, and tell what came of it."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):  # where memory runs out all the same, this process is to go, and no worker
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    answer: dict[str, Any] = {"ok": True}
+    try:
+        from pikkit.models.reading.whole_set import write  # noqa: PLC0415 - after the limits, as all that it imports
+
+        write(copy, into, source_sha256)
+    except ModelError as error:
+        answer = {"error": error.message, "code": error.code}
+    except MemoryError:
+        answer = {
+            "error": "the model files need more memory than models may: train them again",
+            "code": "invalid_model",
+        }
+    except Exception as cause:  # noqa: BLE001 - a foreign model may raise anything when it is asked
+        said = " ".join(str(cause).split())[:300]
+        answer = {
+            "error": f"the models can't be used ({type(cause).__name__}: {said}): train them again",
+            "code": "invalid_model",
+        }
+    print(json.dumps(answer))  # noqa: T201 - the answer to the parent
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
