@@ -34,7 +34,7 @@ def noted(rig: Rig, command: str) -> list[str]:
     return [entry["outcome"] for entry in stack.journal.entries(50) if entry["command"] == command]
 
 
-def wait_for(check: Callable[[], bool], seconds: float = 30) -> bool:
+def wait_for(check: Callable[[], bool], seconds: float = 90) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(httpx.HTTPError):
@@ -57,7 +57,7 @@ def test_a_good_canary_goes_up_the_ramp_and_becomes_production_whatever_happens_
         supervisor.signal(signal.SIGKILL)
         assert supervisor.wait(5)
         assert "the supervisor was left running" in rig.run("up")
-        assert wait_for(lambda: rig.version() == "2" and rig.status()["ramp"] is None)
+        assert wait_for(lambda: rig.version() == "2" and rig.status()["ramp"] is None), rig.stack().journal.entries(20)
     assert tally.failures == {}
     assert noted(rig, "ramp") == ["advanced", "promoted"]
     status = rig.status()
