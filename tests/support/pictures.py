@@ -35,7 +35,7 @@ def _phone(page: Page, url: str) -> None:
     page.goto(url)
     page.locator("#form button[type=submit]").click()
     expect(page.locator("#rows tr")).to_have_count(3)
-    page.locator("#results").screenshot(path=DOCS / "phone.png")
+    page.screenshot(path=DOCS / "phone.png", full_page=True)
 
 
 def _drift(page: Page, url: str) -> None:
@@ -46,12 +46,13 @@ def _drift(page: Page, url: str) -> None:
             for i in range(start, start + 100)
         ]
         httpx.post(f"{url}/api/v1/batch-predict", json={"bets": bets}).raise_for_status()
+        time.sleep(0.6)  # beyond 200 bets a second drift is told of a sample
     end = time.monotonic() + 30
     while httpx.get(f"{url}/api/v1/drift-report").json()["bets"] < _BETS and time.monotonic() < end:
         time.sleep(0.2)
     page.set_viewport_size({"width": 1200, "height": 900})
     page.goto(f"{url}/drift")
-    expect(page.locator("#status")).to_contain_text(f"{_BETS} bets")
+    expect(page.locator("#status")).to_contain_text(f"{_BETS} different bets")
     page.screenshot(path=DOCS / "drift.png", full_page=True)
 
 
