@@ -80,8 +80,7 @@ def _costs(server: Server, proxied: str, proxy: int) -> dict[str, Any]:
     before = cpu_s([server.pid])
     time.sleep(3)
     idle = (cpu_s([server.pid]) - before) / 3
-    parent = psutil.Process(server.pid)
-    worker = max(parent.children(recursive=True), key=lambda process: process.memory_info().rss)
+    parent, worker = psutil.Process(server.pid), server.worker()
     cpu = {_named(case): round(statistics.median(own.cpu_us[case]), 1) for case in _COSTED}
     return {
         "cpu_us": cpu,

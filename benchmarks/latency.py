@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from benchmarks.contestants import Case, Contestant
 from benchmarks.load import Opened, arrivals, open_loop
-from benchmarks.mix import one
+from benchmarks.mix import get, one
 from tests.support.need import root
 from tests.support.server import Server
 
@@ -26,7 +25,7 @@ PERCENTS = (50.0, 99.0, 99.9)
 SLOW_MS = 50
 RELOADS = 4
 _RELOAD = one("/api/v1/reload-models", {})
-_SCRAPE = b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n"
+_SCRAPE = get("/metrics")
 
 
 @dataclass
@@ -83,8 +82,7 @@ def stalls(folder: Path, requests: Sequence[bytes], rate: float, count: int) -> 
     memory: list[float] = []
     reloads = {count * (2 * n + 1) // (2 * RELOADS) for n in range(RELOADS)}
     with Server(folder, MODEL_DIR=models, PREDICTION_LOG="true") as server:
-        family = psutil.Process(server.pid).children(recursive=True)
-        worker = max(family, key=lambda process: process.memory_info().rss)
+        worker = server.worker()
 
         def stream() -> Iterator[bytes]:
             for number, request in zip(range(count), itertools.cycle(requests), strict=False):

@@ -18,7 +18,7 @@ import numpy as np
 from pikkit.bets.odds import american_to_decimal, decimal_to_american
 from training.simulate import simulate
 
-__all__ = ["BET", "KINDS", "MARK", "bets", "one", "queries", "requests"]
+__all__ = ["BET", "KINDS", "MARK", "bets", "get", "one", "queries", "requests"]
 
 BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
 KINDS = ("one bet", "field", "prices", "unseen")
@@ -86,8 +86,13 @@ def queries(kind: str, path: str) -> list[bytes]:
     for bet in bets(kind):
         fields = {"league": "None", **bet} | {"is_live": json.dumps(bet["is_live"])}
         given = {name: json.dumps(value) if isinstance(value, list) else value for name, value in fields.items()}
-        made.append(f"GET {path}?{urlencode(given)} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+        made.append(get(f"{path}?{urlencode(given)}"))
     return made
+
+
+def get(path: str) -> bytes:
+    """A GET request."""
+    return f"GET {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode()
 
 
 def one(path: str, body: object) -> bytes:

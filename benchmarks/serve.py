@@ -13,8 +13,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
-
 from benchmarks.contestants import Case
 from benchmarks.load import Load, wrk
 from benchmarks.mix import requests
@@ -29,8 +27,7 @@ class Memory:
     """Peak resident memory of the worker, in MiB, sampled while it serves."""
 
     def __init__(self, server: Server) -> None:
-        family = psutil.Process(server.pid).children(recursive=True)
-        self._worker = max(family, key=lambda process: process.memory_info().rss)
+        self._worker = server.worker()
         self.peak = 0.0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

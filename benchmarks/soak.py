@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.mix import BET, one
+from benchmarks.mix import BET, get, one
 from pikkit.web.routes import BATCH, PREDICT, ROUTES
 from tests.support.server import Server
 
@@ -29,10 +29,6 @@ HALF_SENT = 1000
 GROWTH_MIB = 5
 _SPORTS = ("Basketball", "Ice Hockey", "Tennis", "never seen")
 _MARKETS = ("Moneyline", "Spread", "Total Points", "neither this")
-
-
-def _get(path: str, method: str = "GET") -> bytes:
-    return f"{method} {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode()
 
 
 def _requests() -> list[bytes]:
@@ -48,11 +44,11 @@ def _requests() -> list[bytes]:
     turn = [one(PREDICT, bet) for bet in bets]
     turn += [one(PREDICT, {**bet, "odds": 0}) for bet in bets[:8]]  # refused
     turn += [one(PREDICT, market), one(f"{PREDICT}?explain=true", market), one(PREDICT, b"{"), one(PREDICT, [])]
-    turn += [_get(f"{PREDICT}?{query}"), _get(f"/ml-predict?{query}"), _get(f"/ml-predict?{query}&odds=x")] * 4
+    turn += [get(f"{PREDICT}?{query}"), get(f"/ml-predict?{query}"), get(f"/ml-predict?{query}&odds=x")] * 4
     turn += [one(BATCH, {"bets": [*bets[:50], {}]}), one("/batch-predict", {"bets": bets[:20]})]
     turn += [one(f"{BATCH}?explain=true", {"bets": [market] * 10}), one("/api/v1/reload-models", {})]
-    turn += [_get(route.path) for route in ROUTES if route.method == "GET" and "static_content" not in route.path]
-    return [*turn, _get("/nowhere"), _get(f"{PREDICT}%0a"), _get("/live?" + "x" * 4000)]
+    turn += [get(route.path) for route in ROUTES if route.method == "GET" and "static_content" not in route.path]
+    return [*turn, get("/nowhere"), get(f"{PREDICT}%0a"), get("/live?" + "x" * 4000)]
 
 
 @dataclass(frozen=True)
@@ -67,8 +63,8 @@ class State:
     def of(cls, server: Server, run: Path) -> State:
         """As it is once the connections of the last load are closed."""
         time.sleep(0.5)
-        family = [process for process in psutil.Process(server.pid).children(recursive=True) if process.is_running()]
-        memory = max(process.memory_info().rss for process in family) / 2**20
+        family = psutil.Process(server.pid).children(recursive=True)
+        memory = server.worker().memory_info().rss / 2**20
         return cls(memory, sum(p.num_fds() for p in family), sum(path.is_file() for path in run.rglob("*")))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import psutil
 from filelock import FileLock
 
 from tests.support.need import root
@@ -85,3 +86,7 @@ class Server(Process):
             except BaseException:
                 self.stop()
                 raise
+
+    def worker(self) -> psutil.Process:
+        """The process that answers, or the largest of several: BentoML's parent and its helpers hold less."""
+        return max(psutil.Process(self.pid).children(recursive=True), key=lambda process: process.memory_info().rss)
