@@ -102,19 +102,20 @@ class Composer:
         """The real parts."""
         clock = self.clock()
         told = self.progress(progress)
-        environment = {**os.environ, **project_environment(ROOT)}
+        own = project_environment(ROOT)
+        environment = {**os.environ, **own}
         journal = Journal(settings.run_dir / "journal.db", clock, told.say)
-        probe = HttpProbe(api_key=self.api_key())
+        probe = HttpProbe(api_key=first_api_key(environment))
         releases = self.releases(settings)
         runtime: Runtime
         process: NginxProcess
         if settings.runtime == "process":
-            runtime = ProcessRuntime(settings, clock, environment=project_environment(ROOT), command=self.serve)
+            runtime = ProcessRuntime(settings, clock, environment=own, command=self.serve)
             process = LocalNginx(settings, clock)
         else:
             engine = Engine(settings.run_dir, os.environ)
             engine.check_home()
-            runtime = DockerRuntime(settings, engine, environment=project_environment(ROOT))
+            runtime = DockerRuntime(settings, engine, environment=own)
             process = ContainerNginx(settings, engine, clock)
             releases = ImageReleases(releases, self.images(settings), engine, settings.run_dir)
         router = NginxRouter(settings, clock, process, told.say)
