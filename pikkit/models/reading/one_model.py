@@ -58,11 +58,8 @@ def read_model(path: Path, names: tuple[str, ...]) -> Any:
 
 
 def _loaded(path: Path, names: tuple[str, ...], *, classifier: bool) -> Any:
-    """What the file holds, as an estimator."""
-    data = read_content(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other versions; what matters is checked on probe rows
-        model: Any = _native(path.name, data) if is_native(data) else unpickle(data, path.name)
+    """The estimator in the file, out of what wraps it or into what it lacks."""
+    model = _held(path)
     if isinstance(model, dict):
         model = _unwrapped(path.name, model, names)
     if type(model).__name__ == "Booster":  # saved without its wrapper
@@ -71,6 +68,14 @@ def _loaded(path: Path, names: tuple[str, ...], *, classifier: bool) -> Any:
         for name, default in vars(type(model)()).items():  # what wrappers of earlier versions did not have
             vars(model).setdefault(name, default)
     return model
+
+
+def _held(path: Path) -> Any:
+    """What the file holds."""
+    data = read_content(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other versions; what matters is checked on probe rows
+        return _native(path.name, data) if is_native(data) else unpickle(data, path.name)
 
 
 def _native(file: str, data: bytes) -> Any:
@@ -114,8 +119,7 @@ def _swapped(path: Path) -> str:
     is_win = path.name == WIN_FILE
     other = path.with_name(ROI_FILE if is_win else WIN_FILE)
     try:
-        data = read_content(other)
-        held: Any = _native(other.name, data) if is_native(data) else unpickle(data, other.name)
+        held = _held(other)
     except ModelError:
         return ""
     classifies = hasattr(held, "predict_proba") or _tells_chances(held)
