@@ -1,10 +1,8 @@
 """Which set serves: an explicit import, the files in MODEL_DIR, or the newest of the store."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +17,8 @@ from pikkit.models.loading import load_set
 from pikkit.models.shared_set import SharedSet
 from pikkit.models.user_files import METADATA_FILE, WIN_FILE
 from pikkit.settings import Settings
+from tests.support.commands import python
 from tests.support.model_files import write_set
-from tests.support.need import root
 
 
 class Machine:
@@ -169,15 +167,7 @@ def test_an_import_that_was_deleted_from_the_store_counts_no_more(machine: Machi
 
 
 def _command(home: Path, *line: str | Path, **environment: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *line],
-        cwd=root(),
-        env={**os.environ, "BENTOML_HOME": str(home), "COLUMNS": "200", **{k: str(v) for k, v in environment.items()}},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return python(*line, BENTOML_HOME=home, **environment)
 
 
 def test_the_command_says_where_and_for_whom_and_imports_only_what_changed(

@@ -3,7 +3,6 @@ import os
 import pickle
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from pikkit.models.loading import load_set
 from pikkit.models.model_set import ModelSet
 from pikkit.models.reading.probes import TOLERANCE
 from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE
+from tests.support.commands import python
 from tests.support.converted import converted, converted_apart
 from tests.support.hostile import bombs, corpus
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set
@@ -37,15 +37,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def run(home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, root() / "import_models.py", *arguments],
-        cwd=root(),
-        env={**os.environ, "BENTOML_HOME": str(home), "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return python("import_models.py", *arguments, COLUMNS="120", BENTOML_HOME=home)
 
 
 def stored(home: Path) -> list[str]:

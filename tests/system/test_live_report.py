@@ -1,8 +1,5 @@
 """The real service writes its prediction log; the bets are settled; `live-report` tells how it went."""
 
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,7 @@ import polars as pl
 import pytest
 
 from pikkit.bets.odds import implied_probability
-from tests.support.need import root
+from tests.support.commands import python
 from tests.support.server import Server
 from tests.support.simulated import write_bets
 
@@ -45,15 +42,7 @@ def _serve(folder: Path, bets: pl.DataFrame) -> pl.DataFrame:
 
 
 def _report(folder: Path, bets: Path, *more: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "training", "live-report", "--bets", str(bets), *more],
-        cwd=root(),
-        env={**os.environ, "DATA_DIR": str(folder / "data"), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = python("-m", "training", "live-report", "--bets", bets, *more, DATA_DIR=folder / "data")
     assert done.returncode == 0, done.stderr
     return " ".join(done.stdout.split())
 

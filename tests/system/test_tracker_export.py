@@ -1,8 +1,5 @@
 """A bet tracker's export, made up: trained on, imported, served, scored, and each of them says the same of a bet."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -10,7 +7,7 @@ import polars as pl
 import pytest
 
 from pikkit.exports.markets import market_of
-from tests.support.need import root
+from tests.support.commands import python
 from tests.support.server import Server
 from tests.support.simulated import tracker_export
 
@@ -18,15 +15,7 @@ pytestmark = pytest.mark.system
 
 
 def _run(*command: str | Path, home: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=root(),
-        env={**os.environ, "BENTOML_HOME": str(home), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    done = python(*command, BENTOML_HOME=home)
     assert done.returncode == 0, done.stdout + done.stderr
     return " ".join(done.stdout.split())
 
