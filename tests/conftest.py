@@ -29,6 +29,8 @@ for _name in Settings.model_fields:  # what the shell has set is no matter of th
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 # Every `httpx.get` would read all of certifi's certificates anew: 20 ms, and a test that waits makes many.
 vars(httpx._transports.default)["create_ssl_context"] = cache(httpx.create_ssl_context)
+# Five seconds is what a busy machine may need for an answer; who tests a shorter time-out names it.
+vars(httpx._config.DEFAULT_TIMEOUT_CONFIG).update(dict.fromkeys(("connect", "read", "write", "pool"), 60.0))
 # jsonschema compiles a grammar of international addresses at its import: two seconds, and nobody here asks for one.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # as if it were not installed
 # These take a minute and more, mostly waiting: begun after the others of their kind, they would end alone.

@@ -189,6 +189,17 @@ def _booster(folder: Path) -> None:
     (folder / ROI_FILE).write_bytes(pickle.dumps(roi))
 
 
+def _not_a_number(folder: Path) -> None:
+    _, roi = train(1)
+    booster = roi.get_booster()
+    model = json.loads(bytes(booster.save_raw("json")))
+    tree = model["learner"]["gradient_booster"]["model"]["trees"][0]
+    tree["split_conditions"] = [float("nan")] * len(tree["split_conditions"])
+    booster.load_model(bytearray(json.dumps(model).encode()))
+    assert np.isnan(roi.predict(np.zeros((1, len(FEATURES))))).all()
+    (folder / ROI_FILE).write_bytes(pickle.dumps(roi))
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing file": (lambda folder: (folder / ROI_FILE).unlink(), ROI_FILE),
     "truncated": (_truncate(WIN_FILE, 0.7), WIN_FILE),
@@ -227,6 +238,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a forest that reads foreign memory": (_forest, "not its own"),
     "a booster that reads foreign memory": (_booster, "not its own"),
+    "fewer features than its models have": (_metadata(features=FEATURES[:-1]), "6 features"),
+    "a feature that is renamed": (_metadata(features=[*FEATURES[:-1], "sport_market_total"]), "sport_market_total"),
+    "a model that answers no number": (_not_a_number, "no number"),
     "a broken history": (_write(HISTORY_FILE, "{}"), "history"),
 }
 

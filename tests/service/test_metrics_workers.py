@@ -4,7 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import timeit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,7 +130,7 @@ def test_a_worker_that_stands_still_is_ended_by_another_and_one_that_goes_on_is_
         for _ in range(10):
             goes_on.do("beat")
             looking.do("look")
-        assert stopped.popen.wait(timeout=10) == -signal.SIGKILL
+        assert stopped.popen.wait(timeout=120) == -signal.SIGKILL
         found = looking.scrape()
         assert value(found, "pikkit_workers_ended_total") == 1
         assert value(found, "pikkit_workers_alive") == 2
@@ -234,9 +234,6 @@ def test_a_scrape_of_eight_workers_takes_no_longer_after_a_hundred_deaths(tmp_pa
                 (tmp_path / f"{i}-dead.worker").write_bytes(template)
             if dead:
                 assert _grades(workers[0].scrape()) == 108 * _COUNTS
-            begin = time.perf_counter()
-            for _ in range(5):
-                workers[0].do("render")
-            times.append((time.perf_counter() - begin) / 5)
+            times.append(min(timeit.repeat(lambda: workers[0].do("render"), number=1, repeat=9)))
         assert len(list(tmp_path.iterdir())) == 10
     assert times[1] < 3 * times[0]

@@ -27,7 +27,7 @@ _FLAGS = (
 
 
 # Pages wait by `expect`: `wait_for_function` evaluates text in the page, which our pages' policy forbids.
-_PATIENCE_MS = 20_000
+_PATIENCE_MS = 60_000
 expect.set_options(timeout=_PATIENCE_MS)
 
 

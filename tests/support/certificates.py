@@ -31,4 +31,4 @@ def self_signed(folder: Path) -> dict[str, str]:
 
 def shown(port: int) -> str:
     """The certificate that is shown to a client, as PEM."""
-    return ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=60)

@@ -23,6 +23,7 @@ from deploy.proxy.local import find_nginx
 from deploy.settings import DeploySettings
 from tests.support.need import need
 from tests.support.processes import Process
+from tests.support.waiting import eventually
 
 BASE_IMAGE = "python:3.11-slim"
 NGINX_IMAGE = "nginx:made-here"
@@ -79,7 +80,7 @@ class Engine:
                 check=True,
             )
 
-    def docker(self, *arguments: str, check: bool = True, seconds: float = 120) -> str:
+    def docker(self, *arguments: str, check: bool = True, seconds: float = 300) -> str:
         """Run the client; gives its output, error output included."""
         done = subprocess.run(
             ["docker", *arguments],
@@ -155,11 +156,7 @@ def _place() -> str:
 
 
 def _wait(running: Engine, started: Process) -> None:
-    end = time.monotonic() + 60
-    while "Server Version" not in running.docker("info", check=False):
-        if started.popen.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"the engine does not start:\n{started.tail()}")
-        time.sleep(0.2)
+    eventually(lambda: "Server Version" in running.docker("info", check=False), told=started.tail)
 
 
 def import_base(running: Engine) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import pickle
-import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import xgboost
+
+from tests.support.waiting import eventually
 
 ENCODERS = {
     "sport": ["Basketball", "Tennis", "Unknown"],
@@ -51,14 +52,10 @@ def write_set(folder: Path, version: str, *, seed: int = 1, **metadata: Any) -> 
     return folder
 
 
-def served_after(url: str, models: Path, folder: Path, *, seconds: float = 120) -> str:
+def served_after(url: str, models: Path, folder: Path) -> str:
     """Put a set into a running service's MODEL_DIR, metadata last; the version served as soon as it is that one."""
     wanted = json.loads((models / "model_metadata_latest.json").read_text())["timestamp"]
     for file in sorted(models.iterdir(), key=lambda path: path.suffix == ".json"):
         (folder / file.name).write_bytes(file.read_bytes())
-    end = time.monotonic() + seconds
-    served = ""
-    while served != wanted and time.monotonic() < end:
-        served = str(httpx.get(f"{url}/health").json()["model_timestamp"])
-        time.sleep(0.3)
-    return served
+    eventually(lambda: httpx.get(f"{url}/health").json()["model_timestamp"] == wanted)
+    return str(wanted)

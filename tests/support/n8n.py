@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import httpx
@@ -10,6 +9,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.processes import Process
+from tests.support.waiting import eventually
 
 _QUIET = {
     "N8N_EXPRESSION_ENGINE": "legacy",
@@ -52,20 +52,18 @@ class N8n:
         """Start, and wait until it answers."""
         self._process = Process([*self._command, "start"], log=self._folder / "n8n.log", env=self._env)
         try:
-            self._process.wait_until_http(f"{self.url}/healthz/readiness", seconds=120)
+            self._process.wait_until_http(f"{self.url}/healthz/readiness")
         except BaseException:
             self.stop()
             raise
 
     def wait_for_webhook(self, path: str) -> None:
         """Webhooks come a few seconds after /healthz; an unsigned call is refused without a trace."""
-        status = 0
-        for _ in range(240):
-            status = httpx.post(f"{self.url}/webhook/{path}", json={}, timeout=10).status_code
-            if status == httpx.codes.UNAUTHORIZED:
-                return
-            time.sleep(0.25)
-        raise AssertionError(f"the webhook did not come up (last status {status}):\n{self.tail()}")
+
+        def refused() -> bool:
+            return httpx.post(f"{self.url}/webhook/{path}", json={}).status_code == httpx.codes.UNAUTHORIZED
+
+        eventually(refused, told=self.tail)
 
     def api_key(self) -> str:
         """A key of the public API, as an owner makes it who opens n8n for the first time."""

@@ -79,5 +79,5 @@ def operators(folder: Path, *, wait: str = "1s", interval: str = "1s") -> Iterat
         ]
         made.url = f"http://127.0.0.1:{port}"
         with Process(command, log=folder / "alertmanager.log") as process:
-            process.wait_until_http(f"{made.url}/-/ready", seconds=30)
+            process.wait_until_http(f"{made.url}/-/ready")
             yield made

@@ -11,6 +11,7 @@ from tests.support.browser import chromium
 from tests.support.extension import BADGES, extension_stage
 from tests.support.need import root
 from tests.support.server import Server
+from tests.support.waiting import eventually
 
 DOCS = root() / "docs"
 _BETS = 600  # that drift is told of
@@ -47,9 +48,7 @@ def _drift(page: Page, url: str) -> None:
         ]
         httpx.post(f"{url}/api/v1/batch-predict", json={"bets": bets}).raise_for_status()
         time.sleep(0.6)  # beyond 200 bets a second drift is told of a sample
-    end = time.monotonic() + 30
-    while httpx.get(f"{url}/api/v1/drift-report").json()["bets"] < _BETS and time.monotonic() < end:
-        time.sleep(0.2)
+    eventually(lambda: httpx.get(f"{url}/api/v1/drift-report").json()["bets"] >= _BETS)
     page.set_viewport_size({"width": 1200, "height": 900})
     page.goto(f"{url}/drift")
     expect(page.locator("#status")).to_contain_text(f"{_BETS} different bets")

@@ -12,6 +12,8 @@ from typing import Self
 
 import httpx
 
+from tests.support.waiting import PATIENCE_S
+
 
 class Process:
     """A running program whose output goes to a file; a context manager that stops it and its children."""
@@ -45,7 +47,9 @@ class Process:
         """The last lines of the output."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def wait_until_http(self, url: str, *, seconds: float = 60, headers: Mapping[str, str] | None = None) -> float:
+    def wait_until_http(
+        self, url: str, *, seconds: float = PATIENCE_S, headers: Mapping[str, str] | None = None
+    ) -> float:
         """Wait until `url` answers with 200; returns the seconds that it took.
 
         Raises:
@@ -56,7 +60,7 @@ class Process:
             if self.popen.poll() is not None:
                 raise RuntimeError(f"ended with {self.popen.returncode} before {url} answered:\n{self.tail()}")
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(url, timeout=2, headers=headers).status_code == httpx.codes.OK:
+                if httpx.get(url, timeout=10, headers=headers).status_code == httpx.codes.OK:
                     return time.monotonic() - begin
             time.sleep(0.05)
         raise RuntimeError(f"{url} did not answer within {seconds:g} s:\n{self.tail()}")

@@ -15,7 +15,7 @@ EXACT = ("{0}", "{0}?", "{0}?a=1%0a")
 def exchanged(port: int, requests: Iterator[bytes] | list[bytes]) -> Iterator[tuple[int, bytes]]:
     """Status and everything of each answer; a connection for each, as a server may close it."""
     for request in requests:
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(request)
             answer = b""
             while chunk := connection.recv(65536):

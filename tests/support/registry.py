@@ -38,11 +38,11 @@ class Registry:
 
     @property
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=f"http://{self.name}/v2/", auth=(USER, PASSWORD), timeout=10)
+        return httpx.Client(base_url=f"http://{self.name}/v2/", auth=(USER, PASSWORD))
 
     def start(self) -> None:
         self._process = Process([self._program, "serve", self._folder / "config.yml"], log=self._folder / "log")
-        self._process.wait_until_http(f"http://{USER}:{PASSWORD}@{self.name}/v2/", seconds=20)
+        self._process.wait_until_http(f"http://{USER}:{PASSWORD}@{self.name}/v2/")
 
     def stop(self) -> None:
         self._process.stop()

@@ -2,13 +2,13 @@
 
 import getpass
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.need import need
 from tests.support.ports import free_port
 from tests.support.processes import Process
+from tests.support.waiting import eventually
 
 _LISTENS = "Server listening"
 
@@ -40,11 +40,7 @@ class Sshd:
         log = self.folder / "sshd.log"
         before = log.read_text().count(_LISTENS) if log.exists() else 0
         self._process = Process(self._command, log=log)
-        end = time.monotonic() + 20
-        while log.read_text().count(_LISTENS) == before:
-            if self._process.popen.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"sshd does not start:\n{self.tail()}")
-            time.sleep(0.02)
+        eventually(lambda: log.read_text().count(_LISTENS) > before, told=self.tail)
 
     def wrap(self, before: str) -> None:
         """Every command runs after `before`, as after a login's profile."""

@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 
 from tests.support.receiver import Answer, Call, StandIn
 from tests.support.server import Server
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.system
 
@@ -30,13 +30,6 @@ A_BET: dict[str, Any] = {
     "odds": 150,
 }
 OTHER_A_BET = {**A_BET, "sport": "Ice Hockey", "league": "NHL", "market": "Puck Line"}
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    begin = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begin < seconds, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def keys(stand_in: StandIn) -> Counter[str]:
@@ -63,7 +56,7 @@ def test_two_slots_and_four_workers_raise_one_alert_for_each_bet(tmp_path: Path)
     ):
         assert asyncio.run(flood([blue.url, green.url], [A_BET, OTHER_A_BET], 100)) == {200}
         assert httpx.get(f"{blue.url}/ml-predict", params=A_BET).json()["bet_grade"] == "A"
-        until(lambda: len(stand_in.calls) >= 2)
+        eventually(lambda: len(stand_in.calls) >= 2)
         time.sleep(1.5)
         assert sorted(keys(stand_in).values()) == [1, 1]
         assert {call.json["alert_id"] for call in stand_in.calls} == set(keys(stand_in))
@@ -91,11 +84,11 @@ def test_nothing_is_lost_when_receiver_and_service_go_down_and_come_back(tmp_pat
         for process in family:
             process.send_signal(signal.SIGKILL)
         os.kill(running.pid, signal.SIGKILL)
-        running.popen.wait(10)
+        running.popen.wait(60)
     finally:
         running.stop()
     with down, server(tmp_path, down):
-        until(lambda: len(down.calls) >= 1, 30)
+        eventually(lambda: len(down.calls) >= 1)
         time.sleep(1)
         assert len(down.calls) == 1
         assert down.calls[0].json["bet"]["market"] == "1st Half Spread"
@@ -114,13 +107,13 @@ def test_a_service_killed_between_send_and_mark_sends_again_with_the_same_key(tm
         running = server(tmp_path, holding)
         try:
             httpx.post(f"{running.url}/api/v1/predict", json=A_BET)
-            until(lambda: len(holding.calls) == 1)
+            eventually(lambda: len(holding.calls) == 1)
             for process in psutil.Process(running.pid).children(recursive=True):
                 process.send_signal(signal.SIGKILL)
         finally:
             running.stop()
         with server(tmp_path, holding):
-            until(lambda: len(holding.calls) == 2, 30)
+            eventually(lambda: len(holding.calls) == 2)
             assert len(keys(holding)) == 1
 
 
@@ -137,9 +130,9 @@ def test_garbage_in_the_outbox_at_the_start_is_kept_aside_and_each_key_has_a_lim
             bets = [{**A_BET, "client_ref": f"{key} {i}"} for i in range(count)]
             answer = http.post("/api/v1/batch-predict", json={"bets": bets}, headers={"X-API-Key": key})
             assert answer.json()["summary"]["grade_distribution"]["A"] == count
-        until(lambda: len(stand_in.calls) == 2, 30)
+        eventually(lambda: len(stand_in.calls) == 2)
         assert {call.json["bet"]["client_ref"] for call in stand_in.calls} == {f"{key} 0" for key in keys_of}
-        until(lambda: 'outcome="left_out"} 2.0' in http.get("/metrics").text)
+        eventually(lambda: 'outcome="left_out"} 2.0' in http.get("/metrics").text)
         assert http.get("/health").json()["alerts"] == "on"
     assert list((tmp_path / "data").glob("alerts.sqlite3.corrupt-*"))
 
@@ -155,15 +148,15 @@ def test_a_folder_that_takes_no_alerts_at_the_start_stops_no_prediction_and_is_t
         httpx.Client(base_url=running.url, timeout=30) as http,
     ):
         assert http.post("/api/v1/predict", json=A_BET).json()["bet_grade"] == "A"
-        until(lambda: http.get("/health").json()["alerts"] == "off, because the outbox in DATA_DIR can't be used")
+        eventually(lambda: http.get("/health").json()["alerts"] == "off, because the outbox in DATA_DIR can't be used")
         assert http.get("/ready").status_code == 200
         assert 'pikkit_alerts_off{reason="other"} 1.0' in http.get("/metrics").text
         assert not stand_in.calls
         (data / "alerts.sqlite3").rmdir()
         for name in ("alerts-spool", "alerts-slots"):
             (data / name).unlink()
-        until(lambda: len(stand_in.calls) == 1, 60)  # it was held in memory
-        until(lambda: http.get("/health").json()["alerts"] == "on")
+        eventually(lambda: len(stand_in.calls) == 1)  # it was held in memory
+        eventually(lambda: http.get("/health").json()["alerts"] == "on")
 
 
 def test_a_slow_receiver_delays_no_prediction(tmp_path: Path) -> None:
@@ -214,7 +207,7 @@ def test_workers_are_killed_and_the_receiver_fails_and_no_alert_is_lost_or_doubl
     ):
         sending = threading.Thread(target=asyncio.run, args=(send([blue.url, green.url]),))
         sending.start()
-        kills, end = 0, time.monotonic() + 120 + count / 5
+        kills, end = 0, time.monotonic() + 300 + count / 5
         while sending.is_alive() or len(taken) < count:
             assert time.monotonic() < end, f"{len(taken)} of {count} were taken in time"
             time.sleep(0.05)

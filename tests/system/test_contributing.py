@@ -56,7 +56,7 @@ def passes(folder: Path, *arguments: str) -> None:
         env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]

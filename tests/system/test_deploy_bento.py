@@ -112,7 +112,7 @@ def test_a_dead_worker_or_master_leaves_no_process_when_the_slot_is_stopped(rig:
     children = psutil.Process(pid).children(recursive=True)
     psutil.Process(pid).kill()  # the master: its workers are orphans now
     rig.do(operations.abort)
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
 
 
@@ -132,7 +132,7 @@ def test_a_hot_reloaded_set_is_shown_and_no_command_silently_goes_back(rig: Bent
     assert pid is not None
     workers = psutil.Process(pid).children(recursive=True)
     psutil.Process(pid).kill()
-    psutil.wait_procs(workers, timeout=1)
+    psutil.wait_procs(workers, timeout=60)
     assert runtime.heal(production)
     release = rig.store.get(str(runtime.observe(production).version))
     assert release is not None

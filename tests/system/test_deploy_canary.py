@@ -1,20 +1,19 @@
 """The canary judge at work on live traffic: three outcomes, and what the supervisor does about each."""
 
-import contextlib
 import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from deploy.errors import CanaryFailed, Inconclusive
 from deploy.flow import operations
 from deploy.watch.supervisor import stop_supervisor, supervisor_process
 from tests.support.deploy_rig import Rig
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.system
 
@@ -34,16 +33,6 @@ def noted(rig: Rig, command: str) -> list[str]:
     return [entry["outcome"] for entry in stack.journal.entries(50) if entry["command"] == command]
 
 
-def wait_for(check: Callable[[], bool], seconds: float = 90) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(httpx.HTTPError):
-            if check():
-                return True
-        time.sleep(0.1)
-    return False
-
-
 def arrived(rig: Rig) -> bool:
     """Whether the ramp is over; where a busy machine left the judge with too few requests, somebody lets it go on."""
     ramp = rig.status()["ramp"]
@@ -57,15 +46,15 @@ def test_a_good_canary_goes_up_the_ramp_and_becomes_production_whatever_happens_
 ) -> None:
     with rig.traffic(clients=32) as tally:
         with rig.start("canary", "--version", "2", *RAMP) as command:
-            assert wait_for(lambda: supervisor_process(rig.run_dir) is not None)
-            assert wait_for(lambda: rig.status()["ramp"] is not None)
+            eventually(lambda: supervisor_process(rig.run_dir) is not None)
+            eventually(lambda: rig.status()["ramp"] is not None)
             command.send_signal(signal.SIGKILL)  # the terminal is closed
         supervisor = supervisor_process(rig.run_dir)
         assert supervisor is not None
         supervisor.signal(signal.SIGKILL)
-        assert supervisor.wait(5)
+        assert supervisor.wait(60)
         assert "the supervisor was left running" in rig.run("up")
-        assert wait_for(lambda: arrived(rig)), rig.stack().journal.entries(20)
+        eventually(lambda: arrived(rig), told=lambda: rig.stack().journal.entries(20))
     assert tally.failures == {}
     onwards = ["advanced", "promoted"]
     assert [outcome for outcome in noted(rig, "ramp") if outcome in onwards] == onwards
@@ -184,7 +173,7 @@ def test_production_that_gets_worse_after_a_promotion_goes_back_by_itself(rig: R
     with rig.traffic(clients=32):
         rig.run("canary", "--version", "late", "--steps", "50", "--interval", "2s", "--auto")
         assert rig.version() in ("late", "1")
-        assert wait_for(lambda: rig.status()["rejected"] == "late")
+        eventually(lambda: rig.status()["rejected"] == "late")
     assert rig.version() == "1"
     assert "fail" in noted(rig, "watch")
     stop_supervisor(rig.run_dir)

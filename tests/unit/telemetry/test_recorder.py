@@ -1,5 +1,4 @@
 import json
-import time
 import timeit
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pikkit.settings import Settings
 from pikkit.telemetry.prediction_log import PredictionLog, read_predictions
 from pikkit.telemetry.recorder import Graded, Recorder
 from tests.support.samples import a_bet, a_model_set, a_prediction
+from tests.support.waiting import eventually
 
 
 def _rows(models: Any, bets: Sequence[Any], at: float) -> Any:
@@ -75,9 +75,7 @@ def test_a_sink_that_fails_is_counted_and_the_next_bets_go_on() -> None:
     recorder = Recorder(_rows, [sink], dropped=dropped.append)
     recorder.start()
     recorder.graded(a_model_set(), [a_bet()], [a_prediction()])
-    deadline = time.monotonic() + 5
-    while not dropped and time.monotonic() < deadline:
-        time.sleep(0.01)
+    eventually(lambda: dropped)
     sink.fails = False
     recorder.graded(a_model_set(), [a_bet()], [a_prediction()])
     recorder.stop()

@@ -161,7 +161,7 @@ def test_requests_beyond_the_limit_are_turned_away_and_the_next_calm_one_is_serv
 
 
 def test_what_takes_too_long_is_answered_with_504() -> None:
-    web = Web(request_timeout=0.05, told=busy(0.2))
+    web = Web(request_timeout=0.05, told=busy(1))
     check_shape(web.send("POST", "/api/v1/predict?explain=true", json={}), 504, "timeout")
 
 

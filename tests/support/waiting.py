@@ -1,0 +1,30 @@
+"""Waiting for what will come: no longer than it takes, and as long as a busy machine may need."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import httpx
+
+PATIENCE_S = 120.0
+_PAUSE_S = 0.05
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], *, seconds: float = PATIENCE_S, told: Callable[[], object] = str) -> T:
+    """What `look` gives, once it is true; an answer that did not come, or can't be read, means: not yet.
+
+    Raises:
+        AssertionError: it did not come in time; `told` says what there was instead.
+    """
+    end = time.monotonic() + seconds
+    fault: Exception | None = None
+    while True:
+        try:
+            if found := look():
+                return found
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            fault = error
+        if time.monotonic() > end:
+            raise AssertionError(f"it did not happen within {seconds:g} s: {told()}") from fault
+        time.sleep(_PAUSE_S)
