@@ -27,7 +27,7 @@ def supervise(context: typer.Context) -> None:
         Supervisor(stack, Observation(stack)).run()
 
 
-@app.command(name="install-unit")
+@app.command("install-unit", epilog="Example: python -m deploy install-unit --user pikkit")
 def install_unit(
     context: typer.Context,
     write: Annotated[bool, typer.Option("--write", help=f"Write {_UNIT}; else it is printed")] = False,
@@ -45,7 +45,7 @@ def install_unit(
         console.print(f"{_UNIT} is written: systemctl daemon-reload && systemctl enable --now pikkit")
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy unlock")
 def unlock(context: typer.Context) -> None:
     """Remove the lock, whoever holds it. A dead owner's lock needs no unlocking."""
     with opened(context) as stack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import sys
 from typing import Annotated
@@ -13,30 +14,31 @@ import typer
 from rich.markup import escape
 
 from deploy.checks.verify import Thresholds, verify_contract, verify_load
-from deploy.cli.shell import OptionalVersion, SlotName, app, opened, output
+from deploy.cli.shell import AsJson, OptionalVersion, SlotName, app, opened, output, told
 from deploy.errors import VerifyFailed
-from deploy.slot import slot_named
 from deploy.watch.status import condition, history_table, status_data, status_table
 
 
-@app.command()
-def judge(context: typer.Context) -> None:
+@app.command(epilog="Example: python -m deploy judge")
+def judge(context: typer.Context, as_json: AsJson = False) -> None:
     """Compare the canary with production, as a ramp would; change nothing."""
     with opened(context) as stack:
         stack.production()
         route = stack.router.get()
-        stack.progress.verdict(stack.window.verdict(), route.weight if route else 0)
+        verdict, weight = stack.window.verdict(), route.weight if route else 0
+        if as_json:
+            told({"weight": weight, **dataclasses.asdict(verdict)})
+        else:
+            stack.progress.verdict(verdict, weight)
 
 
-@app.command()
-def status(
-    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False
-) -> None:
+@app.command(epilog="Example: python -m deploy status --json")
+def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show what runs. Everything is looked at now; the exit code says how it is (see --help of `deploy`)."""
     with opened(context) as stack:
         data = status_data(stack)
     if as_json:
-        sys.stdout.write(json.dumps(data, indent=2) + "\n")
+        told(data)
     else:
         output.print(status_table(data))
         for name in ("rollback_to", "ramp", "rejected", "interrupted", "at_work"):
@@ -48,7 +50,7 @@ def status(
     raise typer.Exit(condition(data))
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy history --last 5 --json")
 def history(
     context: typer.Context,
     last: Annotated[int, typer.Option("--last", "-n", help="Entries", min=1)] = 20,
@@ -63,16 +65,16 @@ def history(
         output.print(history_table(entries))
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy logs blue --follow")
 def logs(
     context: typer.Context,
     slot: SlotName = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 50,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="So many", min=1)] = 50,
 ) -> None:
     """Show the last lines of a slot, by default of the one in production."""
     with opened(context) as stack:
-        name = slot_named(slot) if slot else stack.production()
+        name = slot or stack.production()
         sys.stdout.writelines(line + "\n" for line in stack.runtime.log_lines(name, lines))
         if follow:
             with contextlib.suppress(KeyboardInterrupt):
@@ -81,7 +83,7 @@ def logs(
                     sys.stdout.flush()
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy verify --url https://bets.example.com --version 1.2.0")
 def verify(
     context: typer.Context,
     url: Annotated[str | None, typer.Option("--url", help="Live address; default: the proxy")] = None,
@@ -93,6 +95,7 @@ def verify(
     api_key: Annotated[
         str | None, typer.Option(envvar="VERIFY_API_KEY", help="X-API-Key to send; default: the first of API_KEYS")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check a live address: the whole contract, the version, and a bounded load."""
     with opened(context) as stack:
@@ -106,9 +109,12 @@ def verify(
             more, summary = asyncio.run(verify_load(address, headers, limits))
             checks += more
             stack.progress.say(summary)
-        for check in checks:
-            mark = "[red]✗[/]" if check.fault else "[green]✓[/]"
-            output.print(f"{mark} {check.name}" + (f": {escape(check.fault)}" if check.fault else ""))
         faults = [check.name for check in checks if check.fault]
+        if as_json:
+            told({"url": address, "checks": [dataclasses.asdict(check) for check in checks]})
+        else:
+            for check in checks:
+                mark = "[red]✗[/]" if check.fault else "[green]✓[/]"
+                output.print(f"{mark} {check.name}" + (f": {escape(check.fault)}" if check.fault else ""))
         if faults:
             raise VerifyFailed(f"{len(faults)} of {len(checks)} checks failed at {address}: {'; '.join(faults)}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from deploy.canary.ramp import Ramp, Step
 from deploy.cli.shell import (
     AsBuilt,
+    AsJson,
     Models,
     OlderModels,
     OptionalVersion,
@@ -20,15 +21,16 @@ from deploy.cli.shell import (
     app,
     locked,
     opened,
-    operate,
     output,
+    told,
 )
 from deploy.errors import CanaryFailed, Inconclusive, UsageError
 from deploy.flow import operations, ramping
 from deploy.flow.job import Operation
+from deploy.flow.run import run
 from deploy.flow.stack import Stack
 from deploy.flow.startup import bring_up, stop_all
-from deploy.slot import slot_named
+from deploy.slot import Slot
 from deploy.watch.observation import Observation
 from deploy.watch.supervisor import Supervisor, start_supervisor, stop_supervisor
 
@@ -36,7 +38,7 @@ _HIGHEST = 100
 _FOLLOW_S = 0.5
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy up --models models")
 def up(
     context: typer.Context,
     version: OptionalVersion = None,
@@ -55,7 +57,7 @@ def up(
             Supervisor(stack, Observation(stack)).run()
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy deploy --version 1.2.0 --models models")
 def deploy(
     context: typer.Context,
     version: Version,
@@ -67,10 +69,10 @@ def deploy(
     """Build or reuse a release and make it production, blue/green."""
     with locked(context) as stack:
         options = {"models": models, "workers": workers}
-        operate(stack, operations.deploy(stack, version, **options, as_built=as_built, older_models=older_models))  # type: ignore[arg-type]
+        run(stack, operations.deploy(stack, version, **options, as_built=as_built, older_models=older_models))  # type: ignore[arg-type]
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy canary --version 1.3.0 --steps 10,25,50,100 --interval 5m --auto")
 def canary(
     context: typer.Context,
     version: OptionalVersion = None,
@@ -97,7 +99,7 @@ def canary(
             raise UsageError("--steps needs --auto or --manual: without, set each --weight yourself")
         ramp = _ramp(steps or "10,25,50,100", interval, manual=manual) if auto or manual else None
         options = {"models": models, "as_built": as_built, "older_models": older_models}
-        operate(stack, operations.canary(stack, version, weight=weight, ramp=ramp, **options))  # type: ignore[arg-type]
+        run(stack, operations.canary(stack, version, weight=weight, ramp=ramp, **options))  # type: ignore[arg-type]
         if ramp:
             _supervised(context, stack)
     if ramp and not detach:
@@ -105,48 +107,48 @@ def canary(
             _follow(stack)
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy promote")
 def promote(
     context: typer.Context,
     force: Annotated[bool, typer.Option("--force", help="Even if the judge finds it worse")] = False,
 ) -> None:
     """Make the canary's release, with the models it serves now, production."""
     with locked(context) as stack:
-        operate(stack, operations.promote(stack, force=force))
+        run(stack, operations.promote(stack, force=force))
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy rollback 1.1.0")
 def rollback(
     context: typer.Context,
     version: Annotated[str | None, typer.Argument(help="Any release that is kept; default: the one before")] = None,
 ) -> None:
     """Take production back to the release before the live one. A canary is left alone: `abort` ends it."""
     with locked(context) as stack:
-        operate(stack, operations.rollback(stack, version))
+        run(stack, operations.rollback(stack, version))
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy abort")
 def abort(context: typer.Context) -> None:
     """End the canary and its ramp. Production is not touched."""
     with locked(context) as stack:
-        operate(stack, operations.abort(stack))
+        run(stack, operations.abort(stack))
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy pause")
 def pause(context: typer.Context) -> None:
     """Hold the ramp where it is; a canary that turns out worse is still ended."""
     with locked(context) as stack:
         output.print(ramping.pause(stack))
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy resume")
 def resume(context: typer.Context) -> None:
     """Go on with a ramp that was paused or waits."""
     with locked(context) as stack:
         output.print(ramping.resume(stack))
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy stop canary")
 def stop(
     context: typer.Context,
     slot: SlotName = None,
@@ -155,52 +157,67 @@ def stop(
     """Stop one slot, or everything."""
     with locked(context) as stack:
         if slot:
-            operate(stack, operations.stop(stack, slot_named(slot), force=force))
+            run(stack, operations.stop(stack, slot, force=force))
         else:
             stop_supervisor(stack.settings.run_dir)
             stop_all(stack)
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy scale blue 2")
 def scale(
     context: typer.Context,
-    slot: Annotated[str, typer.Argument()],
-    workers: Annotated[int, typer.Argument(min=1, max=64)],
+    slot: Annotated[Slot, typer.Argument(help="The slot")],
+    workers: Annotated[int, typer.Argument(help="Worker processes", min=1, max=64)],
 ) -> None:
     """Give production another number of workers, by way of the other slot, so that nothing is dropped."""
     with locked(context) as stack:
-        operate(stack, operations.scale(stack, slot_named(slot), workers))
+        run(stack, operations.scale(stack, slot, workers))
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy build --version 1.2.0 --image")
 def build(
     context: typer.Context,
     version: Version,
     models: Models = None,
     image: Annotated[bool, typer.Option("--image", help="Also as a container image, with its SBOM")] = False,
     out: Annotated[Path, typer.Option("--out", help="Folder for image.json and sbom.json")] = Path("dist"),
+    as_json: AsJson = False,
 ) -> None:
     """Build a release and start nothing."""
     with locked(context) as stack:
         release = stack.releases.build(version, models)
-        output.print(f"{release.tag}  commit {release.commit}  models {release.models_version}")
-        if image:
-            made = context.obj.images(stack.settings).build(release, out)
-            output.print(f"image {made.tag}  {made.bytes / 1e6:.0f} MB  {made.id}")
+        made = context.obj.images(stack.settings).build(release, out) if image else None
+    if as_json:
+        about = {"tag": release.tag, "commit": release.commit, "models_version": release.models_version}
+        told(about | {"image": {"tag": made.tag, "bytes": made.bytes, "id": made.id} if made else None})
+        return
+    output.print(f"{release.tag}  commit {release.commit}  models {release.models_version}")
+    if made:
+        output.print(f"image {made.tag}  {made.bytes / 1e6:.0f} MB  {made.id}")
 
 
-@app.command()
+@app.command(epilog="Example: python -m deploy plan deploy --version 1.2.0")
 def plan(
     context: typer.Context,
-    command: Annotated[str, typer.Argument(help="deploy, canary, promote, rollback or abort")],
+    command: Annotated[
+        Literal["deploy", "canary", "promote", "rollback", "abort"], typer.Argument(help="What would be done")
+    ],
     version: Annotated[str | None, typer.Option("--version", help="Version of the release")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a command would do. Changes nothing."""
     with opened(context) as stack:
-        operate(stack, _planned(stack, command, version), plan=True)
+        planned = _planned(stack, command, version)
+    if as_json:
+        told({"about": planned.about, "phases": [{"name": one.name, "title": one.title} for one in planned.phases]})
+    else:
+        for line in planned.lines():
+            output.print(line, markup=False)
 
 
-def _planned(stack: Stack, command: str, version: str | None) -> Operation:
+def _planned(
+    stack: Stack, command: Literal["deploy", "canary", "promote", "rollback", "abort"], version: str | None
+) -> Operation:
     match command:
         case "deploy":
             if version is None:
@@ -214,7 +231,6 @@ def _planned(stack: Stack, command: str, version: str | None) -> Operation:
             return operations.rollback(stack, version)
         case "abort":
             return operations.abort(stack)
-    raise UsageError(f"{command!r} has no plan: use one of deploy, canary, promote, rollback, abort")
 
 
 def _supervised(context: typer.Context, stack: Stack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -16,15 +17,15 @@ from rich.markup import escape
 
 from deploy.compose import Composer
 from deploy.errors import DeployError, GateFailed, UsageError
-from deploy.flow.job import Operation
 from deploy.flow.progress import ConsoleProgress
 from deploy.flow.recovery import recover
-from deploy.flow.run import run
 from deploy.flow.stack import Stack
+from deploy.slot import Slot
 from deploy.watch.targets import write_targets
 
 __all__ = [
     "AsBuilt",
+    "AsJson",
     "Models",
     "OlderModels",
     "OptionalVersion",
@@ -36,36 +37,42 @@ __all__ = [
     "locked",
     "main",
     "opened",
-    "operate",
     "output",
+    "told",
 ]
 
 _HELP = """Blue/green and canary deployments without a dropped request.
 
+\b
 Examples:
-
   python -m deploy up                                    start everything; build a release if there is none
-
   python -m deploy deploy --version 1.2.0                blue/green
-
-  python -m deploy canary --version 1.3.0 --weight 10    10% of the clients
-
+  python -m deploy canary --version 1.3.0 --weight 10    10 % of the clients
   python -m deploy canary --version 1.3.0 --steps 10,25,50,100 --interval 5m --auto
+  python -m deploy promote                               the canary becomes production
+  python -m deploy abort                                 the canary ends
+  python -m deploy rollback                              production goes back
+  python -m deploy status                                what runs
 
-  python -m deploy promote | abort                       the canary becomes production | ends
-
-  python -m deploy rollback [VERSION]                    production goes back
-
-  python -m deploy status | history | plan COMMAND
-
-Exit codes: 0 done; 1 failed; 2 can't be done now, nothing changed; 3 a gate refused the release, production is
-untouched; 4 the judge can't decide, the canary stays; 5 the canary is worse and was stopped; 6 locked by another
-command; 7 the proxy refused; 8 `verify` found a fault; 130 interrupted. `status`: 0 healthy; 20 served, but something
-is not as it should be; 21 not served; 22 nothing was deployed yet.
+\b
+Exit codes:
+    0  done
+    1  failed
+    2  can't be done as it was asked, or now; nothing was changed
+    3  a gate refused the release; production is untouched
+    4  the judge can't decide; the canary stays
+    5  the canary is worse and was stopped
+    6  locked by another command
+    7  the proxy refused
+    8  `verify` found a fault
+  130  interrupted
+`status` alone: 0 healthy; 20 served, but something is not as it should be; 21 not served; 22 nothing was deployed yet.
 """
 _INTERRUPTED = 130
 
-app = typer.Typer(help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(
+    help=_HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False
+)
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 output = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
@@ -77,7 +84,8 @@ AsBuilt = Annotated[bool, typer.Option("--as-built", help="Reuse a release even 
 OlderModels = Annotated[
     bool, typer.Option("--older-models", help="Even if a newer model set was hot-reloaded into production")
 ]
-SlotName = Annotated[str | None, typer.Argument(help="blue, green or canary")]
+SlotName = Annotated[Slot | None, typer.Argument(help="The slot")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs")]
 
 
 @contextlib.contextmanager
@@ -119,13 +127,9 @@ def locked(context: typer.Context) -> Iterator[Stack]:
             write_targets(stack)
 
 
-def operate(stack: Stack, operation: Operation, *, plan: bool = False) -> None:
-    """Run it, or say what it would do."""
-    if plan:
-        for line in operation.lines():
-            output.print(line, markup=False)
-    else:
-        run(stack, operation)
+def told(data: object) -> None:
+    """The answer to a program: JSON on standard output."""
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
 
 
 def main(composer: Composer | None = None) -> None:
