@@ -36,13 +36,14 @@ from training.evaluate import Judged, Verdict, gates, judge, newest, slices
 from training.imports import imports_of
 from training.live import Live, join
 from training.measures import percent, scores
-from training.outcomes import outcomes, verdict
+from training.outcomes import Outcome, outcomes, verdict
 from training.prices import PriceReport, moneyline_reports, soccer_reports
 from training.publish import promote, write_version
 from training.score import ScoredFile
 from training.simulate import simulate
 from training.summary import markdown_summary
 from training.terms import terms
+from training.told import live_told, prices_told, tell, verdict_told
 from training.train import STEPS, train
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
@@ -57,6 +58,15 @@ Bets = Annotated[Path | None, typer.Option("--bets", help="Settled bets, CSV or 
 Report = Annotated[Path | None, typer.Option("--report", help="Write an HTML report there", metavar="FILE")]
 
 
+def _aside(as_json: bool) -> bool:
+    """What is said to people goes to standard error where a program reads the answer."""
+    console.stderr = as_json
+    return as_json
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs", callback=_aside)]
+
+
 @app.command("train", epilog="Example: python -m training train --out models --bets bets.csv")
 def train_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the model files", metavar="DIR")],
@@ -68,10 +78,11 @@ def train_command(
     odds_format: OddsFormat = None,
     date_format: DateFormat = None,
     rejected: Rejected = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train a model set; the *_latest files are written only if it passes validation."""
     settled = _read(bets, asked_for(mapped, odds_format, date_format), supabase=supabase, rejected=rejected)
-    version = _train_and_judge(settled, out, seed=seed, report=report)
+    version = _train_and_judge(settled, out, seed=seed, report=report, as_json=as_json)
     console.print(f"{version} is the latest set in {out}")
 
 
@@ -95,6 +106,7 @@ def validate_command(
     odds_format: OddsFormat = None,
     date_format: DateFormat = None,
     rejected: Rejected = None,
+    as_json: AsJson = False,
 ) -> None:
     """Judge a model set on settled bets; exits with 1 if a gate fails."""
     asked = asked_for(mapped, odds_format, date_format)
@@ -110,6 +122,8 @@ def validate_command(
                     production = judge(other, judged_bets, past)
             verdict = gates(judged, production)
         _show(candidate, judged, verdict, which, report, production)
+        if as_json:
+            tell(verdict_told(candidate, judged, verdict, which, production))
         if summary:
             with summary.open("a", encoding="utf-8") as file:
                 file.write(markdown_summary(candidate, judged, verdict, which=which, production=production))
@@ -126,16 +140,20 @@ def validate_prices_command(
         Path | None, typer.Option(help="Prices of both sides of games: open_home, close_home …", metavar="FILE")
     ] = None,
     models: Annotated[Path | None, typer.Option("--models", help="Default: MODEL_DIR", metavar="DIR")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Judge market evidence on real prices; exits with 1 where the raw price is better or grades are inverted."""
     if soccer is None and moneylines is None:
         raise ModelError("no prices: name a file by --soccer or --moneylines")
     settings = Settings.load()
     predictor, now = predictor_of(settings), time.time()
-    with _checked(models or settings.model_dir) as loaded:
+    with _checked(models or settings.model_dir) as loaded, console.status("grading the prices"):
         reports = list(soccer_reports(soccer, loaded, predictor, now=now)) if soccer else []
         reports += moneyline_reports(moneylines, loaded, predictor, now=now) if moneylines else []
-    failed = [fault for report in reports for fault in _show_prices(report)]
+    faults = [list(_show_prices(report)) for report in reports]
+    if as_json:
+        tell([prices_told(*pair) for pair in zip(reports, faults, strict=True)])
+    failed = [fault for some in faults for fault in some]
     if failed:
         console.print(*failed, sep="\n")
         raise typer.Exit(1)
@@ -170,6 +188,7 @@ def score_command(
     mapped: Map = None,
     odds_format: OddsFormat = None,
     date_format: DateFormat = None,
+    as_json: AsJson = False,
 ) -> None:
     """Grade a whole file of bets; the answers are added as columns."""
     settings = Settings.load()
@@ -181,6 +200,8 @@ def score_command(
     with _checked(models or settings.model_dir) as loaded, _bar("scoring", file.rows) as advance:
         graded, failed = file.score(target, loaded, predictor_of(settings), now=time.time(), progress=advance)
     console.print(f"{graded:,} bets graded, {failed:,} with an error, in {target}")
+    if as_json:
+        tell({"graded": graded, "failed": failed, "out": str(target)})
 
 
 @app.command("live-report", epilog="Example: python -m training live-report --bets settled.csv --report live.html")
@@ -202,6 +223,7 @@ def live_command(
     odds_format: OddsFormat = None,
     date_format: DateFormat = None,
     rejected: Rejected = None,
+    as_json: AsJson = False,
 ) -> None:
     """Judge what was served: the prediction log against the bets' results."""
     folder = predictions or Settings.load().data_dir / "predictions"
@@ -217,7 +239,9 @@ def live_command(
             since=since.replace(tzinfo=UTC) if since else None,
             version=model_version,
         )
-    _show_live(live, report)
+    found = _show_live(live, report)
+    if as_json:
+        tell(live_told(live, found))
 
 
 @app.command("starter", epilog="Example: python -m training starter --out models")
@@ -233,7 +257,9 @@ def starter_command(
     console.print(f"the starter models are in {out}")
 
 
-def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path | None, starter: bool = False) -> str:
+def _train_and_judge(
+    settled: SettledBets, out: Path, *, seed: int, report: Path | None, starter: bool = False, as_json: bool = False
+) -> str:
     with _bar("training", STEPS) as advance:
         now = STARTER_TIME if starter else None
         trained = train(settled, seed=seed, now=now, starter=starter, progress=lambda: advance(1))
@@ -248,6 +274,8 @@ def _train_and_judge(settled: SettledBets, out: Path, *, seed: int, report: Path
                 judged = judge(models, judged_bets, past)
                 verdict = gates(judged)
             _show(models, judged, verdict, which, report)
+            if as_json:
+                tell(verdict_told(models, judged, verdict, which))
     if not verdict.passed:
         console.print(f"validation failed: the *_latest files in {out} are as they were")
         raise typer.Exit(1)
@@ -341,8 +369,10 @@ def _show(
         console.print(f"report: {report}")
 
 
-def _show_live(live: Live, report: Path | None) -> None:
-    wide = Console(width=max(console.width, _LIVE_WIDTH))  # cut figures would be worse than broken lines
+def _show_live(live: Live, report: Path | None) -> list[Outcome]:
+    wide = Console(
+        width=max(console.width, _LIVE_WIDTH), stderr=console.stderr
+    )  # cut figures would be worse than broken lines
     for line in live.coverage.words():
         console.print(line)
     with console.status("judging"):
@@ -372,6 +402,7 @@ def _show_live(live: Live, report: Path | None) -> None:
 
         report.write_text(live_report(live), encoding="utf-8")
         console.print(f"report: {report}")
+    return found
 
 
 def _kind(path: Path) -> str:

@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 
 from deploy.checks.verify import Thresholds, verify_contract, verify_load
-from deploy.cli.shell import AsJson, OptionalVersion, SlotName, app, opened, output, told
+from deploy.cli.shell import AsJson, OptionalVersion, SlotName, app, console, opened, output, told
 from deploy.errors import VerifyFailed
 from deploy.watch.status import condition, history_table, status_data, status_table
 
@@ -83,7 +83,7 @@ def logs(
                     sys.stdout.flush()
 
 
-@app.command(epilog="Example: python -m deploy verify --url https://bets.example.com --version 1.2.0")
+@app.command(epilog="Example: python -m deploy verify --url https://api.example.com --json")
 def verify(
     context: typer.Context,
     url: Annotated[str | None, typer.Option("--url", help="Live address; default: the proxy")] = None,
@@ -102,13 +102,14 @@ def verify(
         address = (url or stack.settings.url).rstrip("/")
         key = api_key or context.obj.api_key()
         headers = {"x-api-key": key} if key else {}
-        with httpx.Client(base_url=address, headers=headers, timeout=15) as client:
-            checks = verify_contract(client, version)
-        if requests:
-            limits = Thresholds(requests, seconds, clients, p95_ms / 1000)
-            more, summary = asyncio.run(verify_load(address, headers, limits))
-            checks += more
-            stack.progress.say(summary)
+        with console.status(f"checking {address}"):
+            with httpx.Client(base_url=address, headers=headers, timeout=15) as client:
+                checks = verify_contract(client, version)
+            if requests:
+                limits = Thresholds(requests, seconds, clients, p95_ms / 1000)
+                more, summary = asyncio.run(verify_load(address, headers, limits))
+                checks += more
+                stack.progress.say(summary)
         faults = [check.name for check in checks if check.fault]
         if as_json:
             told({"url": address, "checks": [dataclasses.asdict(check) for check in checks]})

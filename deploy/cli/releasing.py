@@ -51,7 +51,7 @@ def up(
         bring_up(stack, version=version, models=models, workers=workers)
         if not foreground:
             _supervised(context, stack)
-        output.print(stack.settings.url)
+    output.print(stack.settings.url)
     if foreground:
         with opened(context) as stack:
             Supervisor(stack, Observation(stack)).run()
@@ -138,14 +138,16 @@ def abort(context: typer.Context) -> None:
 def pause(context: typer.Context) -> None:
     """Hold the ramp where it is; a canary that turns out worse is still ended."""
     with locked(context) as stack:
-        output.print(ramping.pause(stack))
+        said = ramping.pause(stack)
+    output.print(said)
 
 
 @app.command(epilog="Example: python -m deploy resume")
 def resume(context: typer.Context) -> None:
     """Go on with a ramp that was paused or waits."""
     with locked(context) as stack:
-        output.print(ramping.resume(stack))
+        said = ramping.resume(stack)
+    output.print(said)
 
 
 @app.command(epilog="Example: python -m deploy stop canary")

@@ -89,11 +89,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs")]
 
 
 @contextlib.contextmanager
-def opened(context: typer.Context) -> Iterator[Stack]:
+def opened(context: typer.Context, *, progress: ConsoleProgress | None = None) -> Iterator[Stack]:
     """The stack; whatever goes wrong within the block becomes a line and an exit code."""
     composer: Composer = context.obj
     try:
-        stack = composer.stack(composer.settings(), ConsoleProgress(console))
+        stack = composer.stack(composer.settings(), progress or ConsoleProgress(console))
         with contextlib.closing(stack):
             yield stack
     except ValidationError as error:
@@ -120,7 +120,9 @@ def opened(context: typer.Context) -> Iterator[Stack]:
 @contextlib.contextmanager
 def locked(context: typer.Context) -> Iterator[Stack]:
     """The same under the lock, with what an interrupted command left put in order first."""
-    with opened(context) as stack, stack.lock(" ".join(["deploy", *sys.argv[1:]])):
+    command = " ".join(["deploy", *sys.argv[1:]])
+    progress = ConsoleProgress(console)
+    with opened(context, progress=progress) as stack, stack.lock(command), progress.busy(command):
         recover(stack)
         yield stack
         with contextlib.suppress(OSError):

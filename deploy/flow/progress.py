@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Protocol
 
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from deploy.canary.judge import Verdict
 
@@ -39,9 +43,19 @@ class ConsoleProgress:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._status: Status | None = None
+
+    @contextlib.contextmanager
+    def busy(self, command: str) -> Iterator[None]:
+        """On a terminal, a line that moves says what is done now; standard output has to wait for the end."""
+        with self._console.status(Text(command)) as self._status:
+            yield
+        self._status = None
 
     def begin(self, phase: str, title: str) -> None:
-        """Shown when it is done; an interrupted phase is named by `status`."""
+        """Shown while it lasts; an interrupted phase is named by `status`."""
+        if self._status:
+            self._status.update(Text(f"{phase}: {title}"))
 
     def done(self, phase: str, detail: str, seconds: float) -> None:
         """One line a phase."""

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -26,50 +27,51 @@ from pikkit.alerts.clock import SystemClock
 from pikkit.alerts.identity import alert_id_of
 from pikkit.alerts.message import Alert, digest_line, iso, message, payload_of
 from pikkit.alerts.n8n_setup import SetupError, fill_workflow, push_workflow
-from pikkit.alerts.outbox import FILE, FINISHED, STATES, Job, Outbox, Unreadable
+from pikkit.alerts.outbox import FILE, Job, Outbox, Purgeable, State, Unreadable
 from pikkit.alerts.receivers.port import Later, Refused
 from pikkit.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
 console = Console()
 
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs")]
 Identifier = Annotated[str, typer.Argument(help="Beginning of an alert's id", metavar="ALERT")]
 
 
 @app.command("list", epilog="Example: python -m pikkit.alerts list --state parked")
 def list_command(
-    state: Annotated[str | None, typer.Option(help=", ".join(STATES))] = None,
+    state: Annotated[State | None, typer.Option(help="Only these")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Newest so many")] = 50,
+    as_json: AsJson = False,
 ) -> None:
     """List alerts, newest first."""
-    if state not in (None, *STATES):
-        sys.exit(f"{state!r} is no state: name one of {', '.join(STATES)}")
+    with _outbox() as outbox:
+        jobs, figures = list(outbox.listed(state, limit)), outbox.figures()
+    if as_json:
+        _tell({"alerts": list(map(_facts, jobs)), **asdict(figures)})
+        return
     table = Table()
     for name in ("alert", "raised", "bet", "channel", "state", "attempts", "reason"):
         table.add_column(name, no_wrap=name in ("alert", "raised"))
-    with _outbox() as outbox:
-        for job in outbox.listed(state, limit):
-            table.add_row(
-                job.alert_id[:12],
-                datetime.fromtimestamp(job.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
-                _told(job),
-                job.channel,
-                job.state,
-                str(job.attempts),
-                job.reason or "",
-            )
-        figures = outbox.figures()
+    for job in jobs:
+        raised = f"{datetime.fromtimestamp(job.at, UTC):%Y-%m-%d %H:%M:%SZ}"
+        table.add_row(
+            job.alert_id[:12], raised, _told(job), job.channel, job.state, str(job.attempts), job.reason or ""
+        )
     console.print(table)
     console.print(f"{figures.depth} waiting (oldest {figures.oldest_age_s:.0f} s), {figures.parked} parked")
 
 
 @app.command(epilog="Example: python -m pikkit.alerts show 3f2a9c")
-def show(alert: Identifier) -> None:
+def show(alert: Identifier, as_json: AsJson = False) -> None:
     """Show an alert and what became of it."""
     with _outbox() as outbox:
         jobs = outbox.of(alert)
     if not jobs:
         sys.exit(f"no alert begins with {alert!r}: see `python -m pikkit.alerts list`")
+    if as_json:
+        _tell([{**_facts(job), "payload": job.written} for job in jobs])
+        return
     for job in jobs:
         console.print(job.written, markup=False, soft_wrap=True)
         reason = f": {job.reason}" if job.reason else ""
@@ -87,38 +89,40 @@ def retry(
 
 @app.command(epilog="Example: python -m pikkit.alerts purge parked")
 def purge(
-    state: Annotated[str, typer.Argument(help=f"parked, {', '.join(FINISHED)}")] = "delivered",
+    state: Annotated[Purgeable, typer.Argument(help="Which")] = "delivered",
 ) -> None:
     """Forget alerts that are done or parked; their bets stay known, so none of them is raised again."""
-    if state not in ("parked", *FINISHED):
-        sys.exit(f"{state!r} can't be purged: name parked, {', '.join(FINISHED)}")
     with _outbox() as outbox:
         console.print(f"{outbox.purge(state)} alerts forgotten")
 
 
-@app.command(epilog="Example: python -m pikkit.alerts test")
-def test() -> None:
+@app.command("test", epilog="Example: python -m pikkit.alerts test")
+def send_test(as_json: AsJson = False) -> None:
     """Send a test alert to every receiver that is set, now."""
     settings = Settings.load()
     receiver, ledger = build_receiver(settings), build_ledger(settings)
     if not receiver and not ledger:
         sys.exit("no receiver is set: set N8N_WEBHOOK_URL, or TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID, or SUPABASE_…")
     alert = _example(settings)
-    failed = False
+    reasons: dict[str, str | None] = {}
     for channel, send, close in [
         *([(receiver.channel, receiver.send, receiver.close)] if receiver else []),
         *([(ledger.channel, ledger.finished, ledger.close)] if ledger else []),
     ]:
         try:
-            send(alert)
+            with console.status(f"asking {channel}"):
+                send(alert)
+            reasons[channel] = None
         except (Later, Refused) as error:
-            failed = True
-            console.print(f"{channel}: not taken ({error.reason})")
-        else:
-            console.print(f"{channel}: taken")
+            reasons[channel] = error.reason
         finally:
             close()
-    if failed:
+        if not as_json:
+            reason = reasons[channel]
+            console.print(f"{channel}: taken" if reason is None else f"{channel}: not taken ({reason})")
+    if as_json:
+        _tell({channel: {"taken": reason is None, "reason": reason} for channel, reason in reasons.items()})
+    if any(reasons.values()):
         raise typer.Exit(1)
 
 
@@ -136,7 +140,9 @@ def setup_n8n(
             out.write_text(json.dumps(workflow, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             console.print(f"{out} can be imported into n8n")
             return
-        console.print(push_workflow(settings, workflow))
+        with console.status("sending the workflow to n8n"):
+            said = push_workflow(settings, workflow)
+        console.print(said)
     except SetupError as error:
         sys.exit(str(error))
 
@@ -151,6 +157,15 @@ def _outbox() -> Iterator[Outbox]:
         sys.exit(f"{outbox.folder / FILE} can't be used ({error}): check DATA_DIR")
     finally:
         outbox.close()
+
+
+def _tell(data: object) -> None:
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def _facts(job: Job) -> dict[str, object]:
+    names = ("alert_id", "channel", "state", "attempts", "reason")
+    return {**{name: getattr(job, name) for name in names}, "raised": iso(job.at), "bet": _told(job)}
 
 
 def _told(job: Job) -> str:

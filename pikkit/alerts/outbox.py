@@ -17,16 +17,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pikkit.alerts.clock import Clock
 from pikkit.alerts.message import Alert
 
-__all__ = ["FILE", "FINISHED", "STATES", "Job", "Outbox", "OutboxFigures", "Unreadable", "why_off"]
+__all__ = ["FILE", "Job", "Outbox", "OutboxFigures", "Purgeable", "State", "Unreadable", "why_off"]
 
 FILE = "alerts.sqlite3"
-STATES = ("waiting", "delivered", "parked", "late", "left-out", "duplicate")
-FINISHED = ("delivered", "late", "left-out", "duplicate")
+State = Literal["waiting", "delivered", "parked", "late", "left-out", "duplicate"]
+Purgeable = Literal["delivered", "parked", "late", "left-out", "duplicate"]
 _DAY_S = 86_400.0
 MAX_AGE_S = 7 * _DAY_S
 _BUSY_S = 0.25

@@ -1,12 +1,5 @@
 """Grade every price of a slate against the other books' prices on the same line; the best edge first.
 
-Examples:
-  python -m pikkit.slate slate.json --grade A --grade B
-
-  curl … | python -m pikkit.slate - --csv > graded.csv
-
-  python -m pikkit.slate --fetch basketball_nba    (with ODDS_API_KEY set)
-
 Exit codes: 0 graded; 1 nothing could be graded; 2 the file, the key or an option is wrong.
 """
 
@@ -36,10 +29,17 @@ from pikkit.slate.grading import graded, read_shared
 from pikkit.slate.reading import read_slate
 from pikkit.slate.table import csv_of, table_of
 
+_EXAMPLES = """\b
+Examples:
+  python -m pikkit.slate slate.json --grade A --grade B
+  curl … | python -m pikkit.slate - --csv > graded.csv
+  python -m pikkit.slate --fetch basketball_nba    (with ODDS_API_KEY set)
+"""
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=__doc__, epilog=_EXAMPLES)
 def main(  # noqa: PLR0913, PLR0917 - one for each option
     source: Annotated[str | None, typer.Argument(help="The slate, or - for standard input", metavar="FILE")] = None,
     fetch: Annotated[
@@ -58,9 +58,12 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
         settings = Settings.load()
         with ExitStack() as stack, ThreadPoolExecutor(1) as aside:
             loading = aside.submit(stack.enter_context, served_locally(settings.model_dir))  # in processes of its own
-            slate = read_slate(_fetched(fetch, settings) if fetch else _read(source))
-            read = read_shared(slate.bets, OddsLimits(settings.min_odds, settings.max_odds))
-            rows, errors = graded(slate.bets, read, loading.result(), predictor_of(settings), time.time())
+            with told.status("reading, and checking the models"):
+                slate = read_slate(_fetched(fetch, settings) if fetch else _read(source))
+                read = read_shared(slate.bets, OddsLimits(settings.min_odds, settings.max_odds))
+                models = loading.result()
+            with told.status(f"grading {slate.outcomes:,} outcomes"):
+                rows, errors = graded(slate.bets, read, models, predictor_of(settings), time.time())
     except ModelError as error:
         told.print(f"slate: {error.message}", style="red")
         raise typer.Exit(2) from None

@@ -1,78 +1,143 @@
 """Every command of the repository says what it does, by an example that can be typed, and how it ends."""
 
+import os
+import pty
 import re
 import shlex
-from collections.abc import Iterator
-from typing import Any
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-import typer.main
 from typer.testing import CliRunner
 
-import import_models
-from deploy.cli.shell import app as deploy
-from pikkit import serve
-from pikkit.alerts.__main__ import app as alerts
-from pikkit.slate.__main__ import app as slate
-from training.__main__ import app as training
+from tests.support.command_lines import APPS, Command, commands
+from tests.support.completion import FILE, script
+from tests.support.need import root
 
-APPS = {
-    "python import_models.py": import_models.app,
-    "python -m training": training,
-    "python -m pikkit.alerts": alerts,
-    "python -m pikkit.slate": slate,
-    "python -m deploy": deploy,
-}
+COMMANDS = list(commands())
+each_command = pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.line)
 
 
-def commands() -> Iterator[tuple[str, str, Any]]:
-    for program, app in APPS.items():
-        command = typer.main.get_command(app)
-        for name, one in getattr(command, "commands", {"": command}).items():
-            if not one.hidden:  # a removed one, which names its successor
-                yield program, name, one
+def _help(program: str, name: str = "") -> str:
+    told = CliRunner().invoke(APPS[program], [*([name] if name else []), "--help"], prog_name=f"python {program}")
+    assert told.exit_code == 0
+    return told.stdout
 
 
 @pytest.mark.parametrize("program", APPS)
-def test_help_is_plain_where_it_is_piped_and_names_the_exit_codes_and_an_example(program: str) -> None:
-    told = CliRunner().invoke(APPS[program], ["--help"])
-    assert told.exit_code == 0
-    assert "Exit codes:" in told.stdout
-    assert re.search("[Ee]xample", told.stdout)
-    assert "\x1b" not in told.stdout
+def test_help_is_plain_where_it_is_piped_and_names_the_exit_codes(program: str) -> None:
+    told = _help(program)
+    assert "Exit codes:" in told
+    assert "\x1b" not in told
+    assert "\b" not in told
 
 
-@pytest.mark.parametrize(("program", "name", "command"), list(commands()), ids=lambda value: str(value)[:40])
-def test_an_option_that_is_none_is_refused_with_2(program: str, name: str, command: Any) -> None:
-    told = CliRunner().invoke(APPS[program], [*([name] if name else []), "--no-such-option"])
+@each_command
+def test_help_has_examples_that_can_be_typed(command: Command) -> None:
+    told = _help(command.program, command.name)
+    examples = re.findall(r"(?m)(?:Example: +|^ *)(?:\w+=\S+ )*(python (?:-m )?\S+.*)$", told)
+    assert examples, told
+    for example in examples:
+        typed = re.split(r"  +|[>|]", example)[0].strip()
+        assert typed.startswith(command.line)
+        command.parsed.make_context(command.line, shlex.split(typed.removeprefix(command.line)))
+
+
+@each_command
+def test_each_option_and_argument_is_explained(command: Command) -> None:
+    assert command.parsed.help
+    assert [param.name for param in command.parsed.params if not param.help and param.name != "context"] == []
+
+
+@each_command
+def test_an_option_that_is_none_is_refused_with_2(command: Command) -> None:
+    arguments = [*([command.name] if command.name else []), "--no-such-option"]
+    told = CliRunner().invoke(APPS[command.program], arguments)
     assert told.exit_code == 2
     assert "--no-such-option" in told.output
-    assert command.help
 
 
-EXAMPLES = [
-    (f"{program} {name}".strip(), line, command)
-    for program, name, command in commands()
-    if program != "python -m deploy"  # whose help begins with them
-    for line in re.findall(r"(?m)(?:Example: +|^ *)(python (?:-m )?\S+.*)$", f"{command.epilog or ''}\n{command.help}")
-]
+DOCUMENTED = {
+    row[0]: row[1:]
+    for line in (root() / "docs/commands.md").read_text(encoding="utf-8").splitlines()
+    if (row := [cell.strip() for cell in line.strip("| ").split("|")])[0].startswith("`python ")
+}
 
 
-@pytest.mark.parametrize(("called", "line", "command"), EXAMPLES, ids=lambda value: str(value)[:60])
-def test_each_example_can_be_typed(called: str, line: str, command: Any) -> None:
-    typed = re.split(r"  +|[>|]", line)[0].strip()
-    assert typed.startswith(called)
-    command.make_context(called, shlex.split(typed.removeprefix(called)))
+def test_the_table_of_commands_has_them_all_and_no_other() -> None:
+    assert {f"`{command.line}`" for command in COMMANDS} == set(DOCUMENTED)
 
 
-def test_each_command_has_an_example() -> None:
-    with_one = {called for called, _, _ in EXAMPLES}
-    assert with_one == {f"{program} {name}".strip() for program, name, _ in commands() if program != "python -m deploy"}
+@each_command
+def test_the_table_of_commands_tells_the_truth(command: Command) -> None:
+    _, json_, _, codes = DOCUMENTED[f"`{command.line}`"]
+    assert (json_ == "`--json`") == ("--json" in command.options)
+    told = " ".join(_help(command.program).partition("Exit codes:")[2].split())
+    for code in re.findall(r"\d+", codes):
+        assert re.search(rf"\b{code}\b", told), (code, told)
 
 
-def test_serving_has_help_and_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments, code in ((["--help"], 0), (["--relaod"], 2)):
-        with pytest.raises(SystemExit) as ended:
-            serve.main(arguments)
-        assert ended.value.code == code
-    assert "Example: PORT=8001" in capsys.readouterr().out
+def test_the_completion_is_that_of_the_commands() -> None:
+    """Where it is not: `make completion`."""
+    assert (root() / FILE).read_text(encoding="utf-8") == script()
+
+
+def _completed(folder: Path, typed: str) -> list[str]:
+    """What bash offers for the last word."""
+    ask = f"""
+        source {shlex.quote(str(root() / FILE))}
+        COMP_WORDS=({typed}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        complete -p "${{COMP_WORDS[0]}}" | grep -q -- '-F _pikkit' || exit 1
+        _pikkit
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    ran = subprocess.run(["bash", "-uc", ask], cwd=folder, capture_output=True, text=True, check=True)
+    assert not ran.stderr
+    return ran.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("python -m dep", ["deploy"]),
+        (".venv/bin/python -m pikkit.", ["pikkit.alerts", "pikkit.serve", "pikkit.slate"]),
+        (".venv/bin/python -m deploy p", ["pause", "plan", "promote"]),
+        ("python -m deploy deploy --m", ["--models"]),
+        ("python -m deploy plan d", ["deploy"]),
+        ("python -m deploy canary --version 1.2.0 --a", ["--auto", "--as-built"]),
+        ("python -m deploy deploy --models ''", []),
+        ("python -m pikkit.alerts list --state de", ["delivered"]),
+        ("python -m training li", ["live-report"]),
+        ("python -m pikkit.slate --js", ["--json"]),
+        ("python import_models.py --fr", ["--from"]),
+        ("python ./import_models.py --if", ["--if-changed"]),
+        ("python -m http.server ''", []),
+        ("python other.py --fr", []),
+    ],
+)
+def test_bash_completes(tmp_path: Path, typed: str, offered: list[str]) -> None:
+    assert _completed(tmp_path, typed) == offered
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_a_terminals_unless_it_wants_none(
+    tmp_path: Path, environment: dict[str, str], *, coloured: bool
+) -> None:
+    """What is piped has none: as in every test that reads a command's output."""
+    inside, outside = pty.openpty()
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    ran = subprocess.run(
+        [sys.executable, "-m", "deploy", "judge"],
+        cwd=root(),
+        env={**kept, "TERM": "xterm-256color", "DEPLOY_RUN_DIR": str(tmp_path), **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=outside,
+        stderr=outside,
+        check=False,
+    )
+    os.close(outside)
+    told = os.read(inside, 10_000).decode()
+    os.close(inside)
+    assert ran.returncode == 2, told
+    assert ("\x1b[3" in told) == coloured
