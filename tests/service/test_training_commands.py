@@ -64,8 +64,13 @@ def test_a_mispriced_market_is_learned_judged_and_reported(
         assert f" {words}" in output
     # Bets after all that the set knows are judged as they would be served.
     later = write_bets(tmp_path / "later.csv", 3000, 5, created_at=pl.col("created_at").dt.offset_by("1y"))
-    code, output = run("validate", "--models", out, "--bets", later)
-    assert "on 3,000 bets: all bets, which came after the set's history" in output
+    code, output = run("validate", "--models", out, "--bets", later, "--json")
+    told = json.loads(output)
+    assert (told["bets"], told["judged_on"]) == (3000, "all bets, which came after the set's history")
+    assert told["version"] == metadata["timestamp"]
+    assert told["passed"] == all(gate["passed"] for gate in told["gates"]) == (code == 0)
+    assert 0 < told["scores"]["all"]["model"]["log_loss"] < 1
+    assert sum(grade["bets"] for grade in told["return_by_grade"].values()) == 3000
 
 
 @pytest.mark.parametrize(
@@ -91,6 +96,20 @@ def test_what_can_not_be_done_is_said_in_one_line_and_leaves_nothing(
     assert not list(out.glob("*"))
 
 
+def test_market_evidence_is_judged_for_programs(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "games.csv").write_text(
+        "league,home_score,away_score,open_home,open_away,close_home,close_away\n"
+        + "MLB,3,1,-150,130,-155,135\nMLB,1,3,-110,-110,-105,-115\n" * 20
+    )
+    code, output = run(
+        "validate-prices", "--moneylines", tmp_path / "games.csv", "--models", root() / "models", "--json"
+    )
+    told = json.loads(output)
+    assert [report["selections"] for report in told] == [80, 80]
+    assert {"mean", "low", "high"} == set(told[0]["log_loss_difference"])
+    assert code == (1 if any(report["faults"] for report in told) else 0)
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_file_of_bets_is_graded_row_by_row(kind: str, tmp_path: Path, run: Run) -> None:
     source = write_bets(
@@ -100,10 +119,10 @@ def test_a_file_of_bets_is_graded_row_by_row(kind: str, tmp_path: Path, run: Run
         american_odds=pl.when(pl.int_range(pl.len()) == 4321).then(50.0).otherwise(pl.col("american_odds")),
         league=pl.when(pl.col("bet_type") == "parlay").then(None).otherwise(pl.col("league")),
     )
-    code, output = run("score", source, "--models", root() / "models")
+    code, output = run("score", source, "--models", root() / "models", "--json")
     assert not code
-    assert "5,999 bets graded, 1 with an error" in output
     target = tmp_path / f"bets.graded.{kind}"
+    assert json.loads(output) == {"graded": 5999, "failed": 1, "out": str(target)}
     graded = pl.read_csv(target) if kind == "csv" else pl.read_parquet(target)
     asked = pl.read_csv(source) if kind == "csv" else pl.read_parquet(source)
     assert graded["sport"].to_list() == asked["sport"].to_list()

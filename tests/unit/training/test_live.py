@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from pikkit.history.history import SettledBets
 from training.live import EVIDENCE, join
 from training.outcomes import outcomes, verdict
 from training.report import live_report
+from training.told import live_told, tell
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = 3600.0
@@ -141,6 +143,16 @@ def test_what_came_of_each_grade_is_told_with_intervals_and_closing_line_value()
     html = live_report(live)
     assert "40 of 40 settled bets were predicted" in html
     assert html.count("data:image/svg+xml;base64,") == 2
+
+
+def test_programs_are_told_the_same_figures_and_null_where_nothing_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    live = join(_settled(NOON, NOON, won=False), [_line(NOON - timedelta(minutes=1), grade="B")], within_s=HOUR)
+    tell(live_told(live, outcomes(live)))
+    told = json.loads(capsys.readouterr().out)
+    assert told["coverage"]["matched"] == 2
+    row = next(row for row in told["outcomes"] if row["name"] == "grade B")
+    assert (row["returned"]["mean"], row["clv"]["mean"], row["clv_known"]) == (-100.0, None, 0)
+    assert told["scores"]["all"]["model"]["log_loss"] == pytest.approx(np.log(2))
 
 
 def test_a_lost_bet_at_kelly_stakes_loses_the_stake() -> None:

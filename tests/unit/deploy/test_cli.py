@@ -1,0 +1,73 @@
+"""The commands over a stack of fakes: what they tell programs, and what a terminal shows meanwhile."""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from deploy.cli import app
+from deploy.flow import operations
+from deploy.flow.progress import ConsoleProgress
+from deploy.flow.run import run
+from deploy.flow.stack import Stack
+from deploy.settings import DeploySettings
+from tests.support.deploy_fakes import Rig, made
+
+
+@dataclass
+class Composed:
+    """The fakes, whatever is asked for."""
+
+    rig: Rig
+
+    def settings(self) -> DeploySettings:
+        return self.rig.stack.settings
+
+    def stack(self, *_: object) -> Stack:
+        return self.rig.stack
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    rig = made(tmp_path, "1", "2")
+    run(rig.stack, operations.deploy(rig.stack, "1"))
+    return rig
+
+
+def told(rig: Rig, *line: str) -> Any:
+    ran = CliRunner().invoke(app, [*line, "--json"], obj=Composed(rig))
+    assert ran.exit_code == 0, ran.output
+    return json.loads(ran.stdout)
+
+
+def test_a_plan_is_told_to_programs(rig: Rig) -> None:
+    plan = told(rig, "plan", "deploy", "--version", "2")
+    assert "deploy 2" in plan["about"]
+    assert [phase["name"] for phase in plan["phases"]][:2] == ["build", "claim"]
+
+
+def test_a_verdict_is_told_to_programs(rig: Rig) -> None:
+    run(rig.stack, operations.canary(rig.stack, "2", weight=10))
+    verdict = told(rig, "judge")
+    assert verdict["weight"] == 10
+    assert verdict["outcome"] in ("pass", "fail", "inconclusive")
+
+
+def test_a_release_that_is_built_is_told_to_programs(rig: Rig) -> None:
+    assert told(rig, "build", "--version", "2")["tag"] == "pikkit_ml_api:2"
+
+
+def test_a_terminal_shows_what_is_done_now_and_a_file_only_what_was_done() -> None:
+    for terminal in (True, False):
+        shown = io.StringIO()
+        progress = ConsoleProgress(Console(file=shown, force_terminal=terminal, color_system=None, highlight=False))
+        with progress.busy("deploy deploy --version [2]"):
+            progress.begin("build", "find or build [2]")
+            progress.done("build", "reused", 1.25)
+        assert ("find or build [2]" in shown.getvalue()) == terminal
+        assert "1.25 s  reused" in shown.getvalue()
