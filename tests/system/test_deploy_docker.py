@@ -230,11 +230,16 @@ def test_new_models_reach_a_running_slot_through_its_read_only_mount(stack: Stac
 
 def test_a_slot_that_is_killed_comes_back_while_the_other_answers(stack: Stack) -> None:
     stack.run("deploy", "--version", "1.2.0", "--older-models")
-    slot = httpx.get(f"{stack.url}/health").json()["deployment"]
+
+    def answering() -> str:
+        return str(httpx.get(f"{stack.url}/health").json()["deployment"])
+
+    slot = answering()
     before = stack.state(slot)
     os.kill(int(before["State"]["Pid"]), 9)
+    eventually(lambda: answering() != slot)
     eventually(lambda: stack.state(slot)["RestartCount"] == before["RestartCount"] + 1)
-    eventually(lambda: httpx.get(f"{stack.url}/health").json()["deployment"] == slot)
+    eventually(lambda: answering() == slot)
 
 
 def test_a_release_that_does_not_start_is_refused_and_production_is_untouched(stack: Stack) -> None:
