@@ -156,6 +156,8 @@ class Record(Generic[T]):
         self._kind = kind
         self._seen: tuple[int, int, int] | None = None
         self._value: T | None = None
+        self.written = True
+        """False where the last value is known to this process alone, as the disk refused it."""
 
     def read(self) -> T | None:
         """The value; None when the file is missing or damaged."""
@@ -163,6 +165,7 @@ class Record(Generic[T]):
         if seen != self._seen:
             self._value = parsed(self._kind, read_json(self.path)) if seen else None
             self._seen = seen
+            self.written = True
         return self._value
 
     def write(self, value: T) -> bool:
@@ -170,11 +173,11 @@ class Record(Generic[T]):
         self._value = value
         try:
             write_json(self.path, value)
+            self.written = True
         except OSError:
-            return False
-        finally:
-            self._seen = self._identity()
-        return True
+            self.written = False
+        self._seen = self._identity()
+        return self.written
 
     def remove(self) -> None:
         """Forget it."""

@@ -22,6 +22,7 @@ __all__ = [
     "ProcessId",
     "end",
     "environment_of",
+    "is_free",
     "leader",
     "marked",
     "output_of",
@@ -206,7 +207,7 @@ def processes_named(name: str) -> list[psutil.Process]:
 
 def port_owner(port: int) -> str | None:
     """Who listens on `port` of this machine, in words; None when nobody does or it can't be told."""
-    if _is_free(port):
+    if is_free(port):
         return None
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
@@ -220,7 +221,7 @@ def port_owner(port: int) -> str | None:
     return None
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     """Asks the kernel; to look for the owner is to read what every process has open."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that ended are no matter

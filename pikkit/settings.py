@@ -210,7 +210,9 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Read the environment, refusing names that look like a misspelt setting.
+        """Read the environment, and what it leaves open from files named like settings in SECRETS_DIR (/run/secrets).
+
+        Names that look like a misspelt setting are refused.
 
         Raises:
             pydantic.ValidationError: a value breaks a rule, or `.env` holds an unknown name.
@@ -218,16 +220,19 @@ class Settings(BaseSettings):
                 is no folder.
         """
         given = {name.upper() for name, value in (*dotenv_values(".env").items(), *os.environ.items()) if value}
+        folder = Path(os.environ.get("SECRETS_DIR") or "/run/secrets")
+        readable = folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+        secrets = {path.name.upper() for path in folder.iterdir()} if readable else set()
         for old, new in _RENAMED.items():
             if old in given:
                 which = "which is set too and counts" if new in given else "accepted for now"
                 sys.stderr.write(f"settings: {old} is the old name of {new}, {which}: set {new} only\n")
         known = {name.upper() for name in cls.model_fields}
-        for name in os.environ.keys() - known:
+        for name in (os.environ.keys() | secrets) - known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
             if close and "_" in name:
                 raise ValueError(f"{name} is not a setting: did you mean {close[0]}?")
-        settings = cls()
+        settings = cls(_secrets_dir=folder if secrets else None)
         if "model_dir" in settings.model_fields_set and not settings.model_dir.is_dir():
             raise ValueError(
                 f"MODEL_DIR={settings.model_dir} is not a folder: make it, name the one with the model files, or leave "

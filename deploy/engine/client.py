@@ -13,11 +13,11 @@ from deploy.errors import DeployError, UsageError
 from deploy.files import read_text, write_json, write_text
 from deploy.processes import run
 
-__all__ = ["COMPOSE_FILE", "SECRETS", "Engine"]
+__all__ = ["COMPOSE_FILE", "SETTINGS", "Engine"]
 
 COMPOSE_FILE = Path(__file__).parents[1] / "compose.yaml"
-SECRETS = "slot.env"
-"""What slots get from the project's `.env`: a file of this machine with mode 0600."""
+SETTINGS = "slot.env"
+"""What slots get from the project's `.env` but for its secrets, which are files: `docker inspect` shows it."""
 _NONE = COMPOSE_FILE.with_name("none.env")
 _VARIABLES = "compose.env"
 _REPLICAS = "compose.replicas.json"
@@ -50,8 +50,8 @@ class Engine:
             DeployError: it can't be started.
         """
         merged = {**self.variables(), **variables, "RUN_DIR": str(self._root)}
-        secrets = self._root / SECRETS
-        merged["SLOT_ENV_FILE"] = str(secrets) if secrets.exists() else str(_NONE)  # Compose reads it here
+        told = self._root / SETTINGS
+        merged["SLOT_ENV_FILE"] = str(told) if told.exists() else str(_NONE)  # Compose reads it here
         text = "".join(f"{name}={value}\n" for name, value in merged.items())
         write_text(self._root / _VARIABLES, text)
         write_json(self._root / _REPLICAS, replica_services(merged, str(COMPOSE_FILE)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -61,24 +62,18 @@ class NginxRouter:
         )
         if self.running() and (self._told() or {}).get("structure") == digest:
             return
-        if certificate:
-            certificate.lay(self.folder)
-        mode = 0o600 if self._settings.override_key else 0o644
-        candidate = self.folder / "nginx.conf.next"
-        write_text(candidate, text, mode=mode)
-        tested = self.process.test(candidate)
-        candidate.unlink()
-        if tested:
-            raise RouterError(f"Nginx refuses the new configuration, the old one stays: {tested}")
-        write_text(self._config, text, mode=mode)
+        if text != before:
+            if certificate:
+                certificate.lay(self.folder)
+            self._write_tested(text)
         try:
             if self.running():
                 self._reload(digest)
             else:
                 self._start(digest)
         except RouterError:
-            if before is not None:
-                write_text(self._config, before, mode=mode)
+            if before is not None and before != text:
+                self._write(self._config, before)
             raise
 
     def set(self, route: Route) -> None:
@@ -104,6 +99,18 @@ class NginxRouter:
                 f"Nginx tells {told} and not {route.name!r}, so the old link is back: is another Nginx on "
                 f"port {self._settings.admin_port}, or is {self.folder} not the folder that it reads?"
             )
+
+    def _write_tested(self, text: str) -> None:
+        candidate = self.folder / "nginx.conf.next"
+        self._write(candidate, text)
+        tested = self.process.test(candidate)
+        candidate.unlink()
+        if tested:
+            raise RouterError(f"Nginx refuses the new configuration, the old one stays: {tested}")
+        self._write(self._config, text)
+
+    def _write(self, path: Path, text: str) -> None:
+        write_text(path, text, mode=0o600 if self._settings.override_key else 0o644)
 
     def _make_folders(self, *folders: str) -> None:
         for name in folders:

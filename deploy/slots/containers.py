@@ -5,15 +5,16 @@ A slot's workers are replicas: containers with a port of their own, which Nginx 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.engine.client import SECRETS, Engine
+from deploy.engine.client import SETTINGS, Engine
 from deploy.engine.replicas import IMAGE_NAME, MOST, SLOT_LABEL, containers, count, number_name, replica_port, services
 from deploy.errors import DeployError
-from deploy.files import fill, names, write_text
+from deploy.files import fill, names, remove, write_text
 from deploy.processes import port_owner
 from deploy.release.images import models_folder
 from deploy.release.release import Release
@@ -24,18 +25,21 @@ from deploy.slots.port import Observed
 __all__ = ["DockerRuntime"]
 
 _KEPT, _NOT_KEPT = "unless-stopped", "no"
-_FOREIGN = frozenset({"BENTOML_HOME", "DATA_DIR", "MODEL_DIR", "PATH"})  # paths of this machine, not of the container
+_FOREIGN = re.compile("BENTOML_HOME|DATA_DIR|MODEL_DIR|PATH|DEPLOY_.*")  # of this machine, not of the container
+_SECRET = re.compile(".*(_KEYS?|_TOKEN|_SECRET|_PASSWORD|_WEBHOOK_URL)")
 
 
 class DockerRuntime:
-    """`environment` is what slots get beside what compose.yaml sets: the project's `.env`."""
+    """`environment` is what slots get beside what compose.yaml sets: the project's `.env`, secrets of it as files."""
 
     name = "docker"
 
     def __init__(self, settings: DeploySettings, engine: Engine, *, environment: Mapping[str, str]) -> None:
         self._settings = settings
         self._engine = engine
-        self._environment = {name: value for name, value in environment.items() if name not in _FOREIGN}
+        own = {name: value for name, value in environment.items() if not _FOREIGN.fullmatch(name)}
+        self._secrets = {name: value for name, value in own.items() if _SECRET.fullmatch(name)}
+        self._told = {name: value for name, value in own.items() if name not in self._secrets}
 
     def start(self, slot: Slot, release: Release, *, workers: int, models_from: Slot | None = None) -> None:
         """Start the release's image, which must be there, in the slot's container."""
@@ -50,7 +54,7 @@ class DockerRuntime:
             self._engine.docker("rm", "--force", *spare)
         self._check_ports(slot, self._ports(slot, workers))
         self._lay_models(slot, release, models_from)
-        self._write_secrets()
+        self._write_settings(slot)
         name = slot.upper()
         variables = {
             "SLOT_MEMORY": self._settings.slot_memory,
@@ -69,7 +73,7 @@ class DockerRuntime:
         if missing:
             ports = self._ports(slot, replicas)
             self._check_ports(slot, [ports[index] for index in missing])
-            self._write_secrets()
+            self._write_settings(slot)
         names = services(slot, replicas)
         self._engine.up([names[index] for index in missing], {number_name(slot): str(replicas)})
 
@@ -153,9 +157,18 @@ class DockerRuntime:
         if names:
             self._engine.docker("update", "--restart", _KEPT if kept else _NOT_KEPT, *names)
 
-    def _write_secrets(self) -> None:
-        text = "".join(f"{name}={value}\n" for name, value in self._environment.items())
-        write_text(self._settings.run_dir / SECRETS, text, mode=0o600)
+    def _write_settings(self, slot: Slot) -> None:
+        """The folder that holds the slot's secrets is closed to other users here; in the container it isn't seen."""
+        root = self._settings.run_dir
+        write_text(root / SETTINGS, "".join(f"{name}={value}\n" for name, value in self._told.items()), mode=0o600)
+        closed, folder = root / "secrets", root / "secrets" / slot
+        folder.mkdir(parents=True, exist_ok=True)
+        closed.chmod(0o700)
+        folder.chmod(0o755)
+        remove(*(folder / name for name in names(folder) if name not in self._secrets))
+        for name, value in self._secrets.items():
+            write_text(folder / name, value)
+            (folder / name).chmod(0o644)  # containers have a user of their own
 
     def _beyond(self, slot: Slot, replicas: int) -> list[str]:
         """Containers of the slot, as the engine knows them, beyond so many replicas."""

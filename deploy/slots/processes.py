@@ -142,6 +142,8 @@ class ProcessRuntime:
     def heal(self, slot: Slot) -> bool:
         """Start a kept slot that died, with the same models; waits longer after each death of the same hour."""
         record = self._record(slot)
+        if record and not self._records[slot].written:
+            self._write(slot, record)  # there may be room again
         if record is None or not record.kept or self.observe(slot).running:
             return False
         wait = min(30.0, 0.5 * 2 ** min(record.restarts, 6)) if record.restarts else 0.0
@@ -253,10 +255,12 @@ class ProcessRuntime:
 
     def _master(self, slot: Slot) -> ProcessId | None:
         record = self._record(slot)
-        if record and record.process and (not record.kept or record.process.alive()):
-            return record.process  # dead or alive: workers that outlived their master are not a running slot
+        recorded = record.process if record else None
+        if recorded and (recorded.alive() or processes.is_free(self._settings.port(slot))):
+            return recorded
         found = processes.marked(self._mark(slot))
-        if record and record.process:  # dead; one that was started since, while the disk took no record, is looked for
+        if record and recorded:  # dead; workers that outlived it are no running slot, but one started since, while the
+            # disk took no record, is
             found = [process for process in found if _command_of(process) == record.command]
         return processes.leader(found)
 

@@ -26,6 +26,7 @@ class Options:
     explain: bool = False
     dry_run: bool = False
     raises_alerts: bool = True
+    chosen: bool = False  # which slot answers, by who asked: it counts for neither side of a canary
     caller: str = ""  # names the API key, without telling it
     names_unknown_fields: bool = True
     warnings: tuple[str, ...] = ()  # about the request as a whole; each prediction carries them

@@ -28,7 +28,8 @@ class Afterwards:
         self._metrics.error(error.code)
 
     def _take(self, graded: Sequence[Any]) -> None:
-        for models, group in groupby(graded, key=attrgetter("models")):
+        sent = [call for call in graded if not call.options.chosen]
+        for models, group in groupby(sent, key=attrgetter("models")):
             calls = list(group)
             bets = [bet for call in calls for bet in call.bets]
             predictions = [prediction for call in calls for prediction in call.predictions]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -32,8 +32,10 @@ _MOST_TOKENS = 200_000  # 0.05 s; a body of brackets alone has five times as man
 _BLANK_BEFORE_COLON = re.compile(rb'"\s+:')
 _SHOWN = 200
 _NESTED = (dict, list)
-_PLAIN: Mapping[tuple[bool, bool], Options] = {
-    (alerts, dry): Options(raises_alerts=alerts, dry_run=dry) for alerts in (True, False) for dry in (True, False)
+_CHOSEN = b"x-deployment-chosen"  # set by the load balancer, which lets none of a client's through
+_PLAIN: Mapping[tuple[bool, bool, bool], Options] = {
+    (alerts, dry, chosen): Options(raises_alerts=alerts, dry_run=dry, chosen=chosen)
+    for alerts, dry, chosen in product((True, False), repeat=3)
 }
 
 
@@ -84,7 +86,7 @@ class Request:
             InvalidRequest: an option is neither true nor false, is given twice, or its name is nearly right.
         """
         given = fields if isinstance(fields, dict) else {}
-        plain = _PLAIN[self.raises_alerts, self.dry]
+        plain = _PLAIN[self.raises_alerts, self.dry, _CHOSEN in (self.headers or ())]
         if self.caller:
             plain = replace(plain, caller=self.caller)
         if not self.query and given.keys().isdisjoint(OPTIONS) and not legacy:

@@ -125,11 +125,12 @@ async def answer_prediction(path: str, scope: dict[str, Any], body: bytes) -> tu
             Counts.errors["internal_error"] += 1
             return 500, b'{"error":{"code":"internal_error","message":"stub"}}'
         one = prediction()
+        counted = b"x-deployment-chosen" not in headers
         if path == "/api/v1/predict":
-            Counts.grades[one["bet_grade"]] += 1
+            Counts.grades[one["bet_grade"]] += counted
             return 200, json.dumps({**one, "served": SLOT, "release": VERSION}).encode()
         bets = json.loads(body)["bets"]
-        Counts.grades[one["bet_grade"]] += len(bets)
+        Counts.grades[one["bet_grade"]] += counted * len(bets)
         return 200, json.dumps({"predictions": [{"index": i, "prediction": one} for i in range(len(bets))]}).encode()
     finally:
         Counts.active -= 1

@@ -127,10 +127,14 @@ def test_nobody_fails_a_canary_by_requests_that_choose_it_nor_alone(tmp_path: Pa
         for number in range(200):  # one address
             rig.predict(**{"x-client-id": f"c{number}", "x-fail": "500"})
         assert rig.client.get(f"{rig.url}/nowhere", headers={"x-fail": "500"}).status_code == 404
+        for _ in range(5):
+            assert rig.predict(**{"x-deployment-target": "canary"}).status_code == 200
         time.sleep(1.2)  # until Nginx has written
         verdict = rig.stack().window.verdict()
         counted = next(row for row in verdict.rows if row.metric == "requests that count")
         assert (counted.production, counted.canary) == ("30", "30")
+        graded = next(row for row in verdict.rows if row.metric.startswith("grade mix"))
+        assert (graded.canary, graded.outcome) == ("none", "inconclusive")
 
 
 def test_targets_for_prometheus_name_the_slots_that_should_run(rig: Rig) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from deploy.canary.sample import Sample
 from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import traffic
 from tests.support.extension import BADGES, extension_stage
@@ -72,6 +73,24 @@ def test_through_nginx_no_way_to_write_a_path_opens_what_is_for_operators_or_lea
         assert b'{"error":{"code"' in answer or status == 200, (path, answer)
         assert b"location:" not in answer.lower()
         assert b"evil.example" not in answer
+
+
+def test_bets_of_requests_that_chose_their_slot_are_left_out_of_what_slots_are_compared_by(stack: Stack) -> None:
+    key = "chooses-a-slot-by-hand"
+    stack.run("up", DEPLOY_OVERRIDE_KEY=key)
+
+    def graded(**headers: str) -> float:
+        answer = httpx.post(f"{stack.url}/api/v1/predict?dry_run=true", json=BET, headers=headers)
+        assert answer.status_code == 200
+        slots = {"blue": stack.port + 1, "green": stack.port + 2}
+        text = httpx.get(f"http://127.0.0.1:{slots[answer.headers['x-served-by']]}/metrics").text
+        return Sample.from_metrics(text).predictions
+
+    before = graded()
+    assert graded(**{"x-deployment-chosen": "1"}) == before + 1  # a client's word is not taken
+    assert graded(**{"x-deployment-key": key, "x-deployment-target": "production"}) == before + 1
+    assert graded(cookie="deployment=production", **{"x-deployment-key": key}) == before + 1
+    assert graded() == before + 2
 
 
 def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients_nor_by_the_extension(

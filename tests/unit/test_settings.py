@@ -57,6 +57,18 @@ def test_the_old_name_of_a_setting_is_taken_with_a_warning_and_the_new_one_count
     assert "set too and counts" in capsys.readouterr().err
 
 
+def test_what_the_environment_leaves_open_is_read_from_files_of_secrets(tmp_path: Path) -> None:
+    (tmp_path / "ADMIN_TOKEN").write_text("of-a-file-and-long-enough\n")
+    (tmp_path / "api_keys").write_text("one,two")
+    settings = load({"SECRETS_DIR": str(tmp_path), "ADMIN_TOKEN": "of-the-environment"})
+    assert [key.get_secret_value() for key in settings.api_keys] == ["one", "two"]
+    assert settings.admin_token is not None
+    assert settings.admin_token.get_secret_value() == "of-the-environment"
+    (tmp_path / "TELEGRAM_BOT_TOKENS").write_text("x")
+    with pytest.raises(ValueError, match="did you mean TELEGRAM_BOT_TOKEN"):
+        load({"SECRETS_DIR": str(tmp_path)})
+
+
 def test_no_secret_shows_in_the_settings_text() -> None:
     settings = load({"ADMIN_TOKEN": "tell-nobody-at-all", "API_KEYS": "nor-this-one"})
     assert "tell-nobody" not in repr(settings)

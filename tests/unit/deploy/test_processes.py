@@ -1,6 +1,13 @@
 """A process is its pid, its boot and its start tick: neither a recycled pid nor a stepped clock is believed."""
 
+import contextlib
 import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -42,6 +49,48 @@ def test_what_can_not_be_put_on_record_is_not_started(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="can't be written, so blue is not started"):
         runtime.start("blue", Release("1", "tree", "commit", "sha", "1", 0.0), workers=1)
     assert not runtime.observe("blue").running
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """Nothing that this process or a child of it writes has room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_was_started_again_on_a_full_disk_is_seen_by_all_and_on_record_once_there_is_room(tmp_path: Path) -> None:
+    settings = DeploySettings(run_dir=tmp_path, base_port=free_block())
+    listen = f"import socket, time; s = socket.create_server(('127.0.0.1', {settings.port('blue')})); time.sleep(60)"
+    line = [sys.executable, "-c", listen]
+
+    def runtime() -> ProcessRuntime:
+        return ProcessRuntime(settings, SystemClock(), environment={}, command=lambda *_: line)
+
+    supervisor = runtime()
+    supervisor.start("blue", Release("1", "tree", "commit", "sha", "1", 0.0), workers=1)
+    try:
+        with full_disk():
+            supervisor.keep("blue", kept=True)  # on disk it is not
+            died = supervisor.observe("blue").pid
+            assert died
+            os.kill(died, signal.SIGKILL)
+            end = time.monotonic() + 20
+            while not supervisor.heal("blue") and time.monotonic() < end:
+                time.sleep(0.02)
+            while not runtime().observe("blue").running and time.monotonic() < end:
+                time.sleep(0.02)
+            assert runtime().observe("blue").pid == supervisor.observe("blue").pid != died
+        assert not runtime().observe("blue").kept
+        assert supervisor.heal("blue") is False
+        assert runtime().observe("blue") == supervisor.observe("blue")
+        assert runtime().observe("blue").kept
+    finally:
+        supervisor.stop("blue", grace_s=1)
+    assert not runtime().observe("blue").running
 
 
 @pytest.mark.parametrize(

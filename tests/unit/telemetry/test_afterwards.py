@@ -18,8 +18,8 @@ class Recorded:
         self.calls.append((len(bets), at))
 
 
-def a_call(models: Any, bets: int, at: float, *, dry_run: bool = False) -> Any:
-    options = SimpleNamespace(dry_run=dry_run)
+def a_call(models: Any, bets: int, at: float, *, dry_run: bool = False, chosen: bool = False) -> Any:
+    options = SimpleNamespace(dry_run=dry_run, chosen=chosen)
     return SimpleNamespace(
         models=models, bets=[a_bet()] * bets, predictions=[a_prediction("A")] * bets, options=options, at=at
     )
@@ -39,3 +39,15 @@ def test_what_was_graded_is_counted_by_the_next_look_and_recorded_unless_it_is_a
     assert value(found, "pikkit_grades_total", grade="A") == 25
     assert [value(found, "pikkit_batch_size_bucket", le=le) for le in ("1.0", "5.0", "20.0")] == [1, 2, 3]
     assert value(series(metrics.render()), "pikkit_grades_total", grade="A") == 25  # once
+
+
+def test_bets_of_whoever_chose_the_slot_are_recorded_but_not_compared() -> None:
+    metrics, recorder = Metrics(Settings(_env_file=None)), Recorded()
+    observer = Afterwards(metrics, recorder)  # type: ignore[arg-type]
+    models = a_model_set()
+    observer.graded(a_call(models, 2, 1.0))
+    observer.graded(a_call(models, 50, 2.0, chosen=True))
+    found = series(metrics.render())
+    assert value(found, "pikkit_grades_total", grade="A") == 2
+    assert value(found, "pikkit_win_probability_count") == 2
+    assert recorder.calls == [(2, 1.0), (50, 2.0)]

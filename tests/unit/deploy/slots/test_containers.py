@@ -10,11 +10,14 @@ import yaml
 from deploy.engine.client import COMPOSE_FILE, Engine
 from deploy.engine.replicas import containers, services
 from deploy.errors import DeployError, UsageError
+from deploy.files import names
 from deploy.release.image import containerize_command, finish_command
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slot import SLOTS
 from deploy.slots.containers import DockerRuntime
+from pikkit.settings import Settings
+from tests.support.ports import free_block
 
 RELEASE = Release("1.2.0", "tree", "c0ffee", "5ha", "20260101_000000", 0.0)
 SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"))["services"]
@@ -51,6 +54,7 @@ def test_slots_carry_the_names_that_operators_know_and_have_no_rights_to_spare()
         assert service["logging"]["options"]["max-size"]
     for slot in SLOTS:
         assert SERVICES[slot]["volumes"][1].endswith(f"/slots/{slot}/models:/app/models:ro")
+        assert SERVICES[slot]["volumes"][2].endswith(f"/secrets/{slot}:/run/secrets:ro")
         assert SERVICES[slot]["restart"] == "no"  # a candidate is not started again
         assert "profiles" not in SERVICES[slot]
 
@@ -85,6 +89,22 @@ def test_compose_is_told_all_slots_of_which_one_is_started(engine: Engine, tmp_p
         "SLOT_ENV_FILE": str(COMPOSE_FILE.with_name("none.env")),
     }
     assert _calls(tmp_path)[-1].endswith("up --detach --no-deps --force-recreate --no-build green")
+
+
+def test_secrets_are_files_for_the_slot_alone_and_nothing_that_the_engine_shows(engine: Engine, tmp_path: Path) -> None:
+    _client(tmp_path, "docker", "exit 0")
+    root = tmp_path / "run"
+    secret = {name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    told = {**dict.fromkeys((*secret, "N8N_WEBHOOK_URL"), "tell-nobody"), "LOG_LEVEL": "INFO"}
+    own = {"DATA_DIR": "/srv", "DEPLOY_OVERRIDE_KEY": "not-the-slots"}
+    settings = DeploySettings(run_dir=root, base_port=free_block())
+    DockerRuntime(settings, engine, environment=told | own).start("blue", RELEASE, workers=1)
+    assert (root / "slot.env").read_text() == "LOG_LEVEL=INFO\n"
+    assert set(names(root / "secrets/blue")) == {*secret, "N8N_WEBHOOK_URL"}
+    assert (root / "secrets").stat().st_mode & 0o777 == 0o700
+    assert (root / "secrets/blue/API_KEYS").stat().st_mode & 0o777 == 0o644  # the container's user reads it
+    DockerRuntime(settings, engine, environment={"API_KEYS": "another"}).start("blue", RELEASE, workers=1)
+    assert {path.name: path.read_text() for path in (root / "secrets/blue").iterdir()} == {"API_KEYS": "another"}
 
 
 def test_replicas_are_services_like_the_first_with_a_port_of_their_own(engine: Engine, tmp_path: Path) -> None:
