@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
@@ -39,7 +40,7 @@ class Progress(Protocol):
 
 
 class ConsoleProgress:
-    """Lines on standard error, so that standard output stays for results."""
+    """Lines on standard error, so that standard output stays for results. Where they can't be written, work goes on."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
@@ -59,15 +60,19 @@ class ConsoleProgress:
 
     def done(self, phase: str, detail: str, seconds: float) -> None:
         """One line a phase."""
-        self._console.print(f"  [green]✓[/] {phase:<8} {seconds:7.2f} s  {detail}")
+        self._print(f"  [green]✓[/] {phase:<8} {seconds:7.2f} s  {escape(detail)}")
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(f"  [cyan]·[/] {text}")
+        self._print(f"  [cyan]·[/] {escape(text)}")
 
     def verdict(self, verdict: Verdict, weight: int) -> None:
         """A table."""
-        self._console.print(verdict_table(verdict, weight))
+        self._print(verdict_table(verdict, weight))
+
+    def _print(self, shown: str | Table) -> None:
+        with contextlib.suppress(OSError):  # a full disk, or a terminal that is gone
+            self._console.print(shown)
 
 
 def verdict_table(verdict: Verdict, weight: int) -> Table:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
-
-import structlog
+from types import FrameType, TracebackType
 
 from deploy.errors import DeployError, Locked
 from deploy.files import Record
 from deploy.flow import ramping
+from deploy.flow.progress import Progress
 from deploy.flow.stack import Stack
 from deploy.processes import ProcessId
 from deploy.proxy.route import Route
-from deploy.slot import SLOTS
+from deploy.slot import SLOTS, Slot
 from deploy.watch.observation import Observation
 from deploy.watch.targets import write_targets
 
@@ -30,7 +30,6 @@ __all__ = ["Supervisor", "start_supervisor", "stop_supervisor", "supervisor_proc
 _PERIOD_S = 0.5
 _ENGINE_PERIOD_S = 5.0  # an engine starts its containers again by itself, and each look at one starts its client
 _CERTIFICATE_PERIOD_S = 60.0
-_log = structlog.get_logger(__name__)
 
 
 class Supervisor:
@@ -62,10 +61,10 @@ class Supervisor:
         """Once around."""
         self._safely("keep", self._keep_what_serves)
         for slot in SLOTS:
-            self._safely(f"heal {slot}", lambda slot=slot: self._heal(slot))  # type: ignore[misc]
+            self._safely(f"heal {slot}", self._heal, slot)
         self._safely("proxy", self._heal_router)
         self._safely("rotate", self._rotate)
-        self._safely("targets", lambda: write_targets(self._stack))
+        self._safely("targets", write_targets, self._stack)
         self._safely("observe", self._observation.look)
         if self._is_due("judge", self._stack.settings.judge_interval):
             self._safely("judge", self._judge)
@@ -87,11 +86,10 @@ class Supervisor:
             if seen.running and not seen.kept:
                 stack.runtime.keep(slot, kept=True)
 
-    def _heal(self, slot: str) -> None:
-        for known in SLOTS:
-            if known == slot and self._stack.runtime.heal(known):
-                version = self._stack.runtime.observe(known).version
-                self._note("restarted", f"{slot} had died and was started again", slot=slot, version=version)
+    def _heal(self, slot: Slot) -> None:
+        if self._stack.runtime.heal(slot):
+            version = self._stack.runtime.observe(slot).version
+            self._note("restarted", f"{slot} had died and was started again", slot=slot, version=version)
 
     def _heal_router(self) -> None:
         """Start a dead Nginx; give it back a link that was lost."""
@@ -142,22 +140,9 @@ class Supervisor:
         self._stack.progress.say(said)
         self._stack.tell(said)
 
-    def _safely(self, name: str, look: Callable[[], None]) -> None:
-        """What goes wrong is told once, and tried again at the next look."""
-        try:
-            look()
-        except Locked:
-            return  # by a command: next time
-        except (DeployError, OSError) as error:
-            if self._said.get(name) != str(error):
-                self._said[name] = str(error)
-                self._stack.progress.say(f"{name}: {error}")
-        except Exception as error:  # noqa: BLE001 - the supervisor outlives every fault of its own
-            if self._said.get(name) != repr(error):
-                self._said[name] = repr(error)
-                _log.error("the supervisor goes on", look=name, exc_info=error)
-        else:
-            self._said.pop(name, None)
+    def _safely(self, name: str, look: Callable[..., None], *arguments: object) -> None:
+        with _Outliving(name, self._said, self._stack.progress):
+            look(*arguments)
 
     def _is_due(self, name: str, period: float) -> bool:
         now = self._stack.clock.monotonic()
@@ -168,6 +153,34 @@ class Supervisor:
 
     def _stop(self, _: int, __: FrameType | None) -> None:
         self._stopping = True
+
+
+class _Outliving:
+    """A context that no fault leaves: each is told once, in `said` by its name, and met again at the next look."""
+
+    def __init__(self, name: str, said: dict[str, str], progress: Progress) -> None:
+        self._name = name
+        self._said = said
+        self._progress = progress
+
+    def __enter__(self) -> None:
+        """Nothing is set up."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None:
+            self._said.pop(self._name, None)
+        elif not isinstance(error, Exception):
+            return False
+        elif not isinstance(error, Locked) and self._said.get(self._name) != repr(
+            error
+        ):  # else by a command: next time
+            self._said[self._name] = repr(error)
+            expected = isinstance(error, DeployError | OSError)
+            told = str(error) if expected else "".join(traceback.format_exception(error))
+            self._progress.say(f"{self._name}: {told}")
+        return True
 
 
 def _record(run_dir: Path) -> Record[ProcessId]:

@@ -1,13 +1,18 @@
 """What the supervisor does at a look, by fakes: heals, judges, goes back, and outlives whatever goes wrong."""
 
+import contextlib
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from deploy.canary.judge import Verdict
 from deploy.canary.ramp import Ramp, Step
 from deploy.errors import DeployError
 from deploy.flow import operations, ramping
+from deploy.flow.progress import ConsoleProgress
 from deploy.flow.run import run
 from deploy.watch.observation import Observation
 from deploy.watch.supervisor import Supervisor
@@ -230,7 +235,23 @@ def test_the_supervisor_outlives_what_goes_wrong_and_tells_it_once(rig: Rig, fau
     one = supervisor(rig)
     looks(rig, 5, by=one)
     assert rig.runtime.slots["blue"].running
-    assert sum(str(fault) in said for said in rig.progress.said) == (0 if isinstance(fault, ValueError) else 1)
+    assert sum(str(fault) in said for said in rig.progress.said) == 1
+
+
+def test_the_supervisor_outlives_a_log_that_takes_no_line_and_a_message_like_markup(rig: Rig) -> None:
+    def fail(limit: int) -> None:
+        raise DeployError("Nginx says [emerg] and [/]")
+
+    rig.runtime.rotate_logs = fail  # type: ignore[method-assign]
+    with Path("/dev/full").open("w") as full:
+        rig.stack.progress = ConsoleProgress(Console(file=full))
+        looks(rig, 3)
+        rig.stack.progress.verdict(Verdict("pass", ()), 10)
+        with contextlib.suppress(OSError):
+            full.close()
+    shown = io.StringIO()
+    ConsoleProgress(Console(file=shown)).say("Nginx says [emerg] and [/]")
+    assert "[emerg] and [/]" in shown.getvalue()
 
 
 def test_a_bet_through_the_proxy_and_a_slot_that_hangs_are_told_to_prometheus(rig: Rig) -> None:
