@@ -28,6 +28,7 @@ from deploy.slots.port import LOG_HEADER, Observed
 __all__ = ["ProcessRuntime", "serve_command"]
 
 KEEP_ALIVE_S = 75  # above the proxy's upstream keep-alive (60 s), so that it never reuses a connection that ends
+_LONGEST_WAIT_S = 30.0
 _MARK = "PIKKIT_SLOT"
 _NOT_INHERITED = ("PIKKIT_RUNTIME_DIR", "PROMETHEUS_MULTIPROC_DIR", "BENTOML_CONTAINERIZED")
 
@@ -50,6 +51,7 @@ class _Record:
     kept: bool = False
     restarts: int = 0
     last_restart: float = 0.0
+    in_a_row: int = 0  # restarts, each soon after the one before
 
 
 class ProcessRuntime:
@@ -140,13 +142,13 @@ class ProcessRuntime:
         )
 
     def heal(self, slot: Slot) -> bool:
-        """Start a kept slot that died, with the same models; waits longer after each death of the same hour."""
+        """Start a kept slot that died, with the same models; one that dies soon after each start, ever more slowly."""
         record = self._record(slot)
         if record and not self._records[slot].written:
             self._write(slot, record)  # there may be room again
         if record is None or not record.kept or self.observe(slot).running:
             return False
-        wait = min(30.0, 0.5 * 2 ** min(record.restarts, 6)) if record.restarts else 0.0
+        wait = min(_LONGEST_WAIT_S, 0.5 * 2 ** min(record.in_a_row, 6)) if record.in_a_row else 0.0
         if 0 <= self._clock.monotonic() - record.last_restart < wait:  # negative: of before a reboot
             return False
         self.revive(slot, kept=True)
@@ -163,8 +165,11 @@ class ProcessRuntime:
             raise DeployError(f"nothing is known of what ran in {slot}: use `deploy --version`")
         processes.end(self._mark(slot), None, 0)  # workers that outlived their master hold the port
         self._check_port(slot)
+        now = self._clock.monotonic()
+        soon = 0 <= now - record.last_restart < 2 * _LONGEST_WAIT_S
+        in_a_row = record.in_a_row + 1 if soon else 0
         restarts = record.restarts + 1
-        self._launch(slot, replace(record, kept=kept, restarts=restarts, last_restart=self._clock.monotonic()))
+        self._launch(slot, replace(record, kept=kept, restarts=restarts, last_restart=now, in_a_row=in_a_row))
 
     def base_urls(self, slot: Slot) -> Sequence[str]:
         """On loopback."""

@@ -20,7 +20,9 @@ from deploy.processes import ProcessId
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slots.processes import ProcessRuntime
+from tests.support.deploy_fakes import FakeClock
 from tests.support.ports import free_block
+from tests.support.waiting import eventually
 
 
 def test_a_process_is_its_pid_its_boot_and_its_start() -> None:
@@ -91,6 +93,23 @@ def test_what_was_started_again_on_a_full_disk_is_seen_by_all_and_on_record_once
     finally:
         supervisor.stop("blue", grace_s=1)
     assert not runtime().observe("blue").running
+
+
+def test_a_slot_that_dies_soon_after_each_start_is_started_ever_more_slowly_until_it_has_lasted(tmp_path: Path) -> None:
+    clock = FakeClock()
+    settings = DeploySettings(run_dir=tmp_path, base_port=free_block())
+    runtime = ProcessRuntime(settings, clock, environment={}, command=lambda *_: ["true"])
+    runtime.start("blue", Release("1", "tree", "commit", "sha", "1", 0.0), workers=1)
+    runtime.keep("blue", kept=True)
+    waited = []
+    for after_s in (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3600, 0, 0, 0):
+        eventually(lambda: not runtime.observe("blue").running)
+        clock.sleep(after_s)
+        began = clock.monotonic()
+        while not runtime.heal("blue"):
+            clock.sleep(0.5)
+        waited.append(clock.monotonic() - began)
+    assert waited == [0, 0, 1, 2, 4, 8, 16, 30, 30, 30, 0, 0, 1, 2]
 
 
 @pytest.mark.parametrize(
