@@ -169,7 +169,10 @@ def _table(title: str, models: ModelSet, gives: Given) -> Table:
             if engine.get("rounds") != engine.get("rounds_pickled")
             else ""
         )
-        table.add_row(row, f"{engine['model']}{rounds}, served by {engine['type']}")
+        served = f"served by {engine['type']}"
+        if name == "roi" and models.roi_from_price:
+            served = "not asked: ROI follows from probability and price"
+        table.add_row(row, f"{engine['model']}{rounds}, {served}")
     table.add_row("features", str(len(models.spec.names)))
     table.add_row("history", f"{models.history.size:,} settled bets" if models.history.size else "no betting history")
     table.add_row("beside a market", market_in_words(models))
