@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 # Byte code of packages is written once; without it every start of a process takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help pictures completion mutants rehearse environment serve dev test test-group coverage unit lint format types lock clean starter bench capacity bench-quick bench-growth soak bench-check yaml unit-all audit build image ship storm client-types validate test-n8n \
+.PHONY: help pictures completion mutants rehearse environment serve dev test test-group coverage unit lint format types lock clean starter bench capacity bench-quick bench-growth soak bench-check yaml unit-all audit build image ship storm storm-alerts client-types validate test-n8n \
   unit-on bench-gates mutants-rules secrets release release-files push-image tag-image announce ci
 
 help: ## show this list
@@ -125,6 +125,9 @@ ci: ## stages 1 to 5 of the pipeline, on this machine
 storm: $(STAMP) ## 100,000 requests through a hundred switches; SECONDS (1200) of random operations and kills under load
 	@PIKKIT_REQUESTS=100000 STORM_LONGEST_S="$${STORM_LONGEST_S:-5}" STORM_SECONDS=$(or $(SECONDS),1200) $(BIN)/python -m pytest -q -s \
 	  tests/system/test_deploy_zero_drops.py tests/system/test_deploy_storm.py
+
+storm-alerts: $(STAMP) ## ALERTS (10000) through a failing receiver, two slots, a worker killed every second: none lost or doubled
+	@PIKKIT_ALERTS=$(or $(ALERTS),10000) $(BIN)/python -m pytest -q -s --no-cov tests/system/test_alerts_storm.py
 
 ship: $(STAMP) ## the pipeline's last stage: ACTION on the host, verify, go back on failure (see deploy/pipeline/ship.sh)
 	@deploy/pipeline/ship.sh

@@ -98,6 +98,8 @@ def main(
             console.print(f"local servers serve it from now on, until the files in {model_dir.absolute()} change")
     except ModelError as error:
         sys.exit(f"import failed: {error.message}")
+    except OSError as error:
+        sys.exit(f"import failed: {error}")
     except (ValidationError, ValueError) as error:
         sys.exit(f"settings: {error}")
 

@@ -118,6 +118,7 @@ class Admission:
             "seen_at": iso(seen.seen_at),
             "identity": identity[:32],
             "step": step,
+            **({} if start else {"known_since": iso(seen.at - self._limits.window_s)}),
             **({"improved": before} if before else {}),
         }
         payload = payload_of(seen.bet, seen.prediction, about, at=seen.at)

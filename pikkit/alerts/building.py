@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pikkit.alerts.admission import Admission, Limits
-from pikkit.alerts.clock import SystemClock
+from pikkit.alerts.clock import Clock, SystemClock
 from pikkit.alerts.delivery import Courier, Patience
 from pikkit.alerts.message import Style
 from pikkit.alerts.outbox import Outbox
@@ -41,9 +41,7 @@ def build_ledger(settings: Settings) -> SupabaseTable | None:
         return None
     from pikkit.alerts.receivers.supabase import SupabaseTable  # noqa: PLC0415 - a second to import
 
-    return SupabaseTable(
-        str(settings.supabase_url), key, schema=settings.supabase_schema, window_s=settings.alert_window
-    )
+    return SupabaseTable(str(settings.supabase_url), key, schema=settings.supabase_schema)
 
 
 def style_of(settings: Settings) -> Style:
@@ -66,11 +64,12 @@ def build_sink(
     *,
     counted: Callable[[str, str, int], None],
     dropped: Callable[[int], None],
+    clock: Clock | None = None,
 ) -> AlertSink | None:
     """The sink that the settings describe; None where `why_none` says why. Opens and connects nothing yet."""
     if why_none(settings):
         return None
-    clock = SystemClock()
+    clock = clock or SystemClock()
     receiver, ledger = build_receiver(settings), build_ledger(settings)
     outbox = Outbox(settings.data_dir, clock)
     patience = Patience(settings.alert_ttl, settings.alert_ttl_live)

@@ -19,6 +19,7 @@ __all__ = ["prepare_runtime_dir"]
 
 _VARIABLE = "PIKKIT_RUNTIME_DIR"
 _OWNER = "owner"  # locked by the first process for as long as it lives
+_ROOM_BYTES = 8 * 2**20  # what workers agree on and count; each has a mebibyte
 
 
 def prepare_runtime_dir(data_dir: Path, name: str) -> Path:
@@ -28,7 +29,7 @@ def prepare_runtime_dir(data_dir: Path, name: str) -> Path:
     BENTOML_HOME and emptied whenever a service starts, so two slots with one home would delete each other's.
 
     Args:
-        data_dir: DATA_DIR; where it can't be written, the system's folder for temporary files serves.
+        data_dir: DATA_DIR; where it can't be written or is full, the system's folder for temporary files serves.
         name: of the slot, for whoever looks into DATA_DIR.
     """
     inherited = os.environ.get(_VARIABLE)
@@ -47,7 +48,8 @@ def prepare_runtime_dir(data_dir: Path, name: str) -> Path:
 def _make(runs: Path, name: str) -> Path:
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs.resolve()))
+        has_room = shutil.disk_usage(runs).free >= _ROOM_BYTES
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs.resolve() if has_room else None))
     except OSError:
         return Path(tempfile.mkdtemp(prefix="pikkit-"))
     with contextlib.suppress(OSError):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pikkit.files import replace_file
 from pikkit.models.user_files import digests, last_change
 
 __all__ = ["Activation", "active", "home"]
@@ -61,9 +61,7 @@ class Activation:
     def write(self) -> None:
         """Make it the active one."""
         home().mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=home(), delete=False, encoding="utf-8") as file:
-            json.dump(asdict(self), file)
-        Path(file.name).replace(home() / _FILE)
+        replace_file(home() / _FILE, json.dumps(asdict(self)).encode())
 
 
 def active() -> Activation | None:

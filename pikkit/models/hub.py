@@ -21,7 +21,7 @@ from pikkit.models.model_set import ModelSet
 from pikkit.models.shared_set import SharedSet
 from pikkit.models.user_files import Changing
 from pikkit.settings import Settings
-from pikkit.telemetry.logs import get_logger
+from pikkit.telemetry.logs import Repeated, get_logger
 
 __all__ = ["ModelHub", "ReloadResult", "ReloadStatus"]
 
@@ -86,6 +86,7 @@ class ModelHub:
         self._adopting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._on_swap: Callable[[ModelSet], None] = lambda _models: None
+        self._failed = Repeated(_log, "looking for models failed")
 
     def load_initial(self) -> None:
         """Find a set and load it; the first worker converts, the others wait for it.
@@ -106,6 +107,8 @@ class ModelHub:
                 self._adopt()
         except Timeout as cause:
             raise ModelError("another worker takes too long to convert the model set: looking again later") from cause
+        except OSError as cause:
+            raise ModelError(f"what workers agree on can't be written ({cause.strerror}): check DATA_DIR") from cause
         if self.current is None:
             raise ModelError(self.status().reload_error or f"no model set in {self._folder} or the model store")
 
@@ -153,7 +156,6 @@ class ModelHub:
         return ReloadResult(changed, self.current.version, message)
 
     def _watch(self) -> None:
-        told = ""
         while not self._ending.wait(_POLL_S):
             try:
                 self._adopt()  # before a look of its own, which takes a while
@@ -162,13 +164,10 @@ class ModelHub:
                         if time.time() - self._shared.read().checked >= self._interval:
                             self._shared.look(settle=True)
                     self._adopt()
-                told = ""
             except Timeout:
                 continue  # another worker looks
             except Exception as cause:  # noqa: BLE001 - the watch must outlive a full disk
-                if repr(cause) != told:
-                    told = repr(cause)
-                    _log.error("looking for models failed", exc_info=cause)
+                self._failed(cause)
 
     def _adopt(self) -> None:
         """Load what the workers agreed on, if this one does not serve it yet."""

@@ -102,6 +102,7 @@ class SharedSet:
         self._runtime = folder
         self._runtime.mkdir(parents=True, exist_ok=True)
         self._file = folder / "current"
+        self._unwritten: State | None = None
         self.lock = FileLock(folder / "lock")
         self._ending = ending
         self._on_failure = on_failure
@@ -196,7 +197,7 @@ class SharedSet:
         self, state: State, cause: Exception, imported: activation.Activation | None, *, is_new: bool
     ) -> State:
         """The state after a failure: told once, and tried again, ever more seldom where it costs something."""
-        known = isinstance(cause, ModelError)
+        known = isinstance(cause, (ModelError, OSError))
         message = cause.message if isinstance(cause, ModelError) else f"the set could not be taken: {cause!r:.200}"
         if is_new or message != state.error:
             event = "model set refused, the old one serves" if state.folder else "model set refused"
@@ -235,14 +236,26 @@ class SharedSet:
         return target, None
 
     def read(self) -> State:
-        """The `current` file."""
+        """The `current` file; of a worker that can't write it, what it would say."""
+        if self._unwritten:
+            return self._unwritten
         try:
             return State(**json.loads(self._file.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return State()
 
     def _write(self, state: State) -> None:
-        replace_file(self._file, json.dumps(asdict(state)).encode())
+        try:
+            replace_file(self._file, json.dumps(asdict(state)).encode())
+        except OSError as error:  # each worker comes to the same by its own looks
+            if self._unwritten is None:
+                reason = error.strerror or str(error)
+                _log.error(
+                    "what serves can't be written down for the other workers", reason=reason, file=str(self._file)
+                )
+            self._unwritten = state
+        else:
+            self._unwritten = None
 
 
 def _serving(state: State, found: store.Stored, source: str) -> State:

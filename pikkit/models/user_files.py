@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -40,6 +41,7 @@ REQUIRED = (WIN_FILE, ROI_FILE, METADATA_FILE)
 _SETTLED = "settled bets"  # no file of the copy, but part of what the set is made of
 
 _CHUNK = 1024 * 1024
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MAX_BYTES = 256 * 1024 * 1024
 
 # Other endings under which a model may lie; what it is, its content tells. A copy has the first name.
@@ -145,7 +147,7 @@ def take_copy(folder: Path, into: Path) -> UserFiles:
     Raises:
         Incomplete: a required file is missing, or the folder is.
         Changing: it was written to meanwhile.
-        ModelError: a file can't be read, or two are there for one model.
+        ModelError: a file can't be read or copied, or two are there for one model.
     """
     before = signature(folder)
     places = files_of(folder)
@@ -159,6 +161,10 @@ def take_copy(folder: Path, into: Path) -> UserFiles:
         except FileNotFoundError as cause:
             raise Changing(f"{name} vanished while it was read: looking again") from cause
         except OSError as cause:
+            if cause.errno in _NO_ROOM:
+                raise ModelError(
+                    f"{places[name]} can't be copied ({cause.strerror}): make room on the disk of {into.parent}"
+                ) from cause
             raise ModelError(f"{places[name]} can't be read ({cause.strerror}): check its rights") from cause
     if signature(folder) != before:
         raise Changing(f"{folder} was written to while it was read: looking again")

@@ -134,13 +134,13 @@ class DriftMonitor(Collector):
         """Write the file, if anything is new."""
         if not self._changed:
             return
-        self._changed = False
         self._written_at = time.monotonic()
         state = {
             "sha256": self._now.sha256,
             "hours": {str(hour): counts.to_json() for hour, counts in self._now.hours.items()},
         }
         replace_file(self._file, json.dumps(state).encode())
+        self._changed = False
 
     def live(self) -> Counts | None:
         """Counts of all workers over the past day; None without a baseline."""

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import random
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,10 +25,11 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from pikkit.settings import Settings
 
-__all__ = ["access", "configure", "get_logger"]
+__all__ = ["Repeated", "access", "configure", "get_logger"]
 
 _FAULT = 500
 _MAX_PATH = 200
+_AGAIN_S = 60.0
 _BLOT = "[secret]"
 _QUIET = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "uvicorn.access": logging.ERROR}
 
@@ -87,6 +89,26 @@ def configure(settings: Settings) -> None:
 def get_logger(name: str) -> Any:
     """A structlog logger: `log.info("event", key=value)`. Its lines carry `component=name`."""
     return structlog.get_logger(component=name)
+
+
+class Repeated:
+    """What may fail many times a second, told once a minute: a full disk in a line, a surprise with its traceback."""
+
+    def __init__(self, log: Any, event: str) -> None:
+        self._log = log
+        self._event = event
+        self._told = ("", 0.0)
+
+    def __call__(self, cause: Exception) -> None:
+        """It failed for this cause."""
+        words, at = self._told
+        if repr(cause) == words and time.monotonic() < at + _AGAIN_S:
+            return
+        self._told = (repr(cause), time.monotonic())
+        if isinstance(cause, OSError):
+            self._log.error(self._event, reason=cause.strerror or str(cause), file=cause.filename)
+        else:
+            self._log.error(self._event, exc_info=cause)
 
 
 def access(*, method: str, path: str, status: int, seconds: float, request_id: str, error: str | None = None) -> None:

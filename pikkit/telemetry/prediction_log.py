@@ -7,6 +7,7 @@ personal is written: no request id, no client_ref, no address.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -52,6 +53,7 @@ class PredictionLog:
         self._total_bytes = total_bytes
         self._file: BinaryIO | None = None
         self._day = ""
+        self._is_torn = False
 
     def wants(self, bets: int, now: float) -> bool:
         """Every one."""
@@ -78,7 +80,12 @@ class PredictionLog:
                 "prediction": {name: prediction[name] for name in _FIELDS},  # type: ignore[literal-required]
             }
             lines += to_json(line, inf_nan_mode="null") + b"\n"
-        self._segment(moment).write(lines)
+        try:
+            self._segment(moment).write(b"\n" * self._is_torn + lines)
+        except OSError:
+            self._is_torn = True  # what is cut off stays a line of its own
+            raise
+        self._is_torn = False
 
     def flush(self) -> None:
         """Hand what is written to the system."""
@@ -120,9 +127,9 @@ class PredictionLog:
 
 
 def read_predictions(folder: Path) -> Iterator[Mapping[str, Any]]:
-    """Every line of the log in `folder`, oldest segment first; a line cut off by a crash is left out."""
+    """Every line of the log in `folder`, oldest segment first; a line cut off by a crash or a full disk is left out."""
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         with path.open("rb") as file:
             for line in file:
-                if line.endswith(b"}\n"):
+                with contextlib.suppress(ValueError):
                     yield from_json(line)

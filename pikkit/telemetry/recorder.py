@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from pikkit.bets.bet import Bet
 from pikkit.bets.prediction import Prediction
-from pikkit.telemetry.logs import get_logger
+from pikkit.telemetry.logs import Repeated, get_logger
 
 __all__ = ["Graded", "Recorder", "Sink"]
 
@@ -78,6 +78,7 @@ class Recorder:
         self._rows = rows
         self._sinks = tuple(sinks)
         self._dropped = dropped
+        self._failed = Repeated(_log, "recording failed")
         self._limit = limit
         self._queue: deque[tuple[Any, Sequence[Bet], Sequence[Prediction], float, tuple[Sink, ...]]] = deque()
         self._put = self._taken = 0  # one writer each: no lock in the request
@@ -123,12 +124,12 @@ class Recorder:
                         sink.take(graded)
                 except Exception as cause:  # noqa: BLE001 - the thread must outlive a full disk
                     self._dropped(len(bets))
-                    _log.error("recording failed", exc_info=cause)
+                    self._failed(cause)
                 self._taken += len(bets)
             for sink in self._sinks:
                 try:
                     sink.close() if ending else sink.flush()
                 except Exception as cause:  # noqa: BLE001
-                    _log.error("recording failed", exc_info=cause)
+                    self._failed(cause)
             if ending:
                 return

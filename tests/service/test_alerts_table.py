@@ -16,7 +16,7 @@ from pikkit.alerts.message import Alert
 from pikkit.alerts.receivers.port import Claim, Held, Later, Refused
 from pikkit.alerts.receivers.supabase import SupabaseTable
 from pikkit.supabase_client import project
-from tests.support.alerts import an_alert
+from tests.support.alerts import an_alert, seen_around_midnight
 from tests.support.need import root
 from tests.support.postgres import Postgres, PostgREST, postgres
 from training.supabase_bets import fetch_rows
@@ -169,10 +169,8 @@ def test_a_claim_is_kept_renewed_and_taken_over_after_its_lease(api: PostgREST) 
 
 
 def test_hosts_that_see_a_bet_on_both_sides_of_midnight_show_it_once(api: PostgREST) -> None:
-    first = another(starts_at=None)
-    second = replace(another(starts_at=None), payload=first.payload)
-    improved = replace(another(starts_at=None), payload={**first.payload, "step": 1})
-    with closing(SupabaseTable(api.url, SERVICE, window_s=86_400)) as table:
+    first, second, improved = seen_around_midnight()
+    with closing(SupabaseTable(api.url, SERVICE)) as table:
         assert table.claim(first, "one", 60) is Claim.WON
         with pytest.raises(Held):
             table.claim(second, "two", 60)

@@ -16,6 +16,7 @@ from pikkit.models.hub import ModelHub
 from pikkit.models.importing import import_models
 from pikkit.models.user_files import METADATA_FILE, ROI_FILE, WIN_FILE, take_copy
 from pikkit.settings import Settings
+from tests.support.disks import no_room
 from tests.support.hostile import corpus
 from tests.support.model_files import write_set
 from tests.support.need import root
@@ -251,6 +252,27 @@ def test_without_files_the_newest_set_of_the_store_serves_and_a_newer_one_follow
         eventually(lambda: version(hub) == "v2")
     finally:
         shutil.rmtree(newer.folder)
+
+
+def test_a_full_disk_stops_no_start_keeps_what_serves_and_is_told_in_lines(
+    bench: Bench, stored: store.Stored, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = bench.models.rename(bench.models.with_name("away"))
+    hubs = [bench.hub(), bench.hub()]
+    with no_room():
+        for hub in hubs:
+            hub.load_initial()
+            hub.start(lambda _models: None)
+        assert [version(hub) for hub in hubs] == ["in_store"] * 2
+        away.rename(bench.models)
+        with pytest.raises(ModelError, match=r"can't be copied .*: make room"):
+            bench.reload(hubs[0])
+        time.sleep(1)  # others look, too
+        assert [version(hub) for hub in hubs] == ["in_store"] * 2
+        written = capsys.readouterr().out
+    assert "can't be written down" in written
+    assert "Traceback" not in written
+    eventually(lambda: [version(hub) for hub in hubs] == ["v1"] * 2)
 
 
 def test_a_converted_set_that_was_swept_away_is_made_again(bench: Bench) -> None:

@@ -91,6 +91,16 @@ def an_alert(grade: Any = "A", *, prediction: dict[str, Any] | None = None, **be
     return Alert(identifier, {**payload, "alert_id": identifier, "message": message(payload, NOON)})
 
 
+def seen_around_midnight() -> tuple[Alert, Alert, Alert]:
+    """A bet without a start, as one host sees it before and another one after midnight, and its improvement."""
+    hosts = [an_alert(starts_at=None).payload] * 2
+    alerts = []
+    for number, payload in enumerate((*hosts, {**hosts[0], "step": 1})):
+        about = {**payload, "alert_id": f"{number:032x}", "known_since": iso(NOON - 86_400)}
+        alerts.append(Alert(about["alert_id"], about))
+    return alerts[0], alerts[1], alerts[2]
+
+
 @dataclass
 class Fake:
     """A receiver: raises what it is told, one outcome a call, then takes everything."""

@@ -23,7 +23,7 @@ from pikkit.alerts.outbox import Outbox
 from pikkit.alerts.receivers.n8n import N8nWebhook
 from pikkit.alerts.receivers.port import Later, Refused
 from pikkit.settings import Settings
-from tests.support.alerts import an_alert, sighting
+from tests.support.alerts import an_alert, seen_around_midnight, sighting
 from tests.support.n8n import N8n, n8n_command
 from tests.support.receiver import Answer, Call, StandIn
 
@@ -71,15 +71,31 @@ class Backends:
                 row = self.rows.setdefault(call.json["alert_id"], {"notified_at": None, **call.json})
                 return 201, {}, json.dumps([row] if fresh else []).encode()
             query = httpx.QueryParams(call.path.partition("?")[2])
+            if "identity" in query:
+                return 200, {}, json.dumps(self._others(query)).encode()
             row = self.rows.get(query["alert_id"].removeprefix("eq."), {})
             if call.method == "GET":
                 return 200, {}, json.dumps([{"notified_at": row["notified_at"]}] if row else []).encode()
             now = query.get("or", "").rpartition("lt.")[2].rstrip(")")
-            held = bool(now) and row["lease_until"] >= now
+            held = bool(now and row) and row["lease_until"] >= now
             if not row or held or (row["notified_at"] and "notified_at" in query):
                 return 200, {}, b"[]"
             row.update(call.json)
             return 200, {}, json.dumps([row]).encode()
+
+    def _others(self, query: httpx.QueryParams) -> list[dict[str, Any]]:
+        """Rows of the same bet under another key, shown or held."""
+        since = query["created_at"].removeprefix("gt.")
+        now = query["or"].rpartition("lease_until.gt.")[2].rstrip(")")
+        return [
+            {"notified_at": row["notified_at"]}
+            for row in self.rows.values()
+            if f"eq.{row['identity']}" == query["identity"]
+            and f"eq.{row['step']}" == query["step"]
+            and f"neq.{row['alert_id']}" != query["alert_id"]
+            and row["created_at"] > since
+            and (row["notified_at"] or row["lease_until"] > now)
+        ][:1]
 
 
 def settings(backends: Backends, **more: Any) -> Settings:
@@ -180,6 +196,24 @@ def test_the_same_alert_five_times_in_parallel_is_shown_once(n8n: N8n, backends:
     assert len(backends.telegram.calls) == 1
     assert answers["200"] >= 1
     assert set(answers) <= {"200", "425"}
+
+
+def test_hosts_that_see_a_bet_on_both_sides_of_midnight_show_it_once(n8n: N8n, backends: Backends) -> None:
+    first, second, improved = seen_around_midnight()
+    for sent in (first, second, first, improved):
+        send(n8n, sent)
+    assert [call.json["alert_id"] for call in backends.supabase.calls if call.method == "POST"] == [
+        first.alert_id,
+        first.alert_id,
+        improved.alert_id,
+    ]
+    assert len(backends.telegram.calls) == 2
+    backends.rows[first.alert_id].update(notified_at=None, lease_until="9999")
+    with pytest.raises(Later, match="425"):
+        send(n8n, second)
+    backends.rows[first.alert_id].update(lease_until="")
+    send(n8n, second)
+    assert len(backends.telegram.calls) == 3
 
 
 @pytest.mark.parametrize(

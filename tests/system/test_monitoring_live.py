@@ -26,6 +26,7 @@ from deploy.watch.supervisor import stop_supervisor
 from monitoring.grafana.panels import ROWS
 from monitoring.grafana.picture import draw, run_query
 from tests.support.deploy_rig import Rig
+from tests.support.disks import own_disk
 from tests.support.need import need, root
 from tests.support.operators import Operators, operators
 from tests.support.ports import free_port
@@ -48,7 +49,6 @@ _A_BET = {
     "institution_name": "FanDuel",
     "odds": 150,
 }
-_DISK = 'mount -t tmpfs -o size=24m tmpfs "$DATA_DIR" && exec "$@"'
 
 
 class Service(Server):
@@ -59,10 +59,9 @@ class Service(Server):
         shutil.copytree(root() / "models", self.models)
         data = folder / "data"
         data.mkdir()
-        own = ["--mount"] if os.geteuid() == 0 else ["--mount", "--map-root-user"]
         super().__init__(
             folder,
-            within=[need("unshare"), *own, "sh", "-c", _DISK, "sh"],
+            within=own_disk(),
             MODEL_DIR=self.models,
             DATA_DIR=data,
             WORKERS=2,

@@ -25,18 +25,16 @@ class SupabaseTable:
 
     channel = "supabase"
 
-    def __init__(self, url: str, key: str, *, schema: str = "public", window_s: float = 86_400.0) -> None:
+    def __init__(self, url: str, key: str, *, schema: str = "public") -> None:
         """Make one.
 
         Args:
             url: the project's address.
             key: a service_role JWT or an sb_secret_… key.
             schema: the schema with the table.
-            window_s: for how long a bet without a start is the same one, on whichever host it was seen.
         """
         # The client's errors carry PostgREST's code but not the status, which tells what may pass.
         self._last: httpx.Response | None = None
-        self._window = timedelta(seconds=window_s)
         self._http = client()
         self._http.event_hooks = {"response": [self._remember]}
         self._table = project(url, key, self._http, schema=schema, retry=False).table
@@ -90,9 +88,9 @@ class SupabaseTable:
 
     def _before_midnight(self, alert: Alert) -> list[dict[str, Any]]:
         """The row of the same bet under another key: without a start, keys change with the window's number."""
-        if alert.payload["type"] != "high_grade_bet" or alert.payload["bet"].get("starts_at"):
+        since = alert.payload.get("known_since")
+        if since is None:
             return []
-        since = datetime.fromisoformat(alert.payload["timestamp"]) - self._window
         return self._ask(
             lambda: (
                 self._table(TABLE)
@@ -100,7 +98,7 @@ class SupabaseTable:
                 .eq("identity", alert.payload["identity"])
                 .eq("step", alert.payload["step"])
                 .neq("alert_id", alert.alert_id)
-                .gt("created_at", since.isoformat())
+                .gt("created_at", since)
                 .limit(1)
             )
         )

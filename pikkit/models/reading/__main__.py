@@ -32,6 +32,11 @@ def main(copy: Path, into: Path, source_sha256: str) -> None:
         write(copy, into, source_sha256)
     except ModelError as error:
         answer = {"error": error.message, "code": error.code}
+    except OSError as cause:
+        answer = {
+            "error": f"the converted models can't be written ({cause.strerror or cause}): make room, or set DATA_DIR",
+            "code": "internal_error",
+        }
     except MemoryError:
         answer = {
             "error": "the model files need more memory than models may: train them again",

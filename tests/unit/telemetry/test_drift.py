@@ -16,6 +16,7 @@ from pikkit.telemetry.drift import GRADES, MIN_BETS, Baseline, Counts, drift_rep
 from pikkit.telemetry.drift_monitor import DriftMonitor
 from pikkit.telemetry.metrics import Metrics
 from pikkit.telemetry.recorder import Graded
+from tests.support.disks import no_room
 from tests.support.exposition import series, value
 from tests.support.samples import a_bet, a_prediction
 
@@ -173,6 +174,17 @@ def test_a_worker_goes_on_where_one_that_ended_stopped(two: list[DriftMonitor], 
     late.close()
     assert late.report()["bets"] == 1800
     assert len(list(tmp_path.glob("*.drift"))) == 2
+
+
+def test_what_a_full_disk_did_not_take_is_written_once_there_is_room(two: list[DriftMonitor]) -> None:
+    models = Models()
+    for monitor in two:
+        monitor.use(models)
+    two[0].take(_graded(models, 600))
+    with no_room(), pytest.raises(OSError, match="too large"):
+        two[0].flush()
+    two[0].close()
+    assert two[1].report()["bets"] == 600
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"sha256": "ab"}', b"\xff"])

@@ -6,10 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from pikkit.settings import Settings
+from pikkit.telemetry.logs import configure
 from pikkit.telemetry.prediction_log import PredictionLog, read_predictions
 from pikkit.telemetry.recorder import Graded, Recorder
+from tests.support.disks import no_room
 from tests.support.samples import a_bet, a_model_set, a_prediction
 from tests.support.waiting import eventually
 
@@ -113,6 +116,32 @@ def test_segments_end_by_size_and_by_day_and_the_oldest_go(tmp_path: Path) -> No
     kept = [line["at"] for line in read_predictions(tmp_path / "predictions")]
     assert kept == sorted(kept)
     assert kept[0] > "2023-11-14T22:13:20.000Z"  # the oldest are gone
+
+
+def test_a_line_cut_off_by_a_full_disk_costs_no_other_line(tmp_path: Path) -> None:
+    log = _log(tmp_path)
+    _take(log, close=False)
+    log.flush()
+    with no_room(after=10_000), pytest.raises(OSError, match="too large"):
+        _take(log, 100)
+    _take(log, 2)
+    assert 3 <= len(list(read_predictions(tmp_path / "predictions"))) < 30
+    [path] = (tmp_path / "predictions").iterdir()
+    assert [line.count('"sha256"') for line in path.read_text().splitlines()[-2:]] == [1, 1]
+
+
+def test_a_disk_that_stays_full_is_told_once_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(Settings(_env_file=None, log_format="json"))
+    sink, dropped = Kept(fails=True), list[int]()
+    recorder = Recorder(_rows, [sink], dropped=dropped.append)
+    for _ in range(20):
+        recorder.graded(a_model_set(), [a_bet()], [a_prediction()])
+    recorder.start()
+    recorder.stop()
+    [line] = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["reason"] == "disk full"
+    assert "Traceback" not in line
+    assert sum(dropped) == 20
 
 
 def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
