@@ -48,7 +48,7 @@ class Desk:
         self.sink.stop()
 
     def command(self, *words: str) -> str:
-        done = CliRunner().invoke(app, [*words], env={"DATA_DIR": str(self.folder), "COLUMNS": "200"})
+        done = CliRunner().invoke(app, [*words], env={"DATA_DIR": str(self.folder)})
         assert done.exit_code == 0, done.output
         return done.output
 
@@ -73,7 +73,7 @@ def test_what_is_beyond_the_limit_of_a_key_comes_in_one_digest_an_hour_and_can_b
     assert digest["left_out"] == 4
     for game in ("game 2", "game 3", "game 4", "game 5"):
         assert game in digest["message"]
-        assert game in desk.command("list", "--state", "left-out")
+        assert game in desk.command("list", "--state", "left-out", "--json")
     assert desk.counts == {"delivered": 4, "left_out": 4}
     desk.see("game 6", caller="key one", after_s=60)
     assert len(desk.receiver.calls) == 4
@@ -85,7 +85,7 @@ def test_what_is_purged_is_gone_and_not_raised_again(desk: Desk) -> None:
     desk.see("game 0", "game 1", "game 2")
     assert "2 alerts forgotten" in desk.command("purge", "delivered")
     assert "1 alerts forgotten" in desk.command("purge", "left-out")
-    assert "game" not in desk.command("list", "--state", "delivered")
+    assert "game" not in desk.command("list", "--state", "delivered", "--json")
     with closing(Desk(desk.folder, desk.receiver, desk.clock)) as again:  # a worker that remembers nothing itself
         again.see("game 0", "game 1", "game 2")
         assert again.counts == {"duplicate": 3}
