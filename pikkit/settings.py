@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     grade_d_roi: float = Field(-2.0, description="Expected ROI in percent above which a bet is a D")
 
     margin_method: Literal["power", "multiplicative", "shin"] = Field(
-        "power", description="How the margin is taken out of market prices"
+        "power", description="How the vig is taken out of market prices"
     )
     reference_weights: Annotated[Mapping[str, float], NoDecode] = Field(
         {"pinnacle": 1.0, "circa": 1.0, "*": 0.1},

@@ -1,4 +1,4 @@
-"""Judging a model set on settled bets, next to the bookmaker's own odds and to another set."""
+"""Judging a model set on settled bets, next to the sportsbook's own odds and to another set."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Fitted:
         return np.asarray(raw, dtype=np.float64)
 
     def predict(self, matrix: Matrix, implied: Floats) -> Floats:
-        """Probability to win (fraction)."""
+        """Win probability (fraction)."""
         return sigmoid(self.prior.margin(implied) + self.trees(matrix))
 
 

@@ -66,7 +66,7 @@ def html_report(
         ]
         for letter, bets, roi in judged.returns()
     ]
-    of_whom = "those of the bookmaker's implied probability" + (
+    of_whom = "those of the sportsbook's implied probability" + (
         " / those of the set in production" if production else ""
     )
     title = f"Model set {escape(models.version)}: validation {passed}"
@@ -133,7 +133,7 @@ def live_report(live: Live) -> str:
             _table(["predictions", "n", "closing line value (n)", "expected ROI", "one unit each", "by Kelly"], came),
             _figure(_returns(judged), "Mean return by grade with 95 % intervals"),
             (
-                "<h2>Measures</h2><p>Figures are the served predictions' / those of the bookmaker's implied "
+                "<h2>Measures</h2><p>Figures are the served predictions' / those of the sportsbook's implied "
                 "probability; the difference of log losses is below 0 where the predictions are better.</p>"
             ),
             _table(["predictions", "n", *_MEASURES.values(), "difference of log losses"], measures),

@@ -1,4 +1,4 @@
-"""Simulated settled bets: a seeded market with a margin, and places where its prices are off.
+"""Simulated settled bets: a seeded market with vig, and places where its prices are off.
 
 They stand in for real bets where nobody has any yet: the starter models are trained on them, and say so.
 """
@@ -69,14 +69,14 @@ _CORE_SHARE = 0.6
 _MARGIN = 0.045
 _PARLAY_SHARE, _PARLAY_MARGIN = 0.1, 0.15
 _LIVE_SHARE = 0.05
-_MISPRICED_SD = 0.06  # of the chance to win, by league and market: what a model can find
+_MISPRICED_SD = 0.06  # of the win probability, by league and market: what a model can find
 
 
 def simulate(bets: int, seed: int) -> SettledBets:
     """`bets` settled bets over 300 days, the same for the same seed.
 
-    The price of a bet follows its chance to win but for two errors: one that league and market share, which past
-    results show, and one of each bet's own, which nothing shows. The bookmaker's margin lies on top.
+    The price of a bet follows its win probability but for two errors: one that league and market share, which past
+    results show, and one of each bet's own, which nothing shows. The sportsbook's vig lies on top.
     """
     random = np.random.default_rng(seed)
     names = list(_SPORTS)

@@ -215,7 +215,7 @@ export interface Prediction {
   ttl_s: number;
   /** What the win model alone says */
   model_probability: number;
-  /** The market's chance without margin; null without other prices */
+  /** What the market's prices give without the vig; null without other prices */
   fair_probability: number | null;
   /** reference: other sportsbooks' prices; market: all sides at the bet's own */
   fair_method: "reference" | "market" | null;

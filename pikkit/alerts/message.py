@@ -223,7 +223,7 @@ def _reasons(prediction: Mapping[str, Any]) -> list[str]:
         source = {"reference": "other books", "market": "this book's own market"}.get(
             str(prediction.get("fair_method")), "the market"
         )
-        found.append(f"{source} without margin: {_percent(fair)}, this price needs {_percent(price)}")
+        found.append(f"{source} without vig: {_percent(fair)}, this price needs {_percent(price)}")
     own = prediction.get("model_probability", prediction["win_probability"])
     found.append(f"the model gives {_percent(own)}, the price {_percent(price)}")
     past = int(prediction["sample_size"])

@@ -1,7 +1,7 @@
-"""What the prices of all sides of a market say: the bookmaker's margin, and chances without it.
+"""What the prices of all sides of a market say: the sportsbook's vig, and chances without it.
 
 Of m markets at once, a row each; a side that a market does not have is NaN. Implied probabilities of one market add up
-to more than 1 by the margin (overround, vig). How it lies on the sides is an assumption:
+to more than 1 by the vig (overround). How it lies on the sides is an assumption:
 
 - power: p = q^k with k so that they add up to 1; longshots carry more. Clarke, Kovalchik and Ingram (2017), "Adjusting
   bookmaker's odds to allow for overround", American Journal of Sports Science 5(6).
@@ -40,8 +40,8 @@ def without_margin(implied: Floats, method: MarginMethod = "power") -> Floats:
     """Fair probabilities, shape (m, k): each row adds up to 1 over the sides that it has.
 
     Args:
-        implied: implied probabilities (fractions, margin included), shape (m, k); NaN where there is no such side.
-        method: how the margin is thought to lie on the sides.
+        implied: implied probabilities (fractions, vig included), shape (m, k); NaN where there is no such side.
+        method: how the vig is thought to lie on the sides.
     """
     q = np.nan_to_num(implied)
     if method == "power":

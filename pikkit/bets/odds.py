@@ -93,12 +93,12 @@ def decimal_to_american(decimal: Numbers) -> Numbers:
 
 
 def implied_probability(american: Numbers) -> Numbers:
-    """Chance to win (fraction) at which the price is fair, 1 / D, with the bookmaker's margin (vig) in it."""
+    """Win probability (fraction) at which the price is fair, 1 / D, with the sportsbook's vig in it."""
     return 1 / american_to_decimal(american)
 
 
 def returns(probability: Numbers, decimal: Numbers) -> tuple[Numbers, Numbers]:
-    """What a chance to win comes to at decimal odds.
+    """What a win probability comes to at decimal odds.
 
     Returns:
         Expected profit in percent of the stake: 100 (p D - 1).

@@ -39,7 +39,8 @@ class Prediction(TypedDict):
     ttl_s: Annotated[int, Field(description="Seconds for which the answer may be reused")]
     model_probability: Annotated[float, Field(ge=0, le=1, description="What the win model alone says")]
     fair_probability: Annotated[
-        float | None, Field(ge=0, le=1, description="The market's chance without margin; null without other prices")
+        float | None,
+        Field(ge=0, le=1, description="What the market's prices give without the vig; null without other prices"),
     ]
     fair_method: Annotated[
         Literal["reference", "market"] | None,
@@ -91,7 +92,7 @@ class BatchAnswer(TypedDict):
 def play_to(prediction: Mapping[str, Any], odds: float) -> float | None:
     """The worst price (American) at which the bet is still worth it, rounded to the bettor's side.
 
-    Its expected ROI is the lower of two; from that follows the chance to win p that it reckons with, and 1/p is the
+    Its expected ROI is the lower of two; from that follows the win probability p that it reckons with, and 1/p is the
     decimal price at which nothing is left.
     """
     decimal = float(american_to_decimal(float(odds)))

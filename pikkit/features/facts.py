@@ -38,7 +38,7 @@ class Facts(NamedTuple):
     past: Past
     odds: Value  # American
     decimal: Value
-    implied: Value  # the price's own chance to win (fraction), vig included
+    implied: Value  # the price's own win probability (fraction), vig included
     is_live: Truth
     clv: Value  # percent; 0 while unknown
     has_clv: Truth

@@ -111,7 +111,7 @@ _ROWS = (
     *map(_category, CATEGORICAL),
     Feature(
         "implied_prob",
-        "the price's own chance to win (fraction), vig included",
+        "the price's own win probability (fraction), vig included",
         lambda value, _row: f"the price's implied probability of {100 * value:.1f} %",
         lambda facts: facts.implied,
     ),
@@ -130,7 +130,7 @@ _ROWS = (
     Feature(
         "clv_ev",
         "clv_percentage times implied_prob",
-        lambda value, _row: f"the expected value against the closing line of {value:+.1f}",
+        lambda value, _row: f"the closing line value times implied probability of {value:+.1f}",
         lambda facts: facts.clv * facts.implied,
     ),
     Feature(

@@ -106,7 +106,7 @@ def remarks(
         unknown: which bets have a name that the set does not know, in which column.
         limited: why bets are a D at the most.
         rois: expected ROI of each (percent).
-        price_rois: what follows from its chance to win and its price (percent).
+        price_rois: what follows from its win probability and its price (percent).
         outside: whether its price is one of which the set has seen too few.
     """
     for i, name in unknown:

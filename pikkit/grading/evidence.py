@@ -35,14 +35,14 @@ class OtherSides(NamedTuple):
 
     bet: Picked  # position of the bet
     odds: Floats  # American
-    fair: Floats  # chance without margin (fraction)
+    fair: Floats  # chance without vig (fraction)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Of n bets, NaN where there is none."""
 
-    fair: Floats  # chance without margin (fraction)
+    fair: Floats  # chance without vig (fraction)
     reference: Bools  # whether it is other books'
     overround: Floats  # of the bet's own market, else the mean of the books'
     age_s: Floats  # of the oldest price that counts
@@ -113,7 +113,7 @@ class _Table(NamedTuple):
     odds: Floats  # American, shape (m, k), the bet's own side first
     implied: Floats  # shape (m, k)
     sums: Floats
-    chances: Floats  # without margin, shape (m, k)
+    chances: Floats  # without vig, shape (m, k)
     possible: Bools  # whether it can be one market
     own: Bools  # whether it is the bet's own sportsbook's
     weight: Floats
@@ -196,7 +196,7 @@ def _say(bets: Sequence[Leg], markets: Sequence[Market], table: _Table, evidence
             said.append(stale[i])
         line = bets[i].line
         if line is not None and line == round(line):
-            said.append(f"the line {line:+g} can push: chance and expected return hold for when it does not")
+            said.append(f"the line {line:+g} can push: win probability and expected ROI hold for when it does not")
     if explain:
         books: dict[int, list[str | None]] = {}
         for market, possible in zip(markets, table.possible.tolist(), strict=True):
@@ -204,7 +204,7 @@ def _say(bets: Sequence[Leg], markets: Sequence[Market], table: _Table, evidence
                 books.setdefault(market.bet, []).append(market.book)
         for i in np.flatnonzero(~np.isnan(evidence.fair)).tolist():
             evidence.words[i] = (
-                f"{_whose(bets[i], books.get(i, []))} prices without margin give {100 * evidence.fair[i]:.1f} %, "
+                f"{_whose(bets[i], books.get(i, []))} prices without vig give {100 * evidence.fair[i]:.1f} %, "
                 f"this price asks for {100 * implied_probability(bets[i].odds):.1f} %"
             )
 

@@ -54,7 +54,7 @@ class Models(Protocol):
         ...
 
     def win_probability(self, matrix: Matrix) -> Floats:
-        """Probability to win (fraction) for each row."""
+        """Win probability (fraction) for each row."""
         ...
 
     def roi(self, matrix: Matrix, probability: Numbers, odds: Numbers) -> Numbers:

@@ -83,12 +83,12 @@ class Opinion:
         return bool(weights.any())
 
     def combined(self, model: Floats, implied: Floats, fair: Floats, *, reference: Bools) -> Floats:
-        """Chance to win (fraction) of n bets with a fair probability; other sportsbooks' alone at prices outside.
+        """Win probability (fraction) of n bets with a fair probability; other sportsbooks' alone at prices outside.
 
         Args:
             model: the model's own (fraction).
             implied: of the raw price (fraction).
-            fair: the market's without margin (fraction).
+            fair: the market's without vig (fraction).
             reference: whether `fair` is other sportsbooks'.
         """
         if self.weight_market is None or self.weight_reference is None:

@@ -67,7 +67,7 @@ def fit_opinion(
         model: what the model gave (fractions), oldest bet first.
         implied: implied probabilities of the raw prices (fractions).
         won: results.
-        fair_market: the own market's without margin (fractions).
+        fair_market: the own market's without vig (fractions).
         fair_reference: other sportsbooks' (fractions).
     """
     intercept, slope = _lie(model, implied)

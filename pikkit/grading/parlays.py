@@ -51,7 +51,7 @@ def judge_legs(i: int, columns: Sequence[Sequence[float]], legs: Evidence, marke
         market.age_s[i] = float(np.nanmax(legs.age_s)) if not np.isnan(legs.age_s).all() else math.nan
         market.trust[i] = float(legs.trust.min()) if legs.reference.all() else math.nan
         market.words[i] = (
-            f"the legs' prices without margin give {100 * market.fair[i]:.1f} % together, "
+            f"the legs' prices without vig give {100 * market.fair[i]:.1f} % together, "
             f"they give {100 * market.joint[i]:.1f} % with what the model adds"
         )
     return fair

@@ -41,11 +41,11 @@ def reasons(contributions: Contributions, matrix: Matrix, features: Sequence[Fea
     if contributions.win is not None:
         if contributions.from_price:
             for row, base in zip(words, sigmoid(contributions.win[:, -1]).tolist(), strict=True):
-                row.append(f"the price alone gives a chance to win of {100 * base:.1f} %")
+                row.append(f"the price alone gives a win probability of {100 * base:.1f} %")
         total = contributions.win.sum(axis=1, keepdims=True)
         # What the probability would lose without the one feature, in percentage points.
         points = 100 * (sigmoid(total) - sigmoid(total - contributions.win[:, :-1]))
-        _add(words, points, matrix, features, "the chance to win", "points")
+        _add(words, points, matrix, features, "the win probability", "points")
     if contributions.roi is not None and not contributions.from_price:  # else it would say the same a second time
         _add(words, contributions.roi[:, :-1], matrix, features, "the expected ROI", "%")
     return words

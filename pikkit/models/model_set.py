@@ -73,7 +73,7 @@ class ModelSet:
         self._boosters: dict[str, Any] = {}
 
     def win_probability(self, matrix: Matrix) -> Floats:
-        """Probability to win (fraction) for each row."""
+        """Win probability (fraction) for each row."""
         return sigmoid(self._win.score(matrix, self._base(matrix)))
 
     def roi(self, matrix: Matrix, probability: Numbers, odds: Numbers) -> Numbers:

@@ -60,7 +60,7 @@ def read_slate(games: object) -> Slate:
         ModelError: it is no list of games.
     """
     if not isinstance(games, list) or not all(isinstance(game, dict) and "bookmakers" in game for game in games):
-        raise ModelError("this is no slate: a list of games, each with its bookmakers, is needed (The Odds API, v4)")
+        raise ModelError("this is no slate: a list of games, each with its `bookmakers`, is needed (The Odds API, v4)")
     left_out: Counter[str] = Counter()
     odds_format = _format(games)
     taken_at = _newest(games)

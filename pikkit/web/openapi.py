@@ -134,7 +134,7 @@ def document(settings: Settings) -> dict[str, Any]:
             "title": "Pikkit ML API",
             "version": settings.app_version,
             "description": (
-                "Grades sports bets: win probability, expected return, Kelly stake and a grade from A to F. "
+                "Grades sports bets: win probability, expected ROI, Kelly stake and a grade from A to F. "
                 "Probabilities are fractions; ROI and stake are percent. Every error has the shape of `Error`."
             ),
         },

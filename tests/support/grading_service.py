@@ -68,7 +68,7 @@ class GradingService:
         if call.path.startswith("/api/v1/batch-predict"):
             return self._batch(call.json["bets"])
         if call.path.startswith("/api/v1/predict"):
-            return {"reasons": ["Pinnacle's prices without margin give 52.4 %"]}
+            return {"reasons": ["Pinnacle's prices without vig give 52.4 %"]}
         return {"metadata": {"timestamp": "20260101_000000"}, "starter_models": False}
 
     def _batch(self, bets: list[dict[str, Any]]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_badges_say_what_the_service_says_and_a_page_rendered_again_makes_one_al
     answer = httpx.post(f"{stage.server.url}/api/v1/predict?dry_run=true", json=key).json()
     assert overlay.inner_text() == answer["bet_grade"]
     overlay.hover()
-    expect(page.locator("pikkit-overlay .tip")).to_contain_text("chance to win")
+    expect(page.locator("pikkit-overlay .tip")).to_contain_text("win probability")
     time.sleep(1)
     keys = [call.headers["idempotency-key"] for call in stage.alerts.calls]
     assert len(keys) == len(set(keys))

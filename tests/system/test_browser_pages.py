@@ -72,7 +72,7 @@ def test_bets_that_are_typed_are_graded_by_keyboard_alone(server: Server, page: 
     expect(page.locator("#rows .why").first).to_be_hidden()
     why.focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#rows .why").first).to_contain_text("chance to win")
+    expect(page.locator("#rows .why").first).to_contain_text("win probability")
     assert why.get_attribute("aria-expanded") == "true"
 
 

@@ -116,8 +116,8 @@ def test_a_click_on_a_badge_is_no_click_on_the_page_and_the_page_is_as_it_was(st
     expect(page.locator(BADGES)).to_have_count(12)
     page.locator(BADGES).first.click()
     assert page.inner_text("#slip") == "Slip: 0"
-    expect(page.locator("pikkit-overlay .tip")).to_contain_text("Pinnacle's prices without margin")
-    expect(page.locator("pikkit-overlay .tip")).to_contain_text("fair 50.0 % (this market without margin)")
+    expect(page.locator("pikkit-overlay .tip")).to_contain_text("Pinnacle's prices without vig")
+    expect(page.locator("pikkit-overlay .tip")).to_contain_text("fair 50.0 % (this market without vig)")
     assert page.locator("main").inner_html() == before
     page.evaluate("render()")  # other elements for the same bets: the words stay
     assert page.locator("pikkit-overlay .tip").is_visible()

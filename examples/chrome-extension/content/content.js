@@ -104,12 +104,12 @@
   function words({ bet, answer: { prediction: p }, note }) {
     const percent = (fraction) => `${(100 * fraction).toFixed(1)} %`, plus = (number) => (number > 0 ? "+" : "") + number.toFixed(1);
     const fair = typeof p.fair_probability === "number"
-      ? `fair ${percent(p.fair_probability)} (${p.fair_method === "reference" ? "other books" : "this market"} without margin)` : "no second price known";
+      ? `fair ${percent(p.fair_probability)} (${p.fair_method === "reference" ? "other books" : "this market"} without vig)` : "no second price known";
     const money = setting.bankroll > 0 ? ` = ${(setting.bankroll * p.recommended_stake_pct / 100).toFixed(2)} of ${setting.bankroll}` : "";
     return [
       [bet.selection, signedLine(bet), bet.event ? `(${bet.event})` : "", "at", bet.odds].filter((part) => part !== "").join(" "),
       `Grade ${p.bet_grade}: win ${percent(p.win_probability)}, ${fair}`,
-      `Edge ${plus(100 * p.edge)} points, expected return ${plus(p.expected_roi)} %`,
+      `Edge ${plus(100 * p.edge)} points, expected ROI ${plus(p.expected_roi)} %`,
       `Stake ${p.recommended_stake_pct.toFixed(2)} % of bankroll${money}; confidence ${percent(p.confidence)}`,
       ...(note ? [note] : []), ...p.warnings,
     ];

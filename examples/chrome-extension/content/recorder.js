@@ -120,14 +120,14 @@
       const whole = all.filter((market) => market.length === adapter.sides), holds = whole.map((market) => holdOf(market, format)).sort((a, b) => a - b);
       const percent = (share) => `${(100 * share).toFixed(1)} %`;
       byId("sum").textContent = `${all.length} markets, ${all.length - whole.length} without a second side`
-        + (holds.length ? `; holds ${percent(holds[0])} to ${percent(holds.at(-1))}.` : ".");
+        + (holds.length ? `; overround ${percent(holds[0])} to ${percent(holds.at(-1))}.` : ".");
       byId("rows").replaceChildren(...all.slice(0, 8).map((market) => {
         const row = document.createElement("tr");
         for (const text of [market[0].bet.event ?? "", market[0].bet.market, ...market.map(({ bet }) => `${bet.selection} ${bet.line ?? ""} ${bet.odds}`)]) row.append(Object.assign(document.createElement("td"), { textContent: text }));
         return row;
       }));
       const wrong = !whole.length ? (problems[0] ?? "no market has all its sides yet") : holds[0] < HOLD[0] || holds.at(-1) > HOLD[1]
-        ? `the holds lie outside 0 to 15 %: these are not the sides of one market` : step ? "" : ["sport", "book"].find((name) => !byId(name).value.trim());
+        ? `the overround lies outside 0 to 15 %: these are not the sides of one market` : step ? "" : ["sport", "book"].find((name) => !byId(name).value.trim());
       byId("problem").textContent = wrong ? (byId(wrong) ? `Type the ${wrong}.` : wrong) : "";
       byId("save").disabled = Boolean(wrong) || Boolean(step);
     } catch (error) {

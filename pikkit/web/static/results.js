@@ -7,10 +7,16 @@ const SHOWN = 300; // rows at first: more take a browser long to lay out
 const isNumber = (value) => typeof value === "number";
 const fairOf = (p) => p.fair_probability;
 
+/** The price at which a bet of this probability is even; decimal where its own is not American. */
+function fairOdds(fair, format = "american") {
+  if (format !== "american") return (1 / fair).toFixed(2);
+  return fair < 0.5 ? `+${Math.round(100 * (1 / fair - 1))}` : `-${Math.round(100 * fair / (1 - fair))}`;
+}
+
 const METHODS = { reference: "other books", market: "this market" };
-function evidence(p) {
+function evidence(p, format) {
   if (!isNumber(fairOf(p))) return "no second price";
-  return [METHODS[p.fair_method] ?? "", isNumber(p.overround) ? `hold ${percent(p.overround)}` : "", isNumber(p.reference_age_s) ? `${Math.round(p.reference_age_s)} s old` : ""].filter(Boolean).join(", ");
+  return [METHODS[p.fair_method] ?? "", `fair odds ${fairOdds(fairOf(p), format)}`, isNumber(p.overround) ? `overround ${percent(p.overround)}` : "", isNumber(p.reference_age_s) ? `${Math.round(p.reference_age_s)} s old` : ""].filter(Boolean).join(", ");
 }
 
 export const nameOf = (bet) => [bet.selection, isNumber(bet.line) && bet.line > 0 && !/^(over|under)$/i.test(bet.selection ?? "") ? `+${bet.line}` : bet.line].filter((part) => part !== undefined && part !== "").join(" ");
@@ -69,7 +75,7 @@ function details(result) {
     button.setAttribute("aria-expanded", String(open));
     box.hidden = !open;
     if (!open || box.childElementCount) return;
-    box.append(make("li", {}, `Evidence: ${evidence(p)}.${isNumber(p.model_probability) ? ` The model alone: ${percent(p.model_probability)}.` : ""}`), ...p.warnings.map((words) => make("li", { class: "warning" }, words)));
+    box.append(make("li", {}, `Evidence: ${evidence(p, bet.odds_format)}.${isNumber(p.model_probability) ? ` The model alone: ${percent(p.model_probability)}.` : ""}`), ...p.warnings.map((words) => make("li", { class: "warning" }, words)));
     try {
       box.append(...(await reasonsOf(bet, byId("key").value)).map((words) => make("li", {}, words)));
     } catch (error) {

@@ -18,7 +18,7 @@ const updated = (book, market) => String(market.last_update || book.last_update 
 /** `{bets, leftOut, games}` of a decoded slate: bets market by market, and how many outcomes are left out, by reason. */
 export function readSlate(games) {
   if (!Array.isArray(games) || objects(games).length < games.length || !games.every((game) => "bookmakers" in game)) {
-    throw new Error("This is no slate: a list of games, each with its bookmakers, is needed (The Odds API, v4).");
+    throw new Error("This is no slate: a list of games, each with its `bookmakers`, is needed (The Odds API, v4).");
   }
   const markets = games.flatMap((game) => objects(game.bookmakers).flatMap((book) => objects(book.markets).map((market) => [book, market])));
   const prices = markets.flatMap(([, market]) => objects(market.outcomes).map((outcome) => outcome.price)).filter(isNumber);

@@ -43,7 +43,7 @@ def test_the_message_leads_with_match_and_start_then_pick_price_and_all_that_one
         "+150 at FanDuel · play to +123",
         "Grade A · win 45.0 % · fair 44.0 % · edge +5.0 % · ROI +12.5 %",
         "Stake 1.25 % of bankroll = 12.50 of 1,000.00",
-        "Why: other books without margin: 44.0 %, this price needs 40.0 %; the model gives 46.0 %, the price 40.0 %",
+        "Why: other books without vig: 44.0 %, this price needs 40.0 %; the model gives 46.0 %, the price 40.0 %",
         "Price seen 12 s ago, others' prices 7 s older",
         "Open the bet",
         "test, models m1",

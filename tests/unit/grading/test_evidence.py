@@ -50,7 +50,7 @@ def test_the_own_market_gives_a_fair_chance_its_margin_and_that_there_is_no_seco
     assert 0.43 < found.fair[0] < 100 / 220
     assert (bool(found.reference[0]), np.isnan(found.trust[0])) == (False, True)
     assert "no second price" in found.warnings[0][0]
-    assert found.words[0].startswith("DraftKings's own prices without margin give 4")
+    assert found.words[0].startswith("DraftKings's own prices without vig give 4")
 
 
 def test_a_reference_counts_for_more_than_the_own_market() -> None:
@@ -58,7 +58,7 @@ def test_a_reference_counts_for_more_than_the_own_market() -> None:
     assert found.reference[0]
     assert found.fair[0] > 0.55
     assert found.overround[0] == pytest.approx(100 / 220 + 140 / 240 - 1)  # the own market's
-    assert found.words[0].startswith("Pinnacle's prices without margin give 5")
+    assert found.words[0].startswith("Pinnacle's prices without vig give 5")
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_a_reference_alone_makes_an_a_with_confidence_and_a_stake() -> None:
 
 def test_the_market_is_named_first_among_the_reasons() -> None:
     [found] = graded({"odds": 110, "selection": "MTL", "reference_prices": pinnacle(-110, -110)}, explain=True)
-    assert found["reasons"][0] == "Pinnacle's prices without margin give 50.0 %, this price asks for 47.6 %"
+    assert found["reasons"][0] == "Pinnacle's prices without vig give 50.0 %, this price asks for 47.6 %"
 
 
 def test_the_own_market_alone_leaves_the_models_chance_and_shows_the_fair_one() -> None:
