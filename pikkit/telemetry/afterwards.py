@@ -28,12 +28,12 @@ class Afterwards:
         self._metrics.error(error.code)
 
     def _take(self, graded: Sequence[Any]) -> None:
-        sent = [call for call in graded if not call.options.chosen]
+        earnest = [call for call in graded if not call.options.dry_run]
+        sent = [call for call in earnest if not call.options.chosen]
         for models, group in groupby(sent, key=attrgetter("models")):
             calls = list(group)
             bets = [bet for call in calls for bet in call.bets]
             predictions = [prediction for call in calls for prediction in call.predictions]
             self._metrics.predictions(bets, predictions, models, calls=[len(call.bets) for call in calls])
-        for call in graded:
-            if not call.options.dry_run:  # which is load all the same
-                self._recorder.graded(call.models, call.bets, call.predictions, call.at)
+        for call in earnest:
+            self._recorder.graded(call.models, call.bets, call.predictions, call.at)

@@ -80,7 +80,7 @@ def test_bets_of_requests_that_chose_their_slot_are_left_out_of_what_slots_are_c
     stack.run("up", DEPLOY_OVERRIDE_KEY=key)
 
     def graded(**headers: str) -> float:
-        answer = httpx.post(f"{stack.url}/api/v1/predict?dry_run=true", json=BET, headers=headers)
+        answer = httpx.post(f"{stack.url}/api/v1/predict", json=BET, headers=headers)
         assert answer.status_code == 200
         slots = {"blue": stack.port + 1, "green": stack.port + 2}
         text = httpx.get(f"http://127.0.0.1:{slots[answer.headers['x-served-by']]}/metrics").text

@@ -26,7 +26,7 @@ def a_call(models: Any, bets: int, at: float, *, dry_run: bool = False, chosen: 
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_what_was_graded_is_counted_by_the_next_look_and_recorded_unless_it_is_a_dry_run(same: bool) -> None:
+def test_what_was_graded_is_counted_by_the_next_look_and_recorded_unless_it_was_a_dry_run(same: bool) -> None:
     metrics, recorder = Metrics(Settings(_env_file=None)), Recorded()
     observer = Afterwards(metrics, recorder)  # type: ignore[arg-type]
     first = a_model_set()
@@ -36,9 +36,10 @@ def test_what_was_graded_is_counted_by_the_next_look_and_recorded_unless_it_is_a
     assert recorder.calls == []
     found = series(metrics.render())
     assert recorder.calls == [(1, 1.0), (20, 3.0)]
-    assert value(found, "pikkit_grades_total", grade="A") == 25
-    assert [value(found, "pikkit_batch_size_bucket", le=le) for le in ("1.0", "5.0", "20.0")] == [1, 2, 3]
-    assert value(series(metrics.render()), "pikkit_grades_total", grade="A") == 25  # once
+    assert value(found, "pikkit_grades_total", grade="A") == 21
+    assert value(found, "pikkit_high_grade_bets_total", grade="A") == 21
+    assert [value(found, "pikkit_batch_size_bucket", le=le) for le in ("1.0", "5.0", "20.0")] == [1, 1, 2]
+    assert value(series(metrics.render()), "pikkit_grades_total", grade="A") == 21  # once
 
 
 def test_bets_of_whoever_chose_the_slot_are_recorded_but_not_compared() -> None:
