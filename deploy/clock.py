@@ -1,31 +1,14 @@
-"""Time as a port, so that tests of long ramps take no time."""
+"""Time, asked for in one place: tests of long ramps have a clock of their own, and take no time."""
 
 from __future__ import annotations
 
 import time
-from typing import Protocol
 
-__all__ = ["Clock", "SystemClock"]
-
-
-class Clock(Protocol):
-    """Seconds, and waiting."""
-
-    def now(self) -> float:
-        """Seconds since the epoch (UTC)."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds of a clock that never goes back."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
+__all__ = ["Clock"]
 
 
-class SystemClock:
-    """The machine's own clock."""
+class Clock:
+    """The machine's own."""
 
     def now(self) -> float:
         """Seconds since the epoch (UTC)."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from deploy.canary.window import Window
-from deploy.checks.probe import HttpProbe
+from deploy.checks.probe import Probe
 from deploy.checks.validation import validate_models
-from deploy.clock import Clock, SystemClock
+from deploy.clock import Clock
 from deploy.engine.client import Engine
 from deploy.flow.progress import Progress
 from deploy.flow.stack import Stack
@@ -22,7 +22,7 @@ from deploy.journal.lock import host
 from deploy.pipeline.notify import notify, post
 from deploy.proxy.container import ContainerNginx
 from deploy.proxy.local import LocalNginx
-from deploy.proxy.nginx import NginxRouter
+from deploy.proxy.nginx import Router
 from deploy.proxy.process import NginxProcess
 from deploy.release.bentos import BentoReleases
 from deploy.release.image import Images
@@ -82,7 +82,7 @@ class Composer:
     releases: Callable[[DeploySettings], ReleaseStore] = _releases
     serve: Callable[[Release, int], list[str]] = serve_command
     progress: Callable[[Progress], Progress] = lambda progress: progress
-    clock: Callable[[], Clock] = SystemClock
+    clock: Callable[[], Clock] = Clock
     entry: tuple[str, ...] = field(default=(sys.executable, "-m", "deploy"))
 
     def settings(self) -> DeploySettings:
@@ -105,7 +105,7 @@ class Composer:
         own = project_environment(ROOT)
         environment = {**os.environ, **own}
         journal = Journal(settings.run_dir / "journal.db", clock, told.say)
-        probe = HttpProbe(api_key=first_api_key(environment))
+        probe = Probe(api_key=first_api_key(environment))
         releases = self.releases(settings)
         runtime: Runtime
         process: NginxProcess
@@ -118,7 +118,7 @@ class Composer:
             runtime = DockerRuntime(settings, engine, environment=own)
             process = ContainerNginx(settings, engine, clock)
             releases = ImageReleases(releases, self.images(settings), engine, settings.run_dir)
-        router = NginxRouter(settings, clock, process, told.say)
+        router = Router(settings, clock, process, told.say)
 
         def validate(release: Release, production: Release | None) -> str:
             if settings.validate_bets is None:

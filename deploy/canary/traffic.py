@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["BOUNDS", "LOG", "OTHER", "Counts", "Line", "Served", "lines_of", "served"]
+__all__ = ["BOUNDS", "LOG", "OTHER", "Line", "Served", "Tail", "lines_of", "served"]
 
 LOG = "traffic.log"
 OTHER = "other"
@@ -44,14 +44,12 @@ class Served:
     errors: int = 0
     refused: int = 0
     seconds: Counter[float] = field(default_factory=Counter)
-    sum_s: float = 0.0
 
     def add(self, line: Line) -> None:
         """Count one."""
         self.requests += 1
         self.errors += line.status >= _FAILED
         self.refused += _REFUSED <= line.status < _FAILED
-        self.sum_s += line.seconds
         self.seconds[next(bound for bound in BOUNDS if line.seconds <= bound)] += 1
 
     def over(self, bound: float) -> int:
@@ -64,7 +62,6 @@ class Served:
             self.errors + other.errors,
             self.refused + other.refused,
             self.seconds + other.seconds,
-            self.sum_s + other.sum_s,
         )
 
 
@@ -107,17 +104,15 @@ def served(folder: Path, since: float, until: float, most_a_client: int) -> dict
     return found
 
 
-class Counts:
-    """All requests since this object was made, for Prometheus; `read` takes in what the log has got since."""
+class Tail:
+    """Requests since this object was made, each told once."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOG
         self._place = self._end()
-        self._statuses: Counter[tuple[str, str]] = Counter()
-        self._seconds: dict[str, Served] = {}
 
-    def read(self) -> None:
-        """Take in new lines; what a rotation carried off in between is lost."""
+    def read(self) -> Iterator[Line]:
+        """Those since the last look; what a rotation carried off in between is lost."""
         inode, offset = self._place
         try:
             with self._path.open("rb") as log:
@@ -130,18 +125,7 @@ class Counts:
             return
         whole = content.rpartition(b"\n")[0]
         self._place = (found.st_ino, offset + len(whole) + bool(whole))
-        for line in lines_of(whole.decode(errors="replace").splitlines()):
-            self._statuses[line.slot, f"{line.status // 100}xx"] += 1
-            if line.slot != "nginx":
-                self._seconds.setdefault(line.slot, Served()).add(line)
-
-    def statuses(self) -> Mapping[tuple[str, str], int]:
-        """Requests by slot (or `nginx`) and class of status (`2xx`)."""
-        return self._statuses
-
-    def seconds(self) -> Mapping[str, Served]:
-        """What each slot took."""
-        return self._seconds
+        yield from lines_of(whole.decode(errors="replace").splitlines())
 
     def _end(self) -> tuple[int, int]:
         try:

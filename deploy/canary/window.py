@@ -10,11 +10,10 @@ from pathlib import Path
 from deploy.canary.judge import Row, Verdict, judge, judge_answers
 from deploy.canary.sample import Sample
 from deploy.canary.traffic import Served, served
-from deploy.checks.metrics import slot_metrics
 from deploy.checks.probe import Probe
 from deploy.clock import Clock
 from deploy.journal.journal import Journal
-from deploy.proxy.port import Router
+from deploy.proxy.nginx import Router
 from deploy.settings import DeploySettings
 from deploy.slot import Slot
 from deploy.slots.port import Runtime
@@ -95,7 +94,7 @@ class Window:
 
     def counters(self, slot: Slot) -> Sample | None:
         """The slot's counters; None when it doesn't answer."""
-        text = slot_metrics(self._runtime, self._probe, slot)
+        text = self._probe.slot_metrics(self._runtime, slot)
         return Sample.from_metrics(text) if text is not None else None
 
     def _answered(self, since: float, until: float = math.inf) -> dict[str, dict[str, Served]]:

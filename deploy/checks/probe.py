@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
-__all__ = ["HttpProbe", "Probe"]
+from deploy.slot import Slot
+from deploy.slots.port import Runtime
+
+__all__ = ["Probe"]
 
 
-class Probe(Protocol):
-    """Each method answers None when the slot doesn't answer as it should: expected here, not an error."""
+class Probe:
+    """Each method answers None when the slot doesn't answer as it should: expected here, not an error.
 
-    def close(self) -> None:
-        """Close its connections."""
-        ...
-
-    def ready(self, url: str) -> bool:
-        """Whether /ready answers 200."""
-        ...
-
-    def health(self, url: str) -> Mapping[str, Any] | None:
-        """Body of /health, of a 503 too."""
-        ...
-
-    def model_info(self, url: str) -> Mapping[str, Any] | None:
-        """Body of /api/v1/model-info."""
-        ...
-
-    def predict(self, url: str, bet: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """A prediction that raises no alert."""
-        ...
-
-    def metrics(self, url: str) -> str | None:
-        """Text of /metrics."""
-        ...
-
-
-class HttpProbe(Probe):
-    """`api_key` is sent with everything: in production a slot answers no bet without one."""
+    `api_key` is sent with everything: in production a slot answers no bet without one.
+    """
 
     def __init__(
         self, *, api_key: str | None = None, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None
@@ -83,6 +61,12 @@ class HttpProbe(Probe):
         except httpx.HTTPError:
             return None
         return answer.text if answer.status_code == httpx.codes.OK else None
+
+    def slot_metrics(self, runtime: Runtime, slot: Slot) -> str | None:
+        """Those of all of the slot's replicas as one text; None where one doesn't answer."""
+        texts = [self.metrics(url) for url in runtime.base_urls(slot)]
+        known = [text for text in texts if text is not None]
+        return "\n".join(known) if len(known) == len(texts) else None
 
     def _json(self, method: str, url: str, **more: Any) -> Mapping[str, Any] | None:
         try:

@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from deploy.compose import Composer
 from deploy.errors import DeployError, GateFailed, UsageError
-from deploy.flow.progress import ConsoleProgress
+from deploy.flow.progress import Progress
 from deploy.flow.recovery import recover
 from deploy.flow.stack import Stack
 from deploy.slot import Slot
@@ -89,11 +89,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs")]
 
 
 @contextlib.contextmanager
-def opened(context: typer.Context, *, progress: ConsoleProgress | None = None) -> Iterator[Stack]:
+def opened(context: typer.Context, *, progress: Progress | None = None) -> Iterator[Stack]:
     """The stack; whatever goes wrong within the block becomes a line and an exit code."""
     composer: Composer = context.obj
     try:
-        stack = composer.stack(composer.settings(), progress or ConsoleProgress(console))
+        stack = composer.stack(composer.settings(), progress or Progress(console))
         with contextlib.closing(stack):
             yield stack
     except ValidationError as error:
@@ -121,7 +121,7 @@ def opened(context: typer.Context, *, progress: ConsoleProgress | None = None) -
 def locked(context: typer.Context) -> Iterator[Stack]:
     """The same under the lock, with what an interrupted command left put in order first."""
     command = " ".join(["deploy", *sys.argv[1:]])
-    progress = ConsoleProgress(console)
+    progress = Progress(console)
     with opened(context, progress=progress) as stack, stack.lock(command), progress.busy(command):
         recover(stack)
         yield stack

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from deploy.canary.sample import active_requests
-from deploy.checks.metrics import slot_metrics
 from deploy.flow.stack import Stack
 from deploy.slot import Slot
 
@@ -21,7 +20,7 @@ def drain(stack: Stack, slot: Slot) -> str:
     begin = stack.clock.monotonic()
     quiet = 0
     while quiet < _QUIET_READS:
-        text = slot_metrics(stack.runtime, stack.probe, slot)
+        text = stack.probe.slot_metrics(stack.runtime, slot)
         active = active_requests(text) if text is not None else None
         if active is None:
             if not stack.runtime.observe(slot).running:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,32 +13,12 @@ from rich.text import Text
 
 from deploy.canary.judge import Verdict
 
-__all__ = ["ConsoleProgress", "Progress", "verdict_table"]
+__all__ = ["Progress", "verdict_table"]
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
-class Progress(Protocol):
-    """Told about everything that a command does."""
-
-    def begin(self, phase: str, title: str) -> None:
-        """A phase begins."""
-        ...
-
-    def done(self, phase: str, detail: str, seconds: float) -> None:
-        """The phase was done."""
-        ...
-
-    def say(self, text: str) -> None:
-        """Something worth knowing."""
-        ...
-
-    def verdict(self, verdict: Verdict, weight: int) -> None:
-        """The judge has spoken."""
-        ...
-
-
-class ConsoleProgress:
+class Progress:
     """Lines on standard error, so that standard output stays for results. Where they can't be written, work goes on."""
 
     def __init__(self, console: Console | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from deploy.errors import DeployError, GateFailed, RouterError
@@ -23,9 +24,10 @@ def run(stack: Stack, operation: Operation) -> None:
     """
     job = operation.job
     with audited(stack, job.command, job.version, job):
-        stack.journal.begin(journal.Operation(job.command, job.version, job.slot, "begin", job.plan()))
+        begun = journal.Operation(job.command, job.version, job.slot, "begin", job.plan())
+        stack.journal.begin(begun)
         for phase in operation.phases:
-            stack.journal.at(phase.name, job.plan())
+            stack.journal.begin(replace(begun, phase=phase.name, plan=job.plan()))
             stack.progress.begin(phase.name, phase.title)
             start = stack.clock.monotonic()
             try:

@@ -13,7 +13,7 @@ from deploy.errors import UsageError
 from deploy.flow.progress import Progress
 from deploy.journal.journal import Journal
 from deploy.journal.lock import Lock
-from deploy.proxy.port import Router
+from deploy.proxy.nginx import Router
 from deploy.release.release import Release, ReleaseStore
 from deploy.settings import DeploySettings
 from deploy.slot import Colour, other_colour

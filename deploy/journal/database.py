@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Database"]
+__all__ = ["RELEASES", "Database"]
 
 _FORMAT = 1
 _SCHEMA = """
@@ -17,13 +17,11 @@ CREATE TABLE IF NOT EXISTS releases (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, version TEXT NOT NULL, slot TEXT NOT NULL, workers INTEGER NOT NULL,
     bento TEXT NOT NULL, models TEXT NOT NULL, settings TEXT NOT NULL, before INTEGER, rejected INTEGER NOT NULL
 );
-CREATE TABLE IF NOT EXISTS operations (
-    id INTEGER PRIMARY KEY, at REAL NOT NULL, command TEXT NOT NULL, version TEXT NOT NULL, slot TEXT NOT NULL,
-    phase TEXT NOT NULL, plan TEXT NOT NULL, ended INTEGER NOT NULL
-);
 CREATE TABLE IF NOT EXISTS audit (id INTEGER PRIMARY KEY, entry TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+RELEASES = ("id", "at", "version", "slot", "workers", "bento", "models", "settings", "before", "rejected")
+"""Columns of that table, in their order."""
 
 
 class Database:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from deploy.clock import Clock
 from deploy.files import parsed, plain
-from deploy.journal.database import Database
+from deploy.journal.database import RELEASES, Database
 from deploy.journal.lock import user
 
 __all__ = ["Journal", "Operation", "Released"]
+
+_OPERATION = "operation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,6 @@ class Operation:
     slot: str
     phase: str = ""
     plan: dict[str, Any] = field(default_factory=dict)
-    id: int = 0
 
 
 class Journal:
@@ -73,12 +74,12 @@ class Journal:
 
     def release(self, number: int | None) -> Released | None:
         """One by its id."""
-        found = self._releases("WHERE id = ?", number)
-        return found[0] if found else None
+        rows = self._database.read("SELECT * FROM releases WHERE id = ?", number)
+        return _released(rows[0]) if rows else None
 
     def releases(self, last: int = 50) -> list[Released]:
         """The newest first."""
-        return self._releases("ORDER BY id DESC LIMIT ?", last)
+        return [_released(row) for row in self._database.read("SELECT * FROM releases ORDER BY id DESC LIMIT ?", last)]
 
     def previous(self) -> Released | None:
         """What there is to go back to: the nearest one before the live one that is another and was not rejected."""
@@ -94,19 +95,13 @@ class Journal:
 
     def record(self, released: Released) -> None:
         """It is production now: a new release, or (with an id) one of before, as it now is."""
-        columns = ("at", "version", "slot", "workers", "bento", "models", "settings", "before", "rejected")
-        values: list[Any] = [getattr(replace(released, at=self._clock.now()), name) for name in columns]
-        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-        if released.id:
-            values.insert(0, released.id)
-            names, marks = f"id, {names}", f"?, {marks}"
-        which = "?" if released.id else "last_insert_rowid()"
+        told = {**asdict(released), "at": self._clock.now(), "id": released.id or None}
         self._database.write(
-            (f"INSERT OR REPLACE INTO releases ({names}) VALUES ({marks})", values),  # noqa: S608 - names of columns
             (
-                f"INSERT OR REPLACE INTO facts (name, value) VALUES ('live', {which})",  # noqa: S608 - a placeholder
-                [released.id] if released.id else [],
+                "INSERT OR REPLACE INTO releases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [told[name] for name in RELEASES],
             ),
+            ("INSERT OR REPLACE INTO facts (name, value) VALUES ('live', last_insert_rowid())", []),
         )
 
     def reject(self, number: int) -> None:
@@ -115,37 +110,16 @@ class Journal:
 
     def operation(self) -> Operation | None:
         """The command under way, or that was interrupted."""
-        rows = self._database.read(
-            "SELECT command, version, slot, phase, plan, id FROM operations WHERE ended = 0 ORDER BY id DESC LIMIT 1"
-        )
-        if not rows:
-            return None
-        command, version, slot, phase, plan, number = rows[0]
-        return Operation(command, version, slot, phase, _object(plan), number)
+        found: Operation | None = self.fact(_OPERATION, Operation)
+        return found
 
     def begin(self, operation: Operation) -> None:
-        """It is under way."""
-        values = [
-            *(self._clock.now(), operation.command, operation.version, operation.slot, operation.phase),
-            json.dumps(operation.plan),
-        ]
-        self._database.write(
-            ("UPDATE operations SET ended = 1 WHERE ended = 0", []),
-            (
-                "INSERT INTO operations (at, command, version, slot, phase, plan, ended) VALUES (?, ?, ?, ?, ?, ?, 0)",
-                values,
-            ),
-        )
-
-    def at(self, phase: str, plan: dict[str, Any]) -> None:
-        """The command under way begins a phase."""
-        self._database.write(
-            ("UPDATE operations SET phase = ?, plan = ? WHERE ended = 0", [phase, json.dumps(plan)]),
-        )
+        """It is under way, and begins this phase."""
+        self.put(_OPERATION, operation)
 
     def end(self) -> None:
         """No command is under way any more."""
-        self._database.write(("UPDATE operations SET ended = 1 WHERE ended = 0", []))
+        self.put(_OPERATION, None)
 
     def write(self, command: str, outcome: str, **facts: Any) -> None:
         """Note in the audit log that `command` ended with `outcome`."""
@@ -175,11 +149,10 @@ class Journal:
                 ("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", [name, json.dumps(plain(value))])
             )
 
-    def _releases(self, where: str, *values: Any) -> list[Released]:
-        names = ("version", "slot", "workers", "bento", "models", "settings", "before", "rejected", "id", "at")
-        rows = self._database.read(f"SELECT {', '.join(names)} FROM releases {where}", *values)  # noqa: S608 - ours
-        told = [dict(zip(names, row, strict=True)) for row in rows]
-        return [Released(**{**row, "rejected": bool(row["rejected"])}) for row in told]
+
+def _released(row: tuple[Any, ...]) -> Released:
+    told = dict(zip(RELEASES, row, strict=True))
+    return Released(**{**told, "rejected": bool(told["rejected"])})
 
 
 def _object(text: Any) -> dict[str, Any]:

@@ -19,14 +19,17 @@ from deploy.proxy.route import Route
 from deploy.settings import DeploySettings
 from deploy.slot import Slot, other_colour
 
-__all__ = ["NginxRouter"]
+__all__ = ["Router"]
 
 _AGREEING = 8  # fresh connections that must tell the same; more than there are workers
 _KEPT_ROUTES = 10
 
 
-class NginxRouter:
-    """`folder` holds the configuration and the routes; `process` is what reads them."""
+class Router:
+    """What is live is read back, never assumed. `folder` holds the configuration and the routes, `process` reads them.
+
+    For `lag_s` after `reconcile`, requests may still go to the addresses before it.
+    """
 
     lag_s = OLD_WORKERS_S + 1.0
 
@@ -46,7 +49,11 @@ class NginxRouter:
         self._config = self.folder / "nginx.conf"
 
     def reconcile(self, addresses: Mapping[Slot, Sequence[str]]) -> None:
-        """Start Nginx, or reload it when the structure changed; verified by the digest that it tells."""
+        """Start Nginx, or reload it when the structure changed; verified by the digest that it tells.
+
+        Raises:
+            RouterError: it does not come up, or did not take the configuration; the old one is back in force.
+        """
         self._make_folders("routes", "logs", "temp", "metrics")
         before = read_text(self._config)
         certificate = current_certificate(self._settings, self.folder, before, self._say)
@@ -77,7 +84,11 @@ class NginxRouter:
             raise
 
     def set(self, route: Route) -> None:
-        """Rename the link, then read back until every fresh connection tells the new route."""
+        """Rename the link, then read back until every fresh connection tells the new route.
+
+        Raises:
+            RouterError: it could not be made live; the old one still is.
+        """
         before = linked(self._link)
         try:
             self._make_folders(f"routes/{route.name}")

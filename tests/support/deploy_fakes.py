@@ -8,9 +8,13 @@ from typing import Any
 from deploy.canary.judge import Outcome, Verdict
 from deploy.canary.sample import Sample
 from deploy.canary.window import Window
+from deploy.checks.probe import Probe
+from deploy.clock import Clock
 from deploy.errors import RouterError
+from deploy.flow.progress import Progress
 from deploy.flow.stack import Stack
 from deploy.journal.journal import Journal
+from deploy.proxy.nginx import Router
 from deploy.proxy.route import Route
 from deploy.release.release import Golden, Release
 from deploy.settings import DeploySettings
@@ -18,7 +22,7 @@ from deploy.slot import COLOURS, SLOTS, Slot
 from deploy.slots.port import Observed
 
 
-class FakeClock:
+class FakeClock(Clock):
     def __init__(self) -> None:
         self.time = 1_000_000.0
         self.epoch = 1_800_000_000.0
@@ -34,7 +38,7 @@ class FakeClock:
 
 
 @dataclass
-class Quiet:
+class Quiet(Progress):
     """A progress that remembers the phases; `interrupt` ends the command after one, as `kill -9` would."""
 
     phases: list[str] = field(default_factory=list)
@@ -114,7 +118,7 @@ class FakeRuntime:
         """Nothing is written."""
 
 
-class FakeRouter:
+class FakeRouter(Router):
     """`routes` are those that were live, the last one being so; `refuses` makes the next change fail."""
 
     lag_s = 6.0
@@ -172,7 +176,7 @@ def made_release(version: str, number: float = 0.0, golden: tuple[Golden, ...] =
     return Release(version, "tree", "commit", f"sha {version}", "20260101", float(number), golden)
 
 
-class FakeProbe:
+class FakeProbe(Probe):
     """Answers for what the runtime holds; `active` are requests in progress, one figure a read, the last one stays."""
 
     def __init__(self, runtime: FakeRuntime) -> None:

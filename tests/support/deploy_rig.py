@@ -12,7 +12,7 @@ import httpx
 
 from deploy.errors import RouterError
 from deploy.flow.job import Operation
-from deploy.flow.progress import ConsoleProgress
+from deploy.flow.progress import Progress
 from deploy.flow.recovery import recover
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
@@ -68,7 +68,7 @@ class Rig(DeployCommand):
         }
         os.environ["STUB_RELEASES"] = str(self.releases)
         settings = DeploySettings.model_validate(names)
-        stack = self.composer.stack(settings, ConsoleProgress())
+        stack = self.composer.stack(settings, Progress())
         self._stacks.append(stack)
         return stack
 

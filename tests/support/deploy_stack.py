@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deploy.canary.judge import Verdict
 from deploy.cli import main
-from deploy.clock import SystemClock
+from deploy.clock import Clock
 from deploy.compose import Composer
 from deploy.errors import UsageError
 from deploy.flow.progress import Progress
@@ -54,7 +54,7 @@ class StubReleases:
         (self.folder / f"{version}.json").unlink()
 
 
-class SteppedClock(SystemClock):
+class SteppedClock(Clock):
     """The machine's, as it would be after a step of `clock` seconds."""
 
     def now(self) -> float:
@@ -63,7 +63,7 @@ class SteppedClock(SystemClock):
         return super().now()
 
 
-class Killer:
+class Killer(Progress):
     """Passes everything on; kills this process after one phase."""
 
     def __init__(self, inner: Progress, phase: str) -> None:

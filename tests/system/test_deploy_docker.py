@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.clock import SystemClock
+from deploy.clock import Clock
 from deploy.journal.journal import Journal
 from tests.support.certificates import self_signed, shown
 from tests.support.deploy_command import DeployCommand
@@ -208,7 +208,7 @@ def test_the_profile_dev_serves_the_working_tree(stack: Stack) -> None:
 def test_a_route_that_is_lost_is_put_back(stack: Stack) -> None:
     live = stack.run_dir / "nginx/live"
     before = live.readlink()
-    journal = Journal(stack.run_dir / "journal.db", SystemClock())
+    journal = Journal(stack.run_dir / "journal.db", Clock())
     eventually(lambda: journal.fact("route") == before.name)  # the supervisor has seen it
     live.unlink()
     eventually(lambda: live.is_symlink() and live.readlink() == before)

@@ -20,7 +20,7 @@ from deploy.flow import operations
 from deploy.flow.drain import drain
 from deploy.journal.lock import Lock, host
 from deploy.processes import ProcessId
-from deploy.proxy.nginx import NginxRouter
+from deploy.proxy.nginx import Router
 from tests.support.deploy_rig import Rig
 from tests.support.need import root
 from tests.support.waiting import eventually
@@ -103,7 +103,7 @@ def test_3_a_configuration_that_nginx_refuses_leaves_the_live_colour_alone(rig: 
 def test_3b_a_reload_that_silently_did_nothing_is_found_out_and_undone(rig: Rig) -> None:
     """The new port is held by someone else: `nginx -t` and the signal succeed, and nothing is applied."""
     router = rig.stack().router
-    assert isinstance(router, NginxRouter)
+    assert isinstance(router, Router)
     before = (router.folder / "nginx.conf").read_text()
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))
@@ -127,7 +127,7 @@ def test_4_an_edit_always_reaches_the_proxy_and_is_read_back(rig: Rig) -> None:
 def test_4b_a_proxy_that_reads_another_folder_is_found_out(rig: Rig) -> None:
     stack = rig.stack()
     router = stack.router
-    assert isinstance(router, NginxRouter)
+    assert isinstance(router, Router)
     route = router.get()
     assert route is not None
     router._link = router.folder / "elsewhere"

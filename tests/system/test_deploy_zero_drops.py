@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.proxy.local import LocalNginx
-from deploy.proxy.nginx import NginxRouter
+from deploy.proxy.nginx import Router
 from tests.support.deploy_load import Tally, load
 from tests.support.deploy_rig import Rig
 
@@ -91,7 +91,7 @@ def test_the_same_harness_sees_failures_of_plain_rewrite_and_reload(tmp_path: Pa
         rig.run("up", "--version", "1")
         rig.run("deploy", "--version", "2")
         router = rig.stack().router
-        assert isinstance(router, NginxRouter)
+        assert isinstance(router, Router)
         assert isinstance(router.process, LocalNginx)
         config = router.folder / "nginx.conf"
         plain = config.read_text().replace("keepalive_min_timeout 5s;", "")

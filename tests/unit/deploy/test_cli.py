@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 from deploy.flow import operations
-from deploy.flow.progress import ConsoleProgress
+from deploy.flow.progress import Progress
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
 from deploy.settings import DeploySettings
@@ -65,7 +65,7 @@ def test_a_release_that_is_built_is_told_to_programs(rig: Rig) -> None:
 def test_a_terminal_shows_what_is_done_now_and_a_file_only_what_was_done() -> None:
     for terminal in (True, False):
         shown = io.StringIO()
-        progress = ConsoleProgress(Console(file=shown, force_terminal=terminal, color_system=None, highlight=False))
+        progress = Progress(Console(file=shown, force_terminal=terminal, color_system=None, highlight=False))
         with progress.busy("deploy deploy --version [2]"):
             progress.begin("build", "find or build [2]")
             progress.done("build", "reused", 1.25)

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.clock import SystemClock
+from deploy.clock import Clock
 from deploy.errors import DeployError
 from deploy.files import parsed, plain
 from deploy.processes import ProcessId
@@ -47,7 +47,7 @@ def test_a_step_of_the_clock_changes_nothing(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_can_not_be_put_on_record_is_not_started(tmp_path: Path) -> None:
     (tmp_path / "slots/blue/process.json/taken").mkdir(parents=True)  # stands for a full disk
     settings = DeploySettings(run_dir=tmp_path, base_port=free_block())
-    runtime = ProcessRuntime(settings, SystemClock(), environment={}, command=lambda *_: ["sleep", "60"])
+    runtime = ProcessRuntime(settings, Clock(), environment={}, command=lambda *_: ["sleep", "60"])
     with pytest.raises(DeployError, match="can't be written, so blue is not started"):
         runtime.start("blue", Release("1", "tree", "commit", "sha", "1", 0.0), workers=1)
     assert not runtime.observe("blue").running
@@ -70,7 +70,7 @@ def test_what_was_started_again_on_a_full_disk_is_seen_by_all_and_on_record_once
     line = [sys.executable, "-c", listen]
 
     def runtime() -> ProcessRuntime:
-        return ProcessRuntime(settings, SystemClock(), environment={}, command=lambda *_: line)
+        return ProcessRuntime(settings, Clock(), environment={}, command=lambda *_: line)
 
     supervisor = runtime()
     supervisor.start("blue", Release("1", "tree", "commit", "sha", "1", 0.0), workers=1)
@@ -123,7 +123,7 @@ def test_a_slot_that_dies_soon_after_each_start_is_started_ever_more_slowly_unti
 def test_a_damaged_record_of_a_slot_is_no_record(tmp_path: Path, content: str) -> None:
     (tmp_path / "slots/blue").mkdir(parents=True)
     (tmp_path / "slots/blue/process.json").write_text(content)
-    runtime = ProcessRuntime(DeploySettings(run_dir=tmp_path), SystemClock(), environment={})
+    runtime = ProcessRuntime(DeploySettings(run_dir=tmp_path), Clock(), environment={})
     assert not runtime.observe("blue").running
     assert runtime.heal("blue") is False
     runtime.keep("blue", kept=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.canary.traffic import LOG, Counts, served
+from deploy.canary.traffic import LOG, Tail, served
 
 PREDICT = "/api/v1/predict"
 
@@ -60,19 +60,14 @@ def test_damaged_lines_are_passed_over_and_the_last_upstream_answered(tmp_path: 
     assert found.over(2.5) == 1
 
 
-def test_counters_take_in_what_is_new_and_go_on_after_a_rotation(tmp_path: Path) -> None:
+def test_new_lines_are_told_once_and_go_on_after_a_rotation(tmp_path: Path) -> None:
     write(tmp_path, [line()])
-    counts = Counts(tmp_path)
-    counts.read()
-    assert counts.statuses() == {}  # from here on
+    tail = Tail(tmp_path)
+    assert list(tail.read()) == []  # from here on
     write(tmp_path, [line(), line("nginx", status=429, endpoint="other", seconds="-")])
     with (tmp_path / LOG).open("a") as out:
         out.write(line(status=502)[:12])  # half a line: not yet
-    counts.read()
-    assert counts.statuses() == {("canary", "2xx"): 1, ("nginx", "4xx"): 1}
+    assert [(one.slot, one.status) for one in tail.read()] == [("canary", 200), ("nginx", 429)]
     (tmp_path / LOG).replace(tmp_path / f"{LOG}.1")
     write(tmp_path, [line("blue", seconds="1.500")])
-    counts.read()
-    assert counts.statuses()["blue", "2xx"] == 1
-    assert counts.seconds()["blue"].sum_s == 1.5
-    assert "nginx" not in counts.seconds()
+    assert [(one.slot, one.seconds) for one in tail.read()] == [("blue", 1.5)]

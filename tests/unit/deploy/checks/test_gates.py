@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deploy.checks.gates import Gates
-from deploy.clock import SystemClock
+from deploy.clock import Clock
 from deploy.errors import GateFailed
 from deploy.release.release import Release
 from deploy.slots.port import Observed
@@ -41,7 +41,7 @@ class Replicas:
 
 
 def gates(replicas: Replicas) -> Gates:
-    return Gates(replicas, replicas, SystemClock())  # type: ignore[arg-type]
+    return Gates(replicas, replicas, Clock())  # type: ignore[arg-type]
 
 
 def test_replicas_that_carry_models_on_must_serve_the_same_set() -> None:

@@ -31,7 +31,7 @@ def test_what_was_recorded_is_read_by_the_next_command(journal: Journal, tmp_pat
     assert first is not None
     journal.record(Released("2", "green", before=first.id))
     journal.begin(Operation("deploy", "3", "blue", "begin", {"reject": None}))
-    journal.at("wait", {"reject": 7})
+    journal.begin(Operation("deploy", "3", "blue", "wait", {"reject": 7}))
     journal.put("ramp", {"weight": 10})
     journal.close()
     journal = reopened(tmp_path, said)

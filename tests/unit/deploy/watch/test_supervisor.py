@@ -10,9 +10,10 @@ from rich.console import Console
 
 from deploy.canary.judge import Verdict
 from deploy.canary.ramp import Ramp, Step
+from deploy.canary.traffic import LOG
 from deploy.errors import DeployError
 from deploy.flow import operations, ramping
-from deploy.flow.progress import ConsoleProgress
+from deploy.flow.progress import Progress
 from deploy.flow.run import run
 from deploy.watch.observation import Observation
 from deploy.watch.supervisor import Supervisor
@@ -244,13 +245,13 @@ def test_the_supervisor_outlives_a_log_that_takes_no_line_and_a_message_like_mar
 
     rig.runtime.rotate_logs = fail  # type: ignore[method-assign]
     with Path("/dev/full").open("w") as full:
-        rig.stack.progress = ConsoleProgress(Console(file=full))
+        rig.stack.progress = Progress(Console(file=full))
         looks(rig, 3)
         rig.stack.progress.verdict(Verdict("pass", ()), 10)
         with contextlib.suppress(OSError):
             full.close()
     shown = io.StringIO()
-    ConsoleProgress(Console(file=shown)).say("Nginx says [emerg] and [/]")
+    Progress(Console(file=shown)).say("Nginx says [emerg] and [/]")
     assert "[emerg] and [/]" in shown.getvalue()
 
 
@@ -271,3 +272,15 @@ def test_a_bet_through_the_proxy_and_a_slot_that_hangs_are_told_to_prometheus(ri
     assert rig.word == ["blue runs but has not answered 3 times in a row: a worker hangs"]
     written = (rig.stack.settings.run_dir / "nginx/metrics/balancer.prom").read_text()
     assert "# TYPE pikkit_lb_requests_total counter" in written
+    log = rig.stack.settings.run_dir / "nginx/logs" / LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("1.0\tblue\tother\t200\t0.030\t0\t127.0.0.1\n1.0\tnginx\tother\t502\t-\t0\t127.0.0.1\n")
+    rig.clock.sleep(5)
+    observation.look()
+    told = observation.text()
+    assert 'pikkit_lb_requests_total{deployment="blue",status="2xx"} 1.0' in told
+    assert 'pikkit_lb_requests_total{deployment="nginx",status="5xx"} 1.0' in told
+    assert 'pikkit_lb_requests_total{deployment="canary",status="5xx"} 0.0' in told  # so that the first is an increase
+    assert 'pikkit_lb_upstream_seconds_bucket{deployment="blue",le="0.05"} 1.0' in told
+    assert 'upstream_seconds_count{deployment="nginx"}' not in told
+    assert "_created" not in told
