@@ -212,7 +212,9 @@ def test_the_drift_page_says_what_moved_and_shows_it_as_bars_to_who_has_a_key(se
     expect(page.locator("#status")).to_have_text(
         "Bets have drifted from training: 1,234 different bets in the past 24 hours."
     )
-    expect(page.locator("#moved li")).to_have_text(["implied prob, below 0.4: 90 % of live bets, 30 % in training"])
+    expect(page.locator("#moved li")).to_have_text(
+        ["implied probability, below 0.4: 90 % of live bets, 30 % in training"]
+    )
     expect(page.locator("#cards article")).to_have_count(1)
     widths = page.locator("#cards rect").evaluate_all("bars => bars.map(bar => bar.getAttribute('width'))")
     assert [round(float(width)) for width in widths[:2]] == [33, 100]
@@ -248,6 +250,21 @@ def test_nobody_is_kept_out(server: Server, page: Page, width: int, scheme: Lite
             assert tall["height"] < 260
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert serious_faults(page) == []
+
+
+def test_results_are_printed_as_a_table_with_its_head_and_nothing_to_click(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    page.locator("#form button[type=submit]").click()
+    expect(page.locator("#rows tr")).to_have_count(3)
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 within its margins
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator(":is(button, input, textarea, select):not(th *):visible").count() == 0
+    for shown in ("#notice", "#summary", "#head th[data-key=stake]"):
+        expect(page.locator(shown)).to_be_visible()
+    row = page.locator("#rows tr").first
+    assert row.evaluate("row => getComputedStyle(row).display") == "table-row"
+    assert row.evaluate("row => getComputedStyle(row).color") == "rgb(0, 0, 0)"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
 
 
 def test_the_reference_keeps_nobody_out_with_operations_of_both_kinds_open(server: Server, page: Page) -> None:

@@ -8,7 +8,7 @@ const WORDS = {
 };
 const RANK = { drifted: 0, noticeable: 1, too_few_bets: 2, stable: 3 };
 const SPACE = "http://www.w3.org/2000/svg";
-const plain = (name) => name.replaceAll("_", " ");
+const plain = (name) => name.replaceAll("institution_name", "sportsbook").replaceAll("_", " ").replace(/\bprob\b/, "probability").replace(/\broi\b/, "ROI");
 const short = (number) => String(Number(number.toPrecision(3)));
 
 /** What each share is of: bins between edges, and bets without a value. */
@@ -81,7 +81,7 @@ async function show() {
     byId("moved").replaceChildren(...loud.slice(0, 6).map((shown) => make("li", {}, sentence(shown))));
     byId("cards").replaceChildren(...loud.map(card));
     byId("quiet").replaceChildren(...quiet.map(card));
-    byId("quiet-words").textContent = `${quiet.length} distributions ${report.status === "too_few_bets" ? "so far" : "that did not move"}`;
+    byId("quiet-words").textContent = `${quiet.length} ${quiet.length === 1 ? "distribution" : "distributions"} ${report.status === "too_few_bets" ? "so far" : "that did not move"}`;
     byId("quiet-part").hidden = !quiet.length;
     if (!loud.length) byId("quiet-part").open = true;
   } catch (error) {
