@@ -36,12 +36,13 @@ def prediction(bet: dict[str, Any], ttl_s: float, *, profitable: bool) -> dict[s
 
 @dataclass
 class GradingService:
-    """`mode`: ok, hang, reset or busy (503); `key` is the one that is asked for."""
+    """`mode`: ok, hang, reset or busy (503); `key` is the one that is asked for, `refused` a selection that is."""
 
     mode: str = "ok"
     key: str = ""
     ttl_s: float = 60
     profitable: bool = False
+    refused: str = ""
     bets: list[dict[str, Any]] = field(default_factory=list)
     server: StandIn = field(default_factory=StandIn)
 
@@ -76,8 +77,11 @@ class GradingService:
         items = [
             {"index": i, "bet": bet, "prediction": prediction(bet, self.ttl_s, profitable=self.profitable)}
             for i, bet in enumerate(bets)
+            if bet["selection"] != self.refused
         ]
-        return {"predictions": items, "errors": []}
+        error = {"code": "invalid_bet", "message": "odds are refused"}
+        errors = [{"index": i, "error": error} for i, bet in enumerate(bets) if bet["selection"] == self.refused]
+        return {"predictions": items, "errors": errors}
 
 
 def _json(body: Any, status: int = 200, **headers: str) -> Answer:

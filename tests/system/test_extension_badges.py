@@ -52,7 +52,7 @@ def healthy(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     stage = request.getfixturevalue("stage")
     service = stage.service
-    service.mode, service.key, service.ttl_s, service.profitable = "ok", "", 60, False
+    service.mode, service.key, service.ttl_s, service.profitable, service.refused = "ok", "", 60, False, ""
     stage.extension.use(service.server.url)
     yield
     for page in stage.extension.context.pages[1:]:
@@ -193,6 +193,65 @@ def test_a_wrong_key_is_said_and_a_right_one_is_used_at_once(stage: Stage) -> No
     assert stage.service.server.calls[-1].headers["x-api-key"] == "the-right-key"
 
 
+def test_neither_key_nor_answers_can_be_read_by_what_runs_on_a_page(stage: Stage) -> None:
+    stage.service.key = "the-right-key"
+    stage.store(key="the-right-key")
+    page = stage.open("rows.html")
+    expect(page.locator(BADGES)).to_have_count(24)
+    asked = """async (url) => {
+      const [tab] = (await chrome.tabs.query({})).filter((tab) => tab.url === url);
+      const read = async () => {
+        const areas = [chrome.storage.local, chrome.storage.session], said = (error) => `refused: ${error.message}`;
+        return Promise.all(areas.map((area) => area.get().then(JSON.stringify, said)));
+      };
+      return (await chrome.scripting.executeScript({ target: { tabId: tab.id }, func: read }))[0].result;
+    }"""
+    for found in stage.popup(page).evaluate(asked, page.url):
+        assert found.startswith("refused: Access to storage is not allowed")
+
+
+def test_a_bet_that_the_service_refuses_is_said_and_not_asked_for_again(stage: Stage) -> None:
+    stage.service.refused = "BOS"
+    page = stage.open("rows.html?games=2&render=100")
+    expect(page.locator(BADGES).nth(5)).to_be_visible()
+    popup = stage.popup(page)
+    expect(popup.locator("#skipped")).to_contain_text("skipped: odds are refused")
+    page.bring_to_front()
+    before = stage.service.batches()
+    page.wait_for_timeout(1500)
+    assert stage.service.batches() == before
+
+
+@pytest.mark.parametrize(
+    ("address", "href", "sent"),
+    [
+        ("https://book.example/nhl?session=1#x", None, "https://book.example/nhl"),
+        ("https://book.example/nhl", "/event/7", "https://book.example/event/7"),
+        ("http://book.example/nhl", None, None),
+        ("http://book.example/nhl", "https://book.example/event/7", "https://book.example/event/7"),
+        ("https://book.example/nhl", "/" + "x" * 2000, None),
+    ],
+)
+def test_a_bet_names_the_page_where_it_is_found(stage: Stage, address: str, href: str | None, sent: str | None) -> None:
+    page = stage.extension.context.new_page()
+    page.route("**/*", lambda route: route.fulfill(path=EXTENSION / "sample/rows.html", content_type="text/html"))
+    page.goto(address)
+    page.set_content(f'<i class="s"><a href="{href or ""}">-110</a></i>')
+    page.evaluate((EXTENSION / "content/reading.js").read_text(encoding="utf-8"))
+    adapter: dict[str, Any] = {
+        "side": ".s",
+        "sides": 2,
+        "book": "Book",
+        "market_key": {"fields": ["market"]},
+        "fields": {"odds": [{"find": "a"}], "sport": "Hockey", "market": "Moneyline", "selection": "BOS"},
+    }
+    if href:
+        adapter["fields"]["url"] = [{"find": "a", "attr": "href"}]
+    read = "adapter => pikkit.reading.read(adapter, [...document.querySelectorAll('.s')], 'american')[0]"
+    side = page.evaluate(f"adapter => JSON.parse(JSON.stringify(({read})(adapter)))", adapter)
+    assert side["bet"].get("url") == sent, side
+
+
 def test_the_popup_lists_the_best_turns_a_site_off_and_hides_grades_below_the_least(stage: Stage) -> None:
     page = stage.open("rows.html")
     expect(page.locator(BADGES)).to_have_count(24)
@@ -224,7 +283,7 @@ def test_an_adapter_is_recorded_by_a_few_clicks_and_read_nonsense_is_refused(sta
     side.locator(".name").click()
     side.locator(".line").click()
     page.locator(".market").nth(0).locator("h3").click()
-    expect(panel.locator("#sum")).to_contain_text("12 markets, 0 without a second side; holds")
+    expect(panel.locator("#sum")).to_contain_text("12 markets, 0 without a second side; overround")
     page.locator(".game h2").first.click()
     assert page.inner_text("#slip") == "Slip: 0"
     page.evaluate("document.querySelectorAll('.odds')[0].textContent = '+900'")

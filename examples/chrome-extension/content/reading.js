@@ -6,7 +6,8 @@
   const SIGNED = /^(?:[+-]\d{3,7}|EVEN|EV|PK)$/i;
   const DECIMAL = /^\d{1,4}[.,]\d{1,3}$/;
   const FRACTIONAL = /^\d{1,4}\s*\/\s*\d{1,4}$/;
-  const TEXTS = ["event", "selection", "sport", "league", "market", "bet_type", "starts_at", "url"];
+  const TEXTS = ["event", "selection", "sport", "league", "market", "bet_type", "starts_at"];
+  const LONGEST_URL = 2000;
   const NEEDED = ["sport", "market", "institution_name", "selection"];
 
   const plain = (text) => (text ?? "").normalize("NFKC").replace(/[\u2212\u2012-\u2014]/g, "-").replace(/\s+/g, " ").trim();
@@ -102,6 +103,7 @@
         const value = field(element, adapter.fields[name]);
         if (value !== undefined) bet[name] = String(value);
       }
+      bet.url = link(field(element, adapter.fields.url ?? []));
       bet.institution_name = field(element, adapter.book);
       bet.line = toLine(field(element, adapter.fields.line));
       bet.is_live = field(element, adapter.fields.is_live ?? []) === true;
@@ -116,6 +118,13 @@
     } catch (error) {
       return { element, problem: `the adapter fails: ${error.message}` };
     }
+  }
+
+  /** Where the bet is found: what the adapter names, else the page, without what follows its path. The service takes https alone. */
+  function link(named) {
+    if (!named && globalThis !== top) return undefined;
+    const url = new URL(named ?? location.pathname, document.baseURI);
+    return url.protocol === "https:" && url.href.length <= LONGEST_URL ? url.href : undefined;
   }
 
   const keyOf = (bet) => JSON.stringify(Object.keys(bet).sort().map((name) => [name, bet[name]]));
