@@ -24,7 +24,7 @@ class Tally:
         return sum(self.failures.values())
 
 
-def _request(kind: str, client: int) -> bytes:
+def _request(kind: str, client: int, key: str) -> bytes:
     bets = b'{"bets":[' + b",".join([_BET] * 5) + b"]}"
     path, method, body = {
         "post": ("/api/v1/predict?dry_run=true", "POST", _BET),
@@ -32,6 +32,8 @@ def _request(kind: str, client: int) -> bytes:
         "batch": ("/api/v1/batch-predict?dry_run=true", "POST", bets),
     }[kind]
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Client-ID: client-{client}\r\n"
+    if key:
+        head += f"X-API-Key: {key}\r\n"
     if body:
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     return f"{head}\r\n".encode() + body
@@ -56,9 +58,8 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:
 
 
 async def _client(
-    address: tuple[str, int], kind: str, number: int, tally: Tally, stop: asyncio.Event, pause: float
+    address: tuple[str, int], kind: str, request: bytes, tally: Tally, stop: asyncio.Event, pause: float
 ) -> None:
-    request = _request(kind, number)
     writer: asyncio.StreamWriter | None = None
     while not stop.is_set():
         tally.requests += 1
@@ -96,9 +97,12 @@ async def load(
     clients: int = 64,
     pause: float = 0,
     host: str = "127.0.0.1",
+    key: str = "",
 ) -> None:
     """Until `stop` is set; `pause` seconds between a client's requests leave connections idle."""
-    jobs = [_client((host, port), kinds[n % len(kinds)], n, tally, stop, pause) for n in range(clients)]
+    dealt = [kinds[n % len(kinds)] for n in range(clients)]
+    requests = [(kind, _request(kind, n, key)) for n, kind in enumerate(dealt)]
+    jobs = [_client((host, port), kind, request, tally, stop, pause) for kind, request in requests]
     await asyncio.gather(*jobs)
 
 
@@ -110,6 +114,7 @@ def traffic(
     pause: float = 0.15,
     kinds: Sequence[str] = ("post", "get", "batch"),
     host: str = "127.0.0.1",
+    key: str = "",
 ) -> Iterator[Tally]:
     """Clients in a thread of their own while the block runs.
 
@@ -118,7 +123,7 @@ def traffic(
     tally = Tally()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    work = load(port, tally, stop, clients=clients, pause=pause, kinds=kinds, host=host)
+    work = load(port, tally, stop, clients=clients, pause=pause, kinds=kinds, host=host, key=key)
     thread = threading.Thread(target=lambda: loop.run_until_complete(work))
     thread.start()
     try:

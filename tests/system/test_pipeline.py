@@ -17,6 +17,8 @@ from tests.support.sshd import Sshd
 
 pytestmark = pytest.mark.system
 
+KEY = "whoever-sends-this-may-ask"
+
 
 class Host:
     """An sshd with a throw-away key, and a clone of this repository that it deploys from."""
@@ -41,6 +43,8 @@ class Host:
             "ALERTS_ENABLED": "false",
             "PATH": os.environ["PATH"],
         }
+        keys = {"API_KEYS": KEY, "ADMIN_TOKEN": "opens-what-is-for-operators", "CORS_ORIGINS": "https://app.example"}
+        (self.clone / ".env").write_text("".join(f"{name}={value}\n" for name, value in keys.items()))
         # What an operator puts into the login environment of the deploying user.
         exports = "\n".join(f"export {name}={value}" for name, value in profile.items())
         (folder / "environment").write_text(exports + "\n")
@@ -66,6 +70,7 @@ class Host:
             "REMOTE_KNOWN_HOSTS": self.sshd.known_host,
             "TOOLS_VM_SSH_KEY": self.sshd.key.read_text(),
             "LIVE_URL": self.url,
+            "VERIFY_API_KEY": KEY,
             "COMMIT": self.commit,
             "TELEGRAM_BOT_TOKEN": "123:abc",
             "TELEGRAM_CHAT_ID": "42",
@@ -112,7 +117,8 @@ def test_a_release_is_shipped_verified_and_announced_and_a_broken_one_goes_back(
     with StandIn() as telegram:
         host.ship(telegram.url, code=0, ACTION="blue-green", VERSION="1.0.0")
         assert httpx.get(f"{host.url}/health").json()["version"] == "1.0.0"
-        with traffic(host.port) as tally:
+        assert httpx.get(f"{host.url}/api/v1/model-info").status_code == 401
+        with traffic(host.port, key=KEY) as tally:
             host.ship(telegram.url, code=0, ACTION="blue-green", VERSION="1.1.0")
             assert httpx.get(f"{host.url}/health").json()["version"] == "1.1.0"
             told = host.ship(telegram.url, code=1, ACTION="blue-green", VERSION="1.2.0", COMMIT=host.break_())
