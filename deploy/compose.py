@@ -12,9 +12,9 @@ from dotenv import dotenv_values
 
 from deploy.canary.window import Window
 from deploy.checks.probe import Probe
-from deploy.checks.validation import validate_models
 from deploy.clock import Clock
 from deploy.engine.client import Engine
+from deploy.files import ROOT
 from deploy.flow.progress import Progress
 from deploy.flow.stack import Stack
 from deploy.journal.journal import Journal
@@ -25,8 +25,7 @@ from deploy.proxy.local import LocalNginx
 from deploy.proxy.nginx import Router
 from deploy.proxy.process import NginxProcess
 from deploy.release.bentos import BentoReleases
-from deploy.release.image import Images
-from deploy.release.images import ImageReleases
+from deploy.release.images import ImageReleases, Images
 from deploy.release.release import Release, ReleaseStore
 from deploy.settings import DeploySettings
 from deploy.slots.containers import DockerRuntime
@@ -34,8 +33,6 @@ from deploy.slots.port import Runtime
 from deploy.slots.processes import ProcessRuntime, serve_command
 
 __all__ = ["Composer", "first_api_key", "project_environment"]
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def project_environment(root: Path) -> Mapping[str, str]:
@@ -120,11 +117,6 @@ class Composer:
             releases = ImageReleases(releases, self.images(settings), engine, settings.run_dir)
         router = Router(settings, clock, process, told.say)
 
-        def validate(release: Release, production: Release | None) -> str:
-            if settings.validate_bets is None:
-                return ""
-            return f", {validate_models(release, settings.validate_bets, production, ROOT)}"
-
         def tell(text: str) -> None:
             try:
                 send_word(settings, text, environment)
@@ -141,6 +133,5 @@ class Composer:
             clock=clock,
             progress=told,
             window=Window(settings, runtime, router, probe, journal, clock),
-            validate=validate,
             tell=tell,
         )

@@ -12,9 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from pydantic import TypeAdapter, ValidationError
 
 __all__ = [
+    "ROOT",
     "Record",
     "fill",
     "linked",
@@ -26,9 +28,13 @@ __all__ = [
     "remove",
     "replace_link",
     "rotate",
+    "template_of",
     "write_json",
     "write_text",
 ]
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout."""
 
 T = TypeVar("T")
 
@@ -132,6 +138,19 @@ def rotate(log: Path, limit: int, *, emptied: bool = False) -> bool:
     else:
         log.replace(newest)
     return True
+
+
+def template_of(path: Path, **filters: Callable[[Any], str]) -> Template:
+    """A template of a file that is no HTML; a value that is missing is an error."""
+    environment = Environment(  # noqa: S701 - nothing to escape
+        loader=FileSystemLoader(path.parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= filters
+    return environment.get_template(path.name)
 
 
 def plain(value: Any) -> Any:

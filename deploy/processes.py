@@ -53,9 +53,7 @@ class ProcessId:
     @classmethod
     def own(cls) -> Self:
         """This process."""
-        own = cls.of(os.getpid())
-        assert own is not None  # noqa: S101 - it runs
-        return own
+        return cls(os.getpid(), _boot_id(), _start_of(os.getpid()) or 0)
 
     def alive(self) -> bool:
         """Whether this very process runs; a zombie does not."""

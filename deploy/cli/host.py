@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from deploy.cli.shell import app, console, opened
-from deploy.compose import ROOT
 from deploy.errors import UsageError
+from deploy.files import ROOT
 from deploy.watch.observation import Observation
 from deploy.watch.supervisor import Supervisor
 from deploy.watch.unit import render_unit

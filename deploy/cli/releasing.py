@@ -68,8 +68,10 @@ def deploy(
 ) -> None:
     """Build or reuse a release and make it production, blue/green."""
     with locked(context) as stack:
-        options = {"models": models, "workers": workers}
-        run(stack, operations.deploy(stack, version, **options, as_built=as_built, older_models=older_models))  # type: ignore[arg-type]
+        asked = operations.deploy(
+            stack, version, models=models, workers=workers, as_built=as_built, older_models=older_models
+        )
+        run(stack, asked)
 
 
 @app.command(epilog="Example: python -m deploy canary --version 1.3.0 --steps 10,25,50,100 --interval 5m --auto")
@@ -98,8 +100,10 @@ def canary(
         if steps and not (auto or manual):
             raise UsageError("--steps needs --auto or --manual: without, set each --weight yourself")
         ramp = _ramp(steps or "10,25,50,100", interval, manual=manual) if auto or manual else None
-        options = {"models": models, "as_built": as_built, "older_models": older_models}
-        run(stack, operations.canary(stack, version, weight=weight, ramp=ramp, **options))  # type: ignore[arg-type]
+        asked = operations.canary(
+            stack, version, models=models, weight=weight, ramp=ramp, as_built=as_built, older_models=older_models
+        )
+        run(stack, asked)
         if ramp:
             _supervised(context, stack)
     if ramp and not detach:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from deploy.errors import UsageError
+import sys
+
+from deploy.errors import GateFailed, UsageError
+from deploy.files import ROOT
 from deploy.flow.stack import Stack
+from deploy.processes import run
 from deploy.release.release import Release
 from deploy.slot import Slot
 
 __all__ = ["check_not_older", "hot_reloaded", "validated"]
+
+_LINES = 12  # shown of what the validation said
 
 
 def hot_reloaded(stack: Stack, slot: Slot, release: Release) -> bool:
@@ -42,8 +48,21 @@ def check_not_older(stack: Stack, release: Release) -> None:
 def validated(stack: Stack, release: Release) -> str:
     """Judge the release's models on settled bets, where that is asked for; what came of it, in words.
 
+    By the same command as everywhere else, `python -m training validate`: against production's, where they are others.
+
     Raises:
-        GateFailed: they did not pass.
+        GateFailed: a gate of the validation failed; nothing was started.
     """
+    bets = stack.settings.validate_bets
+    if bets is None:
+        return ""
+    command = [sys.executable, "-m", "training", "validate", "--models", str(release.models_dir), "--bets", str(bets)]
     version = stack.live_version()
-    return stack.validate(release, stack.releases.get(version) if version else None)
+    production = stack.releases.get(version) if version else None
+    if production and production.models_dir and production.models_digest != release.models_digest:
+        command += ["--against", production.models_dir]
+    done = run(command, folder=ROOT)
+    if done.returncode:
+        lines = (done.stdout + done.stderr).strip().splitlines()[-_LINES:]
+        raise GateFailed(f"the models of {release.version} did not pass `python -m training validate`", tuple(lines))
+    return ", validated"

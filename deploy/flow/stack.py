@@ -14,7 +14,7 @@ from deploy.flow.progress import Progress
 from deploy.journal.journal import Journal
 from deploy.journal.lock import Lock
 from deploy.proxy.nginx import Router
-from deploy.release.release import Release, ReleaseStore
+from deploy.release.release import ReleaseStore
 from deploy.settings import DeploySettings
 from deploy.slot import Colour, other_colour
 from deploy.slots.port import Runtime
@@ -24,7 +24,7 @@ __all__ = ["Stack"]
 
 @dataclass(slots=True)
 class Stack:
-    """`validate` judges a release's models before it may serve; `tell` sends word of how an operation ended."""
+    """`tell` sends word of how an operation ended."""
 
     settings: DeploySettings
     runtime: Runtime
@@ -35,7 +35,6 @@ class Stack:
     clock: Clock
     progress: Progress
     window: Window
-    validate: Callable[[Release, Release | None], str] = lambda *_: ""
     tell: Callable[[str], None] = lambda _: None
     gates: Gates = field(init=False)
 

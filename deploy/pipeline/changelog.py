@@ -97,6 +97,6 @@ def _main(arguments: list[str]) -> str:
 
 if __name__ == "__main__":
     try:
-        print(_main(sys.argv[1:]))  # noqa: T201 - the outcome
+        sys.stdout.write(_main(sys.argv[1:]) + "\n")
     except ValueError as error:
         sys.exit(str(error))

@@ -49,6 +49,6 @@ def post(url: str, body: Mapping[str, str], *, name: str = "DEPLOY_NOTIFY_URL") 
 
 if __name__ == "__main__":
     try:
-        print(notify(" ".join(sys.argv[1:]), os.environ))  # noqa: T201 - the outcome
+        sys.stdout.write(notify(" ".join(sys.argv[1:]), os.environ) + "\n")
     except RuntimeError as error:
         sys.exit(str(error))

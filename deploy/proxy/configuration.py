@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from deploy.files import template_of
 from deploy.settings import DeploySettings
 from deploy.slot import SLOTS, Slot
 
@@ -24,6 +23,7 @@ _PAIRS: tuple[tuple[Slot, Slot], ...] = (
 )
 ENDPOINTS = ("/api/v1/predict", "/api/v1/batch-predict", "/api/v1/model-info", "/ml-predict", "/batch-predict")
 """What the judge counts: the paths of the contract that answer with models."""
+_MIB = 1_048_576
 _KEEPALIVE_MIN_SINCE = (1, 27, 4)
 OLD_WORKERS_S = 5
 """How long the workers of before a reload let idle clients send one more request."""
@@ -41,7 +41,7 @@ class NginxError:
 
 
 def _errors(limit: int) -> tuple[NginxError, ...]:
-    size = f"{limit / 1_048_576:g} MiB" if limit >= 1_048_576 else f"{limit} bytes"  # noqa: PLR2004 - a MiB
+    size = f"{limit / _MIB:g} MiB" if limit >= _MIB else f"{limit} bytes"
     return (
         NginxError(400, 400, "invalid_request", "the request is not proper HTTP: check its line and headers"),
         NginxError(403, 403, "forbidden", "this path is closed from outside: use it on the machine itself"),
@@ -80,16 +80,7 @@ def render(
     `certificate`: the files of its chain and key; turns TLS and HSTS on.
     `user`: whom a master started by root runs its workers as, in Nginx's syntax; else empty.
     """
-    environment = Environment(  # noqa: S701 - a configuration file, not HTML
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["re_escape"] = re.escape
-    environment.filters["q"] = _quoted
-    template = environment.get_template("nginx.conf.j2")
+    template = template_of(TEMPLATES / "nginx.conf.j2", re_escape=re.escape, q=_quoted)
     values = {
         "s": settings,
         "prefix": prefix,

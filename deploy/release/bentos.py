@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -18,8 +19,7 @@ import yaml
 from deploy.errors import DeployError, UsageError
 from deploy.files import parsed, read_json, write_json
 from deploy.processes import output_of
-from deploy.release.content import commit_of, tree_hash
-from deploy.release.model_files import describe_models
+from deploy.release.content import commit_of, describe_models, tree_hash
 from deploy.release.release import Golden, Release
 
 __all__ = ["BentoReleases", "build_command", "check_unchanged"]
@@ -168,6 +168,5 @@ def _labels(release: Release) -> dict[str, str]:
 
 
 def _check_version(version: str) -> None:
-    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789.-_")
-    if not version or not set(version) <= allowed or not version[0].isalnum() or len(version) > 63:  # noqa: PLR2004
+    if not re.fullmatch("[a-z0-9][a-z0-9._-]{0,62}", version):
         raise UsageError(f"version {version!r} can't be a tag: use lower-case letters, digits, '.', '-' and '_'")

@@ -1,25 +1,128 @@
-"""Releases whose Bento is also an image in the engine, with their record and models kept beside it."""
+"""Releases that are images too: `bentoml containerize`, the last layer of deploy/Dockerfile, and the SBOM."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from deploy.engine.client import Engine
 from deploy.engine.replicas import IMAGE_NAME
-from deploy.errors import DeployError
-from deploy.files import fill, names, parsed, read_json, remove, write_json
+from deploy.errors import DeployError, UsageError
+from deploy.files import ROOT, fill, names, parsed, read_json, remove, write_json
+from deploy.processes import output_of
 from deploy.release.bentos import check_unchanged
 from deploy.release.content import tree_hash
-from deploy.release.image import Images
 from deploy.release.release import Release, ReleaseStore
+from deploy.settings import DeploySettings
 
-__all__ = ["ImageReleases", "models_folder"]
+__all__ = ["Image", "ImageReleases", "Images", "containerize_command", "finish_command", "models_folder"]
 
 _FOLDER = "images"
-_ROOT = Path(__file__).resolve().parents[2]
+_DOCKERFILE = Path(__file__).parents[1] / "Dockerfile"
+_TIMEOUT_S = 1800
+_LIST_PACKAGES = (
+    "from importlib.metadata import distributions as d;"
+    "print(*sorted({f\"{x.metadata['Name']}=={x.version}\" for x in d()}), sep='\\n')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`id` is the digest of the image's configuration, `bytes` its size unpacked."""
+
+    tag: str
+    id: str
+    bytes: int
+    base_image: str
+    version: str
+    commit: str
+    models_version: str
+
+
+def containerize_command(release: Release, tag: str, options: Sequence[str]) -> list[str]:
+    """The command line by which BentoML makes its image of the Bento."""
+    return [sys.executable, "-m", "bentoml", "containerize", release.tag, "--image-tag", tag, *options]
+
+
+def finish_command(release: Release, tag: str, bento: str, base_image: str, options: Sequence[str]) -> list[str]:
+    """The command line that puts the last layer on; the Dockerfile goes to its standard input."""
+    labels = {
+        "org.opencontainers.image.title": IMAGE_NAME,
+        "org.opencontainers.image.version": release.version,
+        "org.opencontainers.image.revision": release.commit,
+        "pikkit.models.version": release.models_version,
+        "pikkit.models.sha256": release.models_sha256,
+    }
+    line = ["docker", "build", "--tag", tag, *options]
+    line += ["--build-arg", f"BENTO_IMAGE={bento}", "--build-arg", f"BASE_IMAGE={base_image}"]
+    for name, value in labels.items():
+        line += ["--label", f"{name}={value}"]
+    return [*line, "-"]
+
+
+class Images:
+    """`environment` is that of its commands: it names the BentoML store, and the engine that `docker` reaches."""
+
+    def __init__(self, settings: DeploySettings, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environment = {**environment, "BENTOML_DO_NOT_TRACK": "true"}
+
+    def build(self, release: Release, folder: Path) -> Image:
+        """Make the image and write `image.json` and `sbom.json` to `folder`.
+
+        Raises:
+            UsageError: no engine answers, or the Bento was built for another base image.
+            DeployError: a step failed; its last lines are told.
+        """
+        self._check_engine()
+        self._check_base(release)
+        options = shlex.split(self._settings.image_options)
+        tag, bento = f"{IMAGE_NAME}:{release.version}", f"{IMAGE_NAME}:{release.version}-bento"
+        self._run(containerize_command(release, bento, options))
+        dockerfile = _DOCKERFILE.read_text(encoding="utf-8")
+        base = self._settings.base_image
+        self._run(finish_command(release, tag, bento, base, options), given=dockerfile)
+        self._run(["docker", "image", "rm", bento])
+        seen = json.loads(self._run(["docker", "image", "inspect", tag]))[0]
+        image = Image(tag, seen["Id"], seen["Size"], base, release.version, release.commit, release.models_version)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "image.json", asdict(image))
+        (folder / "sbom.json").write_text(self._sbom(tag), encoding="utf-8")
+        return image
+
+    def _sbom(self, tag: str) -> str:
+        """CycloneDX of the Python packages that the image really holds."""
+        line = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "python", tag, "-c", _LIST_PACKAGES]
+        packages = self._run(line)
+        # Without the converter's own check of what it wrote, which takes four seconds of imports.
+        options = ("requirements", "--no-validate", "--output-format", "JSON", "-")
+        return self._run([sys.executable, "-m", "cyclonedx_py", *options], given=packages)
+
+    def _check_engine(self) -> None:
+        try:
+            self._run(["docker", "version", "--format", "{{.Server.Version}}"])
+        except DeployError as error:
+            raise UsageError(
+                f"no container engine answers ({str(error).splitlines()[-1]}): start Docker, or set DOCKER_HOST"
+            ) from error
+
+    def _check_base(self, release: Release) -> None:
+        """The packages lie in an environment that is the base image's Python's."""
+        told = self._run([sys.executable, "-m", "bentoml", "get", release.tag, "--output", "json"])
+        own, asked = json.loads(told)["image"]["base_image"], self._settings.base_image
+        if own != asked:
+            raise UsageError(
+                f"the Bento of {release.version} was built for the base image {own}, not {asked}: "
+                f"choose a new version, or set BASE_IMAGE={own}"
+            )
+
+    def _run(self, command: list[str], given: str | None = None) -> str:
+        return output_of(command, environment=self._environment, given=given, timeout_s=_TIMEOUT_S)
 
 
 def models_folder(version: str) -> str:
@@ -46,7 +149,7 @@ class ImageReleases:
         there = self._engine.has_image(tag)
         recorded = self._recorded(version) if there else None
         if recorded:
-            check_unchanged(recorded, tree_hash(_ROOT), models)
+            check_unchanged(recorded, tree_hash(ROOT), models)
             return recorded
         release = self._store.build(version, models)
         if not there:

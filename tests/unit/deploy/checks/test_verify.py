@@ -79,7 +79,7 @@ def test_a_service_that_keeps_the_contract_has_no_fault() -> None:
     ("path", "answer", "check"),
     [
         ("/health", (503, HEALTH), "GET /health"),
-        ("/health", (200, {**HEALTH, "models_loaded": False}), "models are loaded"),
+        ("/health", (200, {**HEALTH, "models_loaded": False}), "GET /health"),
         ("/health", (200, {**HEALTH, "version": "1.1.0"}), "version is 1.2.0"),
         ("/ready", (503, {"status": "starting"}), "GET /ready"),
         ("/api/v1/model-info", (200, {"metadata": {}, "feature_names": [], "feature_count": 1}), "model set is ab"),
@@ -101,7 +101,9 @@ def test_each_breach_is_found(path: str, answer: Answer, check: str) -> None:
 
 def test_get_and_post_must_agree() -> None:
     other = {**PREDICTION, "win_probability": 0.56}
-    assert faults(instead("/api/v1/predict", (200, other), "GET")) == {"GET and POST agree": "win_probability differ"}
+    assert faults(instead("/api/v1/predict", (200, other), "GET")) == {
+        "GET and POST agree on win_probability": "win_probability is 0.56, not 0.55"
+    }
 
 
 def test_no_service_is_a_fault_and_not_an_exception() -> None:

@@ -11,7 +11,7 @@ from deploy.engine.client import COMPOSE_FILE, Engine
 from deploy.engine.replicas import containers, services
 from deploy.errors import DeployError, UsageError
 from deploy.files import names
-from deploy.release.image import containerize_command, finish_command
+from deploy.release.images import containerize_command, finish_command
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slot import SLOTS
