@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from pikkit.models.shared_set import SharedSet
 from pikkit.models.user_files import METADATA_FILE, WIN_FILE
 from pikkit.settings import Settings
 from tests.support.commands import python
+from tests.support.import_command import import_command, own_store
 from tests.support.model_files import write_set
 
 
@@ -166,26 +166,22 @@ def test_an_import_that_was_deleted_from_the_store_counts_no_more(machine: Machi
     assert server.read().source == "MODEL_DIR"
 
 
-def _command(home: Path, *line: str | Path, **environment: str | Path) -> subprocess.CompletedProcess[str]:
-    return python(*line, BENTOML_HOME=home, **environment)
-
-
 def test_the_command_says_where_and_for_whom_and_imports_only_what_changed(
     tmp_path: Path, sets: dict[str, Path]
 ) -> None:
-    home = tmp_path / "home"
     models = tmp_path / "models"
     shutil.copytree(sets["old"], models)
-    told = _command(home, "import_models.py", "--from", sets["other"], MODEL_DIR=models).stdout
-    assert f"{home} (BENTOML_HOME)" in told
-    assert f"local servers serve it from now on, until the files in {models} change" in told
-    again = _command(home, "import_models.py", "--if-changed", MODEL_DIR=models).stdout
-    assert "pikkit_bet_models:other serves" in again
-    assert "are as they were" in again
-    (models / METADATA_FILE).write_text((models / METADATA_FILE).read_text() + "\n")
-    changed = _command(home, "import_models.py", "--if-changed", MODEL_DIR=models).stdout
-    assert "pikkit_bet_models:old" in changed
-    assert "local servers" not in changed
+    with own_store() as home:
+        told = import_command("--from", sets["other"], MODEL_DIR=models).output
+        assert f"{home} (BENTOML_HOME)" in told
+        assert f"local servers serve it from now on, until the files in {models} change" in told
+        again = import_command("--if-changed", MODEL_DIR=models).output
+        assert "pikkit_bet_models:other serves" in again
+        assert "are as they were" in again
+        (models / METADATA_FILE).write_text((models / METADATA_FILE).read_text() + "\n")
+        changed = import_command("--if-changed", MODEL_DIR=models).output
+        assert "pikkit_bet_models:old" in changed
+        assert "local servers" not in changed
 
 
 def test_the_stored_entry_reads_well_and_serves_the_same_elsewhere(tmp_path: Path, sets: dict[str, Path]) -> None:
@@ -199,7 +195,7 @@ def test_the_stored_entry_reads_well_and_serves_the_same_elsewhere(tmp_path: Pat
     assert metadata["files"]["win.ubj"]["sha256"] == models.manifest["files"]["win.ubj"]
     assert {"xgboost", "scikit-learn"} <= set(info.context.framework_versions)
     bentoml.models.export_model(stored.tag, str(tmp_path / "set.bentomodel"))
-    there = _command(tmp_path / "there", "-m", "bentoml", "models", "import", tmp_path / "set.bentomodel")
+    there = python("-m", "bentoml", "models", "import", tmp_path / "set.bentomodel", BENTOML_HOME=tmp_path / "there")
     assert there.returncode == 0, there.stderr
     moved = load_set(tmp_path / "there/models/pikkit_bet_models/new")
     assert json.dumps(golden_bets(moved)) == json.dumps(golden_bets(models))

@@ -3,7 +3,7 @@ import os
 import pickle
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from pikkit.models.loading import load_set
 from pikkit.models.model_set import ModelSet
 from pikkit.models.reading.probes import TOLERANCE
 from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE
-from tests.support.commands import python
 from tests.support.converted import converted, converted_apart
 from tests.support.hostile import bombs, corpus
+from tests.support.import_command import import_command, own_store
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set
 from tests.support.need import root
 from tests.support.settled import settled
@@ -32,12 +32,9 @@ from tests.support.simulated import dirty_export
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "bentoml"
-
-
-def run(home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return python("import_models.py", *arguments, COLUMNS="120", BENTOML_HOME=home)
+def home() -> Iterator[Path]:
+    with own_store() as folder:
+        yield folder
 
 
 def stored(home: Path) -> list[str]:
@@ -86,17 +83,17 @@ def _explained(models: ModelSet) -> None:
 
 def test_the_command_prints_what_it_imported_and_a_second_run_changes_nothing(tmp_path: Path, home: Path) -> None:
     folder = write_set(tmp_path / "set", "20260102_030405")
-    first = run(home, "--from", folder)
-    assert first.returncode == 0, first.stderr
+    first = import_command("--from", folder)
+    assert first.exit_code == 0, first.output
     assert "pikkit_bet_models:20260102_030405" in first.stdout
     assert "no betting history" in first.stdout
     assert stored(home) == ["models/pikkit_bet_models/20260102_030405"]
-    again = run(home, "--from", folder)
-    assert again.returncode == 0
+    again = import_command("--from", folder)
+    assert again.exit_code == 0
     assert len(stored(home)) == 1
     (home / "models/pikkit_bet_models/20260102_030405/win.ubj").unlink()  # a damaged set is made again in its place
-    mended = run(home, "--from", folder)
-    assert mended.returncode == 0, mended.stderr
+    mended = import_command("--from", folder)
+    assert mended.exit_code == 0, mended.output
     assert stored(home) == ["models/pikkit_bet_models/20260102_030405"]
     assert (home / "models/pikkit_bet_models/20260102_030405/win.ubj").exists()
 
@@ -105,13 +102,13 @@ def test_history_comes_from_a_file_or_is_made_of_bets(tmp_path: Path, home: Path
     folder = write_set(tmp_path / "set", "20250101_000000")
     history = tmp_path / "history.json"
     history.write_text(json.dumps(History.from_bets(settled([{}, {"won": True}])).to_json()))
-    given = run(home, "--from", folder, "--history", history, "--tag", "mine:1")
-    assert given.returncode == 0, given.stderr
+    given = import_command("--from", folder, "--history", history, "--tag", "mine:1")
+    assert given.exit_code == 0, given.output
     assert "2 settled bets" in given.stdout
-    assert run(home, "--from", folder, "--history", history, "--tag", "mine:1").returncode == 0
+    assert import_command("--from", folder, "--history", history, "--tag", "mine:1").exit_code == 0
     export = dirty_export(2000, 1)
     bets = export.write(tmp_path / "bets.csv.gz")
-    made = run(home, "--from", folder, "--bets", bets, "--tag", "mine:2")
+    made = import_command("--from", folder, "--bets", bets, "--tag", "mine:2")
     assert f"{2000 - sum(export.unusable.values()):,} settled bets" in made.stdout
     assert stored(home) == ["models/mine/1", "models/mine/2"]
     without, beside = (json.loads((home / f"models/mine/{i}/metadata.json").read_text()) for i in (1, 2))
@@ -276,8 +273,8 @@ def test_check_tells_what_a_set_will_give_and_stores_nothing(
     model = xgboost.XGBRegressor(n_estimators=rounds, base_score=-4.6, n_jobs=1)
     model.fit(rows, -4.6 - roi * (rows[:, 2] - 0.5))
     (folder / ROI_FILE).write_bytes(pickle.dumps(model))
-    told = run(home, "--from", folder, "--check")
-    assert told.returncode == 0, told.stderr
+    told = import_command("--from", folder, "--check")
+    assert told.exit_code == 0, told.output
     output = " ".join(told.stdout.split())
     assert "20251222_131123: checked, not stored" in output
     assert "of 1,000 made-up bets" in output
@@ -289,14 +286,14 @@ def test_check_tells_what_a_set_will_give_and_stores_nothing(
 
 def test_a_hostile_set_is_refused_by_the_command_and_the_store_stays_as_it_was(tmp_path: Path, home: Path) -> None:
     good = write_set(tmp_path / "good", "1")
-    assert run(home, "--from", good).returncode == 0
+    assert import_command("--from", good).exit_code == 0
     before = stored(home)
     bad = write_set(tmp_path / "bad", "2")
     for name in ("os.system", "pickle in a pickle"):  # each of the corpus: test_pickles
         (bad / WIN_FILE).write_bytes(corpus(tmp_path / "ran")[name])
-        refused = run(home, "--from", bad)
-        assert refused.returncode == 1
-        [line] = refused.stderr.strip().splitlines()
+        refused = import_command("--from", bad)
+        assert refused.exit_code == 1
+        [line] = refused.output.strip().splitlines()
         assert line.startswith("import failed:")
         assert not (tmp_path / "ran").exists()
         assert stored(home) == before

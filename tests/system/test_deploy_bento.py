@@ -132,7 +132,7 @@ def test_a_hot_reloaded_set_is_shown_and_no_command_silently_goes_back(rig: Bent
     assert pid is not None
     workers = psutil.Process(pid).children(recursive=True)
     psutil.Process(pid).kill()
-    psutil.wait_procs(workers, timeout=60)
+    psutil.wait_procs(workers, timeout=1)
     assert runtime.heal(production)
     release = rig.store.get(str(runtime.observe(production).version))
     assert release is not None
