@@ -9,12 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import xgboost
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from pikkit.errors import ModelError
 from pikkit.history.history import History
@@ -29,6 +23,14 @@ from tests.support.model_files import ENCODERS, FEATURES, train, write_set
 from tests.support.need import root
 from tests.support.settled import settled
 from tests.support.simulated import dirty_export
+from tests.support.slow_import import Lazy
+
+xgboost: Any = Lazy("xgboost")
+ensemble: Any = Lazy("sklearn.ensemble")
+impute: Any = Lazy("sklearn.impute")
+linear_model: Any = Lazy("sklearn.linear_model")
+pipeline: Any = Lazy("sklearn.pipeline")
+preprocessing: Any = Lazy("sklearn.preprocessing")
 
 
 @pytest.fixture
@@ -133,9 +135,14 @@ def _truncate(name: str, share: float) -> Callable[[Path], None]:
     return change
 
 
-def _write(name: str, content: bytes | str) -> Callable[[Path], None]:
+def _write(name: str, content: bytes | str | Callable[[], object]) -> Callable[[Path], None]:
+    """Text, bytes, or what is to be pickled."""
+
     def change(folder: Path) -> None:
-        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        if callable(content):
+            (folder / name).write_bytes(pickle.dumps(content()))
+        else:
+            (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
     return change
 
@@ -163,7 +170,9 @@ def _pipe(folder: Path) -> None:
 def _forest(folder: Path) -> None:
     """A forest one of whose trees asks for feature 40,000 of a million, where rows have six."""
     random = np.random.default_rng(0)
-    model = RandomForestClassifier(2, random_state=0).fit(random.random((50, len(FEATURES))), random.random(50) > 0.5)
+    model = ensemble.RandomForestClassifier(2, random_state=0).fit(
+        random.random((50, len(FEATURES))), random.random(50) > 0.5
+    )
     kind, arguments, state = model.estimators_[1].tree_.__reduce__()
     state["nodes"]["feature"][0] = 40_000
     model.estimators_[1].tree_ = kind(10**6, *arguments[1:])
@@ -173,7 +182,7 @@ def _forest(folder: Path) -> None:
 
 def _plain(folder: Path) -> None:
     random = np.random.default_rng(0)
-    model = LogisticRegression().fit(random.random((50, len(FEATURES))), random.random(50) > 0.5)
+    model = linear_model.LogisticRegression().fit(random.random((50, len(FEATURES))), random.random(50) > 0.5)
     (folder / WIN_FILE).write_bytes(pickle.dumps(model))
 
 
@@ -197,6 +206,10 @@ def _not_a_number(folder: Path) -> None:
     (folder / ROI_FILE).write_bytes(pickle.dumps(roi))
 
 
+def _regressor() -> Any:
+    return train(1)[1].get_booster()
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing file": (lambda folder: (folder / ROI_FILE).unlink(), ROI_FILE),
     "truncated": (_truncate(WIN_FILE, 0.7), WIN_FILE),
@@ -204,7 +217,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "text": (_write(ROI_FILE, "not a pickle"), ROI_FILE),
     "another type": (_write(WIN_FILE, pickle.dumps({"a": 1})), "of which 0 are models"),
     "swapped": (_swap, "swapped"),
-    "one more feature": (_write(WIN_FILE, pickle.dumps(train(1, features=7)[0])), "7 features"),
+    "one more feature": (_write(WIN_FILE, lambda: train(1, features=7)[0]), "7 features"),
     "metadata is no JSON": (_write(METADATA_FILE, "{"), "JSON"),
     "metadata is a list": (_write(METADATA_FILE, "[]"), "object"),
     "no features": (_metadata(features=None), "features"),
@@ -226,11 +239,11 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an unknown way to the ROI": (_metadata(roi={"type": "guess"}), "guess"),
     "no file but a pipe": (_pipe, WIN_FILE),
     "a booster where the other belongs": (
-        _write(WIN_FILE, pickle.dumps(train(1)[1].get_booster())),
+        _write(WIN_FILE, _regressor),
         "a classifier (XGBClassifier) belongs there",
     ),
     "a linear booster": (
-        _write(ROI_FILE, pickle.dumps(xgboost.XGBRegressor(booster="gblinear").fit(np.eye(6), np.arange(6.0)))),
+        _write(ROI_FILE, lambda: xgboost.XGBRegressor(booster="gblinear").fit(np.eye(6), np.arange(6.0))),
         "no trees",
     ),
     "a forest that reads foreign memory": (_forest, "not its own"),
@@ -311,7 +324,10 @@ def test_plain_scikit_learn_estimators_stay_what_they_are(tmp_path: Path) -> Non
     folder = write_set(tmp_path / "set", "1", encoders=KNOWING)
     random = np.random.default_rng(0)
     rows, won = random.random((200, len(FEATURES))), random.random(200) > 0.5
-    win, roi = LogisticRegression().fit(rows, won), LinearRegression().fit(rows, random.normal(size=200))
+    win, roi = (
+        linear_model.LogisticRegression().fit(rows, won),
+        linear_model.LinearRegression().fit(rows, random.normal(size=200)),
+    )
     (folder / WIN_FILE).write_bytes(pickle.dumps(win))
     (folder / ROI_FILE).write_bytes(pickle.dumps(roi))
     models = converted(folder, tmp_path / "work")
@@ -376,10 +392,12 @@ def test_what_has_no_graph_is_served_by_its_own_library(tmp_path: Path, kind: st
     win = (
         xgboost.XGBClassifier(booster="dart", n_estimators=10, rate_drop=0.3, n_jobs=1)
         if kind == "dart"
-        else make_pipeline(SimpleImputer(), StandardScaler(), RandomForestClassifier(10, random_state=0))
+        else pipeline.make_pipeline(
+            impute.SimpleImputer(), preprocessing.StandardScaler(), ensemble.RandomForestClassifier(10, random_state=0)
+        )
     )
     (folder / WIN_FILE).write_bytes(pickle.dumps(win.fit(rows, won)))
-    roi = ExtraTreesRegressor(5, random_state=0).fit(rows, random.normal(size=200))
+    roi = ensemble.ExtraTreesRegressor(5, random_state=0).fit(rows, random.normal(size=200))
     (folder / ROI_FILE).write_bytes(pickle.dumps(roi))
     models = converted(folder, tmp_path / "work")
     none = np.zeros(200)

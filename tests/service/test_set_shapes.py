@@ -10,19 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
-import xgboost
 from backports import zstd
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from pikkit.errors import ModelError
 from pikkit.models.reading.probes import TOLERANCE
@@ -30,6 +20,18 @@ from pikkit.models.user_files import ROI_FILE, WIN_FILE
 from tests.support.converted import converted
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set
 from tests.support.need import root
+from tests.support.slow_import import Lazy
+
+joblib: Any = Lazy("joblib")
+xgboost: Any = Lazy("xgboost")
+calibration: Any = Lazy("sklearn.calibration")
+compose: Any = Lazy("sklearn.compose")
+ensemble: Any = Lazy("sklearn.ensemble")
+linear_model: Any = Lazy("sklearn.linear_model")
+metrics: Any = Lazy("sklearn.metrics")
+model_selection: Any = Lazy("sklearn.model_selection")
+pipeline: Any = Lazy("sklearn.pipeline")
+preprocessing: Any = Lazy("sklearn.preprocessing")
 
 KNOWING = {column: [*dict.fromkeys([*classes, "Unknown"])] for column, classes in ENCODERS.items()}
 ROWS = np.random.default_rng(0).random((200, len(FEATURES))).astype(np.float32)
@@ -47,11 +49,11 @@ def win_model() -> Any:
 
 
 def forest() -> Any:
-    return RandomForestClassifier(2, max_depth=3, random_state=0, n_jobs=-1).fit(ROWS, WON)
+    return ensemble.RandomForestClassifier(2, max_depth=3, random_state=0, n_jobs=-1).fit(ROWS, WON)
 
 
 def calibrated(method: str, base: Callable[[], Any]) -> Any:
-    return CalibratedClassifierCV(base(), method=method, cv=2).fit(ROWS, WON)
+    return calibration.CalibratedClassifierCV(base(), method=method, cv=2).fit(ROWS, WON)
 
 
 def raw(kind: str) -> Callable[[Any], bytes]:
@@ -75,7 +77,9 @@ ACCEPTED: dict[str, tuple[Callable[[], Any], Saved, str]] = {
     "a forest by joblib": (forest, joblib_bytes, ".joblib"),
     "a forest by joblib, in gzip": (forest, lambda model: joblib_bytes(model, compress=("gzip", 3)), ".pkl"),
     "a pipeline by joblib": (
-        lambda: make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, WON),
+        lambda: pipeline.make_pipeline(preprocessing.StandardScaler(), linear_model.LogisticRegression()).fit(
+            ROWS, WON
+        ),
         joblib_bytes,
         ".pkl",
     ),
@@ -88,7 +92,7 @@ ACCEPTED: dict[str, tuple[Callable[[], Any], Saved, str]] = {
         for method in ("sigmoid", "isotonic")
         for name, base in (
             ("XGBoost", lambda: xgboost.XGBClassifier(n_estimators=5, max_depth=2, n_jobs=1)),
-            ("a forest", lambda: RandomForestClassifier(2, max_depth=3, random_state=0)),
+            ("a forest", lambda: ensemble.RandomForestClassifier(2, max_depth=3, random_state=0)),
         )
     },
 }
@@ -110,12 +114,12 @@ def softprob() -> Any:
 
 
 def measured() -> Any:
-    return xgboost.XGBClassifier(n_estimators=2, eval_metric=f1_score, n_jobs=1).fit(ROWS, WON)
+    return xgboost.XGBClassifier(n_estimators=2, eval_metric=metrics.f1_score, n_jobs=1).fit(ROWS, WON)
 
 
 def transformed() -> Any:
-    table = ColumnTransformer([("all", StandardScaler(), list(range(len(FEATURES))))])
-    return make_pipeline(table, LogisticRegression()).fit(ROWS, WON)
+    table = compose.ColumnTransformer([("all", preprocessing.StandardScaler(), list(range(len(FEATURES))))])
+    return pipeline.make_pipeline(table, linear_model.LogisticRegression()).fit(ROWS, WON)
 
 
 class Aged:
@@ -133,7 +137,7 @@ def _aged(handle: bytes) -> bytes:
 
 
 def _linear(coef: float = 1.0, intercept: float = 0.0) -> Any:
-    model = LogisticRegression().fit(ROWS, WON)
+    model = linear_model.LogisticRegression().fit(ROWS, WON)
     model.coef_[0, 0], model.intercept_[0] = coef, intercept
     return model
 
@@ -150,12 +154,17 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "LightGBM's pickle": (lambda: b"\x80\x02clightgbm.sklearn\nLGBMClassifier\n)\x81.", "it is a LightGBM model"),
     "CatBoost": (lambda: b"CBM1\x00\x00", "is a CatBoost model"),
     "a search": (
-        lambda: pickle.dumps(GridSearchCV(LogisticRegression(), {"C": [1]}, cv=2).fit(ROWS, WON)),
+        lambda: pickle.dumps(
+            model_selection.GridSearchCV(linear_model.LogisticRegression(), {"C": [1]}, cv=2).fit(ROWS, WON)
+        ),
         "search.best_estimator_",
     ),
-    "a ColumnTransformer": (lambda: pickle.dumps(transformed()), "it is a ColumnTransformer: encode beforehand"),
+    "a ColumnTransformer": (
+        lambda: pickle.dumps(transformed()),
+        "it is a ColumnTransformer: encode beforehand",
+    ),
     "scikit-learn's boosting": (
-        lambda: pickle.dumps(GradientBoostingClassifier(n_estimators=2).fit(ROWS, WON)),
+        lambda: pickle.dumps(ensemble.GradientBoostingClassifier(n_estimators=2).fit(ROWS, WON)),
         "it is scikit-learn's gradient boosting",
     ),
     "softprob": (lambda: pickle.dumps(softprob()), "has objective multi:softprob: train it again with binary:logistic"),
@@ -169,7 +178,9 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a coefficient that is no number": (lambda: pickle.dumps(_linear(coef=float("nan"))), "coefficient that is no num"),
     "an intercept that overflows": (
-        lambda: pickle.dumps(make_pipeline(StandardScaler().fit(ROWS), _linear(intercept=-1e12))),
+        lambda: pickle.dumps(
+            pipeline.make_pipeline(preprocessing.StandardScaler().fit(ROWS), _linear(intercept=-1e12))
+        ),
         r"coefficient of 1e\+12",
     ),
     "a leaf that overflows": (lambda: _leaf(1e38), r"leaf of 1e\+38, which overflows"),

@@ -7,9 +7,11 @@ from typing import Any
 
 import httpx
 import numpy as np
-import xgboost
 
+from tests.support.slow_import import Lazy
 from tests.support.waiting import eventually
+
+xgboost: Any = Lazy("xgboost")
 
 ENCODERS = {
     "sport": ["Basketball", "Tennis", "Unknown"],

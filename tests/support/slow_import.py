@@ -4,6 +4,18 @@ import importlib
 from typing import Any
 
 
+class Lazy:
+    """A module that is imported once something of it is asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith(("_", "pytest")):  # what pytest looks for in everything that a test's module holds
+            raise AttributeError(attribute)
+        return getattr(importlib.import_module(self._name), attribute)
+
+
 def jsonschema() -> Any:
     """With its checks of formats."""
     return importlib.import_module("jsonschema")

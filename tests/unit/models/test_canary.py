@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestRegressor
 
 from pikkit.errors import UnsafePickle
 from pikkit.models.reading.probes import check_canary
-from tests.support.slow_import import skops_io
+from tests.support.slow_import import Lazy, skops_io
+
+ensemble: Any = Lazy("sklearn.ensemble")
 
 K = 6
 ENGINES = {"roi": {"type": "sklearn"}}
@@ -17,7 +18,7 @@ ENGINES = {"roi": {"type": "sklearn"}}
 
 def forest() -> Any:
     rows = np.random.default_rng(0).random((80, K))
-    return RandomForestRegressor(2, max_depth=2, random_state=0, n_jobs=1).fit(rows, rows[:, 0])
+    return ensemble.RandomForestRegressor(2, max_depth=2, random_state=0, n_jobs=1).fit(rows, rows[:, 0])
 
 
 @pytest.mark.parametrize("beyond", [K, K + 40, 40_000, 200_000])

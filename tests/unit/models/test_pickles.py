@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.tree import DecisionTreeRegressor
-from sklearn.tree._tree import Tree
 
 from pikkit.errors import ModelError, UnsafePickle
 from pikkit.models.reading.pickles import load_pickle
 from tests.support.hostile import bombs, corpus, misuses
 from tests.support.model_files import train
+from tests.support.slow_import import Lazy
+
+tree: Any = Lazy("sklearn.tree")
+tree_classes: Any = Lazy("sklearn.tree._tree")
 
 NAMES = sorted(corpus(Path("x")))
 
@@ -44,7 +46,7 @@ def test_allowed_names_used_as_no_model_uses_them_are_refused(tmp_path: Path, na
 
 def test_a_tree_that_leads_outside_of_itself_is_refused(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).random((50, 3))
-    model = DecisionTreeRegressor(max_depth=2).fit(rows, rows[:, 0])
+    model = tree.DecisionTreeRegressor(max_depth=2).fit(rows, rows[:, 0])
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(model))
     assert load_pickle(path).predict(rows).tolist() == model.predict(rows).tolist()  # type: ignore[attr-defined]
@@ -71,7 +73,7 @@ class _Makes:
         self._arguments = arguments
 
     def __reduce__(self) -> Any:
-        return Tree, self._arguments
+        return tree_classes.Tree, self._arguments
 
 
 class _Builds:

@@ -5,15 +5,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import xgboost
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.tree import DecisionTreeClassifier
 
 from pikkit.errors import UnsafePickle
 from pikkit.models.reading.tree_bounds import check_booster, check_estimator
 from tests.support.model_files import FEATURES, train
+from tests.support.slow_import import Lazy
+
+xgboost: Any = Lazy("xgboost")
+ensemble: Any = Lazy("sklearn.ensemble")
+impute: Any = Lazy("sklearn.impute")
+pipeline: Any = Lazy("sklearn.pipeline")
+sk_tree: Any = Lazy("sklearn.tree")
 
 K = len(FEATURES)
 FAR = 10**6
@@ -135,7 +137,7 @@ def _claims(tree: Any, features: int, **nodes: int) -> Any:
 
 
 def _forest() -> Any:
-    return RandomForestClassifier(3, max_depth=3, random_state=0, n_jobs=1).fit(ROWS, WON)
+    return ensemble.RandomForestClassifier(3, max_depth=3, random_state=0, n_jobs=1).fit(ROWS, WON)
 
 
 def _in_forest(**nodes: int) -> Any:
@@ -158,13 +160,13 @@ def _without_word() -> Any:
 
 
 def _in_pipeline() -> Any:
-    model = make_pipeline(SimpleImputer(), DecisionTreeClassifier(max_depth=3)).fit(ROWS, WON)
+    model = pipeline.make_pipeline(impute.SimpleImputer(), sk_tree.DecisionTreeClassifier(max_depth=3)).fit(ROWS, WON)
     model[-1].tree_ = _claims(model[-1].tree_, FAR, feature=40_000)
     return model
 
 
 def _outputs() -> Any:
-    model = ExtraTreesRegressor(2, max_depth=2, random_state=0).fit(ROWS, ROWS[:, :2])
+    model = ensemble.ExtraTreesRegressor(2, max_depth=2, random_state=0).fit(ROWS, ROWS[:, :2])
     model.n_outputs_ = 1
     return model
 
@@ -188,5 +190,10 @@ def test_an_estimator_whose_trees_could_read_what_is_not_theirs_is_refused(name:
 
 def test_sound_trees_pass() -> None:
     forest = _forest()
-    for model in (*train(1), forest, forest.estimators_[0], make_pipeline(SimpleImputer(), _forest()).fit(ROWS, WON)):
+    for model in (
+        *train(1),
+        forest,
+        forest.estimators_[0],
+        pipeline.make_pipeline(impute.SimpleImputer(), _forest()).fit(ROWS, WON),
+    ):
         check_estimator("m.pkl", model)

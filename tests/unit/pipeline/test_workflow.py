@@ -13,10 +13,9 @@ import typer.main
 import yaml
 
 import deploy.cli
-import training.__main__
 from tests.conftest import GROUPS, group_of
 from tests.support.need import root
-from tests.support.slow_import import github_schema, jsonschema
+from tests.support.slow_import import Lazy, github_schema, jsonschema
 
 FILES = sorted((root() / ".github/workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[Any, Any]] = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in FILES}
@@ -109,10 +108,10 @@ def options(command: Any) -> set[str]:
 def test_every_module_that_a_target_or_script_runs_exists_with_that_command_and_option(call: str) -> None:
     module, *arguments = call.split()
     assert importlib.util.find_spec(module), call
-    apps = {"deploy": deploy.cli.app, "training": training.__main__.app}
+    apps: dict[str, Any] = {"deploy": deploy.cli, "training": Lazy("training.__main__")}
     flags = {word for word in arguments if word.startswith("--")}
     if module in apps and arguments:
-        commands: Any = typer.main.get_command(apps[module])
+        commands: Any = typer.main.get_command(apps[module].app)
         assert arguments[0] in commands.commands, call
         assert flags <= options(commands.commands[arguments[0]]), call
     elif (file := root() / Path(*module.split(".")).with_suffix(".py")).is_file():

@@ -9,10 +9,12 @@ import pytest
 from pikkit.bets.columns import BetColumns
 from pikkit.errors import ModelError
 from pikkit.history.history import SettledBets
+from tests.support.slow_import import Lazy
 from training.live import EVIDENCE, join
 from training.outcomes import outcomes, verdict
-from training.report import live_report
 from training.told import live_told, tell
+
+report: Any = Lazy("training.report")
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = 3600.0
@@ -140,7 +142,7 @@ def test_what_came_of_each_grade_is_told_with_intervals_and_closing_line_value()
     assert best.clv.mean == pytest.approx(1.5)
     assert [name for name, _ in live.parts()] == ["all", "by model alone", "version new", "version old"]
     assert list(found) == ["all", *(f"grade {x}" for x in "ABCDF"), "by model alone", "version new", "version old"]
-    html = live_report(live)
+    html = report.live_report(live)
     assert "40 of 40 settled bets were predicted" in html
     assert html.count("data:image/svg+xml;base64,") == 2
 
@@ -189,7 +191,7 @@ def test_an_owner_sees_which_evidence_earns() -> None:
     means = [found[f"by {name}"].clv.mean for name in EVIDENCE]
     assert means == pytest.approx([3.0, 1.0, -1.0, -3.0])
     assert [found[f"by {name}"].bets for name in EVIDENCE] == [10] * 4
-    html = live_report(live)
+    html = report.live_report(live)
     for name in EVIDENCE:
         assert f"<td>by {name}</td>" in html
     order = [verdict(found["all"]), "closing line value (n)", "one unit each", "log loss"]

@@ -1,11 +1,15 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
+from tests.support.slow_import import Lazy
 from training.measures import auc, bootstrap_mean, brier, calibration, ece, log_losses, reliability, scores
+
+linear_model: Any = Lazy("sklearn.linear_model")
+metrics: Any = Lazy("sklearn.metrics")
 
 SAMPLES = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
@@ -15,9 +19,9 @@ def test_measures_agree_with_scikit_learn(random: np.random.Generator, n: int) -
     p = random.uniform(0.01, 0.99, n).round(2)
     won = random.random(n) < p
     won[:2] = [True, False]
-    assert log_losses(p, won).mean() == pytest.approx(log_loss(won, p))
-    assert brier(p, won) == pytest.approx(brier_score_loss(won, p))
-    assert auc(p, won) == pytest.approx(roc_auc_score(won, p))
+    assert log_losses(p, won).mean() == pytest.approx(metrics.log_loss(won, p))
+    assert brier(p, won) == pytest.approx(metrics.brier_score_loss(won, p))
+    assert auc(p, won) == pytest.approx(metrics.roc_auc_score(won, p))
 
 
 def test_a_certain_prediction_that_fails_costs_much_but_not_infinitely() -> None:
@@ -30,7 +34,7 @@ def test_calibration_finds_by_how_much_predictions_are_off(intercept: float, slo
     x = random.normal(0, 0.8, 20_000)
     won = random.random(20_000) < 1 / (1 + np.exp(-intercept - slope * x))
     found = calibration(1 / (1 + np.exp(-x)), won)
-    fitted = LogisticRegression(C=1e9, tol=1e-10).fit(x[:, None], won)
+    fitted = linear_model.LogisticRegression(C=1e9, tol=1e-10).fit(x[:, None], won)
     assert (found.intercept, found.slope) == pytest.approx((fitted.intercept_[0], fitted.coef_[0, 0]), abs=1e-4)
     assert abs(found.intercept - intercept) < 3 * found.intercept_error < 0.1
     assert abs(found.slope - slope) < 3 * found.slope_error < 0.1
