@@ -109,10 +109,10 @@ def read_bets(data: list[object], limits: OddsLimits = OddsLimits()) -> list[Bet
     with suppress(ValidationError):
         bets = _BETS.validate_python(data)
     if bets and all(
-        limits.smallest <= abs(bet.odds) <= limits.largest
-        and (bet.market_prices is None or _has_own_side(bet))
-        and bet.legs is None
-        for bet in bets
+        limits.smallest <= abs(fields["odds"]) <= limits.largest
+        and (fields["market_prices"] is None or _has_own_side(bet))
+        and fields["legs"] is None
+        for bet, fields in zip(bets, map(vars, bets), strict=True)  # attributes of models are slow
     ):
         return list(bets)
     return [_read(item, limits) for item in data]

@@ -6,10 +6,11 @@ for one is remembered: one look for a bet instead of fourteen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from threading import Lock
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,16 +19,22 @@ from pikkit.bets.columns import BetNumbers
 from pikkit.bets.names import Encoder
 from pikkit.bets.numbers import MANY, SINGLE, Arithmetic, Bools, Floats, Picked, Truth, Value
 from pikkit.bets.odds import american_to_decimal
-from pikkit.history.groups import GROUPS, Past, Record
+from pikkit.history.groups import PAST_NUMBERS, Past
 from pikkit.history.history import History
 
 __all__ = ["Categories", "Facts"]
 
 _REMEMBERED = 8192
 _NAN = float("nan")
+_CODES = len(CATEGORICAL)
+_NAMED = _CODES + PAST_NUMBERS  # that hang on names alone
+_WIDTH = _NAMED + len(BetNumbers._fields) - 1
+_NO_TABLE = np.empty((_WIDTH, 0))
 
-_Column = TypeVar("_Column")
 _Names: TypeAlias = tuple[str, str, str, str, str]  # by CATEGORICAL
+# Of a bet's `vars`: pydantic's models take ten times as long for an attribute.
+_names_of = itemgetter(*CATEGORICAL)
+_numbers_of = itemgetter("odds", "is_live", "clv_percentage", "placed_at")
 
 
 class Facts(NamedTuple):
@@ -46,6 +53,7 @@ class Facts(NamedTuple):
     assumed_count: int  # sample size where there is no history at all
     sample_size: Value  # settled bets behind the features: those of the sport and market
     arithmetic: Arithmetic  # of one bet or of many
+    table: Floats = _NO_TABLE  # of n bets that were looked up: all that hangs on no price
 
     @classmethod
     def of(
@@ -87,34 +95,48 @@ class Facts(NamedTuple):
             arithmetic,
         )
 
-    def at_other_prices(self, index: Picked, odds: Floats) -> Facts:
-        """The facts of some of n bets, were their prices others.
+    @classmethod
+    def looked_up(
+        cls,
+        table: Floats,
+        odds: Floats,
+        unknown: Mapping[str, Truth],
+        *,
+        first_bet_at: float,
+        empty: bool,
+        assumed: int,
+    ) -> Facts:
+        """Those of n bets.
 
         Args:
-            index: which bets, shape (m,).
+            table: codes by CATEGORICAL, what `Past.of` reads, then the numbers of the bets but their prices.
+            odds: American.
+            unknown: which names the set lacks.
+            first_bet_at: of the history; seconds since the epoch.
+            empty: there is no history at all.
+            assumed: sample size where there is none.
+        """
+        codes = dict(zip(CATEGORICAL, table, strict=False))
+        past = Past.of(table[_CODES:_NAMED], first_bet_at, empty=empty)
+        numbers = BetNumbers(odds, *table[_NAMED:])
+        return cls.of(numbers, codes, unknown, past, neutral_count=assumed)._replace(table=table)
+
+    def with_other_prices(self, index: Picked, odds: Floats) -> Facts:
+        """These n bets, looked up, and after them some of them again, were their prices others; whatever is unknown.
+
+        Args:
+            index: which bets come again, shape (m,).
             odds: American, shape (m,).
         """
-
-        def at(column: Value) -> Floats:
-            return np.asarray(column)[index]
-
-        past, decimal = self.past, american_to_decimal(odds)
-        return self._replace(
-            codes={name: at(codes) for name, codes in self.codes.items()},
-            unknown={name: np.asarray(flags)[index] for name, flags in self.unknown.items()},
-            past=past._replace(
-                records={group: Record(*map(at, record)) for group, record in past.records.items()},
-                recent_count=at(past.recent_count),
-                recent_wins=at(past.recent_wins),
-            ),
-            odds=odds,
-            decimal=decimal,
-            implied=1 / decimal,
-            is_live=np.asarray(self.is_live)[index],
-            clv=at(self.clv),
-            has_clv=np.asarray(self.has_clv)[index],
-            placed_at=at(self.placed_at),
-            sample_size=at(self.sample_size),
+        table = self.table.take(np.concatenate([np.arange(self.table.shape[1]), index]), axis=1)
+        prices = np.concatenate([np.asarray(self.odds), odds])
+        return Facts.looked_up(
+            table,
+            prices,
+            {},
+            first_bet_at=self.past.first_bet_at,
+            empty=self.past.empty,
+            assumed=self.assumed_count,
         )
 
 
@@ -132,39 +154,63 @@ class Categories:
 
     def one(self, bet: Leg, now: float) -> Facts:
         """What is known of a bet, in plain numbers; `now` (epoch seconds) stands in where placed_at is not given."""
-        codes, unknown, past = self._one((bet.sport, bet.league, bet.market, bet.institution_name, bet.bet_type))
-        [numbers] = _numbers([bet], now)
-        return Facts.of(
-            BetNumbers(*numbers), codes, unknown, past, neutral_count=self._neutral_count, arithmetic=SINGLE
+        codes, unknown, past = self._one(_names_of(vars(bet)))
+        odds, is_live, clv, at = _numbers_of(vars(bet))
+        numbers = BetNumbers(
+            odds,
+            is_live,
+            0.0 if clv is None else clv,
+            clv is not None,
+            now if at is None else at.timestamp(),
         )
+        return Facts.of(numbers, codes, unknown, past, neutral_count=self._neutral_count, arithmetic=SINGLE)
 
     def many(self, bets: Sequence[Leg], now: float) -> Facts:
         """What is known of n bets, in arrays."""
-        names = [(bet.sport, bet.league, bet.market, bet.institution_name, bet.bet_type) for bet in bets]
-        codes, unknown, rows = self._of(names)
-        numbers = BetNumbers(*map(np.array, zip(*_numbers(bets, now), strict=True)))
-        lacking = {CATEGORICAL[i]: unknown[:, i] for i in np.flatnonzero(unknown.any(axis=0)).tolist()}
-        columns = _by_name(codes.T), lacking, self._history.past(rows)
-        return Facts.of(numbers, *columns, neutral_count=self._neutral_count)
+        fields = list(map(vars, bets))
+        known, lacking = self._of(list(map(_names_of, fields)))
+        odds, live, clvs, times = zip(*map(_numbers_of, fields), strict=True)
+        table = np.empty((_WIDTH, len(bets)))
+        table[:_NAMED] = known.T
+        is_live, clv, has_clv, placed_at = table[_NAMED:]
+        is_live[:] = live
+        clv[:] = np.array(clvs, dtype=np.float64)  # None becomes NaN
+        has_clv[:] = clv == clv  # noqa: PLR0124 - NaN differs from itself
+        clv[has_clv == 0] = 0.0
+        placed_at[:] = [now if at is None else at.timestamp() for at in times]
+        unknown: Mapping[str, Truth] = {}
+        if lacking.any():
+            unknown = {name: flags for name, flags in zip(CATEGORICAL, lacking.T, strict=True) if flags.any()}
+        return Facts.looked_up(
+            table,
+            np.array(odds),
+            unknown,
+            first_bet_at=self._history.first_bet_at,
+            empty=self._history.size == 0,
+            assumed=self._neutral_count,
+        )
 
     def _of_names(self, names: _Names) -> tuple[Mapping[str, Value], Mapping[str, Truth], Past]:
-        codes, unknown, rows = self._of([names])
-        past = self._history.columns(rows).past_of_first()
-        lacking = {name: True for name, flag in _by_name(unknown[0].tolist()).items() if flag}
-        return _by_name(codes[0].tolist()), lacking, past
+        known, lacking = self._of([names])
+        numbers = known[0].tolist()
+        unknown = {name: True for name, flag in zip(CATEGORICAL, lacking[0].tolist(), strict=True) if flag}
+        past = Past.of(numbers[_CODES:], self._history.first_bet_at, empty=self._history.size == 0)
+        return dict(zip(CATEGORICAL, numbers, strict=False)), unknown, past
 
-    def _of(self, names: Sequence[_Names]) -> tuple[Floats, Bools, Picked]:
+    def _of(self, names: Sequence[_Names]) -> tuple[Floats, Bools]:
+        """Codes and past numbers, shape (n, _NAMED), and which codes are of unknown names, shape (n, 5)."""
         table = self._table
         places = [table.places.get(one, -1) for one in names]
         if -1 in places:
             table, places = self._with(names)
-        return table.codes[places], table.unknown[places], table.rows[places]
+        rows = np.array(places)
+        return table.known.take(rows, axis=0), table.lacking.take(rows, axis=0)
 
     def _with(self, names: Sequence[_Names]) -> tuple[_Table, list[int]]:
         """The table with all of these names in it, and their places; a new one where they do not fit in any more."""
         with self._lock:
             table = self._table
-            if len(table.places) + len(names) > len(table.codes):
+            if len(table.places) + len(names) > len(table.known):
                 table = self._table = _Table(len(names))
             places: list[int] = []
             for values in names:
@@ -173,36 +219,18 @@ class Categories:
                     place = len(table.places)
                     for i, (encoder, value) in enumerate(zip(self._encoders, values, strict=True)):
                         code, known = (_NAN, True) if encoder is None else encoder.find(value)
-                        table.codes[place, i], table.unknown[place, i] = code, not known
-                    table.rows[place] = self._history.rows_of(*values[:4])
+                        table.known[place, i], table.lacking[place, i] = code, not known
+                    table.known[place, _CODES:] = self._history.numbers_of(*values[:4])
                     table.places[values] = place  # last, as others read without the lock
                 places.append(place)
             return table, places
 
 
-def _numbers(bets: Sequence[Leg], now: float) -> list[tuple[float, bool, float, bool, float]]:
-    return [
-        (
-            bet.odds,
-            bet.is_live,
-            0.0 if bet.clv_percentage is None else bet.clv_percentage,
-            bet.clv_percentage is not None,
-            now if bet.placed_at is None else bet.placed_at.timestamp(),
-        )
-        for bet in bets
-    ]
-
-
-def _by_name(columns: Iterable[_Column]) -> dict[str, _Column]:
-    return dict(zip(CATEGORICAL, columns, strict=True))
-
-
 class _Table:
-    """`codes`, `unknown` and `rows` (of the history's groups), one line for each combination."""
+    """`known`: codes and past numbers; `lacking`: whether a code is of an unknown name. A line a combination."""
 
     def __init__(self, least: int = 0) -> None:
         size = max(_REMEMBERED, least)
         self.places: dict[_Names, int] = {}
-        self.codes = np.empty((size, len(CATEGORICAL)))
-        self.unknown = np.empty((size, len(CATEGORICAL)), dtype=np.bool_)
-        self.rows = np.empty((size, len(GROUPS)), dtype=np.intp)
+        self.known = np.empty((size, _NAMED))
+        self.lacking = np.empty((size, _CODES), dtype=np.bool_)

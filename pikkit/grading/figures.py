@@ -7,14 +7,14 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from pikkit.bets.numbers import Floats, Numbers, Truth, Value, rounded
+from pikkit.bets.numbers import Bools, Floats, Numbers, Truth, Value, rounded
 from pikkit.bets.odds import american_to_decimal, returns
 from pikkit.errors import ModelError
 from pikkit.features.facts import Facts
 from pikkit.features.spec import FeatureSpec
 from pikkit.features.table import Matrix, matrix_of
 from pikkit.grading.decision import UNKNOWN_COST, Rules, confidence, decide
-from pikkit.grading.evidence import Evidence
+from pikkit.grading.evidence import Evidence, OtherSides
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.reasons import Contributions
 from pikkit.grading.sides import beaten, scaled_to_one
@@ -105,10 +105,11 @@ def figures(
         ModelError: the models answered with something that is not a number.
     """
     arithmetic, odds, implied, opinion = facts.arithmetic, facts.odds, facts.implied, models.opinion
-    matrix = matrix_of(facts, models.spec.features)
+    asked = facts if market is None else _asked(facts, market.others, opinion, market.reference)
+    matrix = matrix_of(asked, models.spec.features)
     chances = models.win_probability(matrix)
-    chance: Value = chances.item() if isinstance(odds, float) else chances
-    _check(chance, facts, models)
+    chance: Value = chances.item() if isinstance(odds, float) else chances[: len(odds)]
+    _check(chance if isinstance(odds, float) else chances, facts, models)
     [model] = rounded(arithmetic.smaller(arithmetic.larger(chance, 0.0), 1.0))
     trust = confidence(facts.sample_size, facts.unknown)
     outside = (implied < opinion.lowest) | (implied > opinion.highest)
@@ -121,7 +122,9 @@ def figures(
         outside = outside & ~market.reference  # there others tell the chance, and the set nothing
         known = ~np.isnan(market.fair)
         floor = np.where(known, market.fair, implied)
-        combined, rivals = _with_market(models, facts, np.asarray(model), market)
+        matrix = matrix[: len(known)]
+        chances[: len(known)] = model
+        combined, rivals = _with_market(opinion, asked, chances, market)
         probability = _held(combined, floor, outside, facts, opinion)
         price_roi, kelly = returns(probability, facts.decimal)
         told = models.roi(matrix, probability, odds)
@@ -166,39 +169,44 @@ def _held(probability: Value, floor: Value, outside: Truth, facts: Facts, opinio
     return probability - (probability - bound) * outside
 
 
-def _with_market(models: Models, facts: Facts, model: Floats, market: Evidence) -> tuple[Floats, Floats]:
-    """Chances with what other prices say, and the return (percent) of the best other side that came with each bet."""
-    known = ~np.isnan(market.fair)
-    implied = np.asarray(facts.implied)
-    combined = models.opinion.combined(model, implied, market.fair, reference=market.reference)
-    probability = np.where(known, combined, model)
+def _asked(facts: Facts, others: OtherSides, opinion: Opinion, reference: Bools) -> Facts:
+    """The bets, and after them the other sides that came with them, where the model's opinion of these counts."""
+    if len(others.bet) and opinion.counts_beside(reference[others.bet]):
+        return facts.with_other_prices(others.bet, others.odds)
+    return facts
+
+
+def _with_market(opinion: Opinion, asked: Facts, model: Floats, market: Evidence) -> tuple[Floats, Floats]:
+    """Chances with what other prices say, and the return (percent) of the best other side that came with each bet.
+
+    Args:
+        opinion: how much the model counts.
+        asked: n bets, and after them the other sides, if their model's chances are known.
+        model: its chances of these.
+        market: what other prices say.
+    """
+    n, others = len(market.fair), market.others
+    fair, reference, implied = market.fair, market.reference, np.asarray(asked.implied)
+    if len(model) > n:
+        model = np.clip(model, 0.0, 1.0)
+        fair = np.concatenate([fair, others.fair])
+        reference = np.concatenate([reference, reference[others.bet]])
+    combined = opinion.combined(model, implied, fair, reference=reference)
+    probability = np.where(np.isnan(market.fair), model[:n], combined[:n])
     probability = np.where(np.isnan(market.joint), probability, market.joint)
-    rivals = np.full(len(probability), -np.inf)
-    others = market.others
+    rivals = np.full(n, -np.inf)
     if len(others.bet):
-        chances = _of_other_sides(models, facts, market)
-        total = np.maximum(probability + np.bincount(others.bet, chances, minlength=len(probability)), 1.0)
-        total[np.bincount(others.bet, minlength=len(probability)) == 0] = 1.0
+        chances = others.fair
+        if len(model) > n:
+            outside = (implied[n:] < opinion.lowest) | (implied[n:] > opinion.highest)
+            chances = np.asarray(_held(combined[n:], chances, outside, asked, opinion))
+        total = np.maximum(probability + np.bincount(others.bet, chances, minlength=n), 1.0)
         probability = probability / total
         [shown] = rounded(chances / total[others.bet])
         [promised] = rounded(returns(np.asarray(shown), american_to_decimal(others.odds))[0])
         np.maximum.at(rivals, others.bet, np.asarray(promised))
     [whole_market] = rounded(scaled_to_one(probability, market.together))
     return np.asarray(whole_market), rivals
-
-
-def _of_other_sides(models: Models, facts: Facts, market: Evidence) -> Floats:
-    """Chances of the other sides that came with bets, as they would have them as bets."""
-    others, opinion = market.others, models.opinion
-    reference = market.reference[others.bet]
-    if not opinion.counts_beside(reference):
-        return others.fair
-    theirs = facts.at_other_prices(others.bet, others.odds)
-    model = np.clip(models.win_probability(matrix_of(theirs, models.spec.features)), 0.0, 1.0)
-    implied = np.asarray(theirs.implied)
-    chances = opinion.combined(model, implied, others.fair, reference=reference)
-    outside = (implied < opinion.lowest) | (implied > opinion.highest)
-    return np.asarray(_held(chances, others.fair, outside, theirs, opinion))
 
 
 def _trust(trust: Floats, sample: Floats, market: Evidence, opinion: Opinion) -> Floats:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -40,10 +40,15 @@ class BatchJob:
     raw: list[Any]
     bets: list[Bet | InvalidBet]
     options: Options
+    errors: Mapping[int, InvalidBet] = field(init=False, compare=False)  # by position
 
-    def pairs(self) -> Iterable[tuple[Bet | InvalidBet, Any]]:
-        """Each bet with what was sent."""
-        return zip(self.bets, self.raw, strict=True)
+    def __post_init__(self) -> None:
+        errors = {i: bet for i, bet in enumerate(self.bets) if isinstance(bet, InvalidBet)}
+        object.__setattr__(self, "errors", errors)
+
+    def valid(self, items: list[Any]) -> list[Any]:
+        """Those of the items, one a bet, whose bets are valid."""
+        return [item for i, item in enumerate(items) if i not in self.errors] if self.errors else items
 
 
 class Graded(NamedTuple):
@@ -145,11 +150,11 @@ class Grader:
         bets = read_bets(raw, self._limits)
         for index, error in undecoded.items():
             bets[index] = error
-        for bet in bets:
-            if isinstance(bet, InvalidBet):
-                for observer in self._observers:
-                    observer.refused(bet)
-        return BatchJob(models, raw, bets, options)
+        job = BatchJob(models, raw, bets, options)
+        for error in job.errors.values():
+            for observer in self._observers:
+                observer.refused(error)
+        return job
 
     def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
         """Grade several batches at once: those with the same model set and options share one prediction."""
@@ -158,9 +163,9 @@ class Grader:
             shared.setdefault((id(job.models), job.options), []).append(job)
         answers: dict[int, BatchAnswer] = {}
         for (_, options), group in shared.items():
-            bets = [bet for job in group for bet in job.bets if not isinstance(bet, InvalidBet)]
-            raw = [data for job in group for bet, data in job.pairs() if not isinstance(bet, InvalidBet)]
-            sizes = [sum(not isinstance(bet, InvalidBet) for bet in job.bets) for job in group]
+            bets = [bet for job in group for bet in job.valid(job.bets)]
+            raw = [data for job in group for data in job.valid(job.raw)]
+            sizes = [len(job.bets) - len(job.errors) for job in group]
             graded = iter(self._predict(group[0].models, bets, raw, options, sizes))
             for job in group:
                 answers[id(job)] = _answer(job, graded)
@@ -173,7 +178,7 @@ class Grader:
             return []
         now = self._clock()
         predictions = self._predictor.predict(models, bets, now, explain=options.explain)
-        if options.names_unknown_fields and not FIELDS.issuperset(chain.from_iterable(raw)):
+        if options.names_unknown_fields and not FIELDS.issuperset(set().union(*raw)):
             for prediction, data in zip(predictions, raw, strict=True):
                 if not data.keys() <= FIELDS:
                     names = ", ".join(unknown_fields(data))
@@ -188,14 +193,15 @@ class Grader:
 
 
 def _answer(job: BatchJob, graded: Iterator[Prediction]) -> BatchAnswer:
-    items: list[BatchItem] = []
-    errors: list[BatchError] = []
-    for index, (bet, raw) in enumerate(job.pairs()):
-        if isinstance(bet, InvalidBet):
-            errors.append({"index": index, "bet": raw, "error": bet.body()})
-        else:
-            items.append({"index": index, "bet": raw, "prediction": next(graded)})
-    predictions = [item["prediction"] for item in items]
+    sent = job.valid(list(enumerate(job.raw)))
+    predictions = list(islice(graded, len(sent)))
+    items: list[BatchItem] = [
+        {"index": index, "bet": raw, "prediction": prediction}
+        for (index, raw), prediction in zip(sent, predictions, strict=True)
+    ]
+    errors: list[BatchError] = [
+        {"index": index, "bet": job.raw[index], "error": error.body()} for index, error in job.errors.items()
+    ]
     letters = [prediction["bet_grade"] for prediction in predictions]
     return {
         "predictions": items,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from pikkit.grading.reasons import reasons
 
 __all__ = ["Models", "Predictor"]
 
+_kind_of = itemgetter("bet_type", "market", "sport")  # of `vars`: attributes of models are slow
 _ONE_BY_ONE = 4  # bets up to which plain numbers beat columns
 _REMARKED = [Figures._fields.index(name) for name in ("expected_roi", "price_roi", "outside")]
 
@@ -67,11 +69,12 @@ class Predictor:
         if len(bets) <= _ONE_BY_ONE and not company:
             answers = _joined([self._answer_to_one(models, bet, now) for bet in bets])
         else:
-            kinds = [(bet.bet_type, bet.market, bet.sport) for bet in bets]
-            with_legs = {kind for kind in set(kinds) if has_legs(*kind)}
-            parlays = {
-                i: bet for i, (bet, kind) in enumerate(zip(bets, kinds, strict=True)) if bet.legs or kind in with_legs
-            }
+            with_legs = {kind for kind in set(map(_kind_of, map(vars, bets))) if has_legs(*kind)}
+            parlays = (
+                {i: bet for i, bet in enumerate(bets) if bet.legs or _kind_of(vars(bet)) in with_legs}
+                if with_legs or company
+                else {}
+            )
             answers = self._answers_to_many(models, bets, now, company=company, parlays=parlays, explain=explain)
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         version, no_history = models.version, models.history.size == 0
@@ -99,9 +102,9 @@ class Predictor:
             }
             for p, r, k, stake, c, q, e, model, _, g, profitable, n, _ in zip(*answers.columns, strict=True)
         ]
-        for bet, prediction in zip(bets, predictions, strict=True):
-            if bet.client_ref is not None:
-                prediction["client_ref"] = bet.client_ref
+        for fields, prediction in zip(map(vars, bets), predictions, strict=True):
+            if fields["client_ref"] is not None:
+                prediction["client_ref"] = fields["client_ref"]
         if answers.market is not None:
             answers.market.write(predictions)
         about = (answers.columns[place] for place in _REMARKED)
@@ -171,10 +174,10 @@ class Predictor:
 def _have_company(bets: Sequence[Bet]) -> bool:
     """Whether a bet comes with other prices or legs, or several name their event and may be sides of one market."""
     several = len(bets) > 1
-    for bet in bets:
-        if bet.market_prices is not None or bet.reference_prices is not None or bet.legs is not None:
+    for fields in map(vars, bets):
+        if fields["market_prices"] is not None or fields["reference_prices"] is not None or fields["legs"] is not None:
             return True
-        if several and bet.event is not None:
+        if several and fields["event"] is not None:
             return True
     return False
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ __all__ = [
     "COUNT",
     "GROUPS",
     "IMPLIED",
+    "PAST_NUMBERS",
     "RECENT",
     "RECENT_GROUP",
     "ROI",
@@ -69,6 +70,9 @@ class Record(NamedTuple):
     roi_sum: Value  # percent
 
 
+PAST_NUMBERS = len(GROUPS) * len(Record._fields) + 2
+
+
 class Past(NamedTuple):
     """What is known of the past of one bet, or of n bets."""
 
@@ -77,6 +81,14 @@ class Past(NamedTuple):
     recent_wins: Value
     first_bet_at: float  # seconds since the epoch; NaN without history
     empty: bool  # there is no history at all
+
+    @classmethod
+    def of(cls, numbers: Sequence[Any] | Floats, first_bet_at: float, *, empty: bool) -> Past:
+        """What PAST_NUMBERS of one bet, or of n, say: the fields of Record by GROUPS, then the two that are recent."""
+        each = len(Record._fields)
+        records = {group: Record(*numbers[each * i : each * (i + 1)]) for i, group in enumerate(GROUPS)}
+        count, wins = numbers[each * len(GROUPS) :]
+        return cls(records, count, wins, first_bet_at, empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +107,8 @@ class HistoryColumns:
 
     def past(self) -> Past:
         """The same by name."""
-        records = {group: Record(*self.sums[:, i].T) for i, group in enumerate(GROUPS)}
-        count, wins = self.recent.T
-        return Past(records, count, wins, self.first_bet_at, self.empty)
-
-    def past_of_first(self) -> Past:
-        """The first bet's, in plain numbers."""
-        records = {group: Record(*sums) for group, sums in zip(GROUPS, self.sums[0].tolist(), strict=True)}
-        count, wins = self.recent[0].tolist()
-        return Past(records, count, wins, self.first_bet_at, self.empty)
+        sums = self.sums.reshape(len(self.sums), -1)
+        return Past.of([*sums.T, *self.recent.T], self.first_bet_at, empty=self.empty)
 
     def take(self, picked: Picked) -> HistoryColumns:
         """The past of the bets at these positions."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, FiniteFloat
 
 from pikkit.bets.columns import BetColumns
 from pikkit.bets.names import KnownNames, group_key
-from pikkit.bets.numbers import Picked
+from pikkit.bets.numbers import Floats
 from pikkit.errors import ModelError
 from pikkit.history.earlier import as_of
 from pikkit.history.groups import (
@@ -27,7 +27,6 @@ from pikkit.history.groups import (
     SEPARATOR,
     WINS,
     HistoryColumns,
-    Past,
     Record,
     SettledBets,
     group_keys,
@@ -45,9 +44,7 @@ class History:
     __slots__ = (
         "_index",
         "_known",
-        "_lately",
         "_recent",
-        "_statistics",
         "_sums",
         "first_bet_at",
         "last_bet_at",
@@ -77,10 +74,8 @@ class History:
                 lately += [(len(recent.get(key, "")), recent.get(key, "").count("1")) for key in group]
         lately += [(0.0, 0.0)] * (len(rows) - len(lately))
         self._known = {column: KnownNames(column, names) for column, names in self._names().items()}
-        self._statistics = np.array(np.array(rows, dtype=np.float64).T, order="C")  # an array of its own for each
-        self._lately = np.array(np.array(lately, dtype=np.float64).T, order="C")
-        self._statistics.flags.writeable = self._lately.flags.writeable = False
-        self._sums, self._recent = self._statistics.T, self._lately.T
+        self._sums, self._recent = np.array(rows, dtype=np.float64), np.array(lately, dtype=np.float64)
+        self._sums.flags.writeable = self._recent.flags.writeable = False
 
     @classmethod
     def empty(cls) -> History:
@@ -113,25 +108,19 @@ class History:
         by_group = zip(self._index, group_keys(bets, self._key), strict=True)
         rows = [[known.get(key, 0) for key in keys] for known, keys in by_group]
         index = np.array(rows, dtype=np.intp).reshape(len(GROUPS), len(bets))
-        return self.columns(index.T)
-
-    def columns(self, rows: Picked) -> HistoryColumns:
-        """The past behind rows of groups, shape (n, 5)."""
         return HistoryColumns(
-            sums=self._sums[rows],
-            recent=self._recent[rows[:, RECENT_GROUP]],
+            sums=self._sums[index.T],
+            recent=self._recent[index[RECENT_GROUP]],
             first_bet_at=self.first_bet_at,
             empty=self.size == 0,
         )
 
-    def past(self, rows: Picked) -> Past:
-        """The same by name: each statistic of each group in an array of its own."""
-        sums = self._statistics.take(rows.T, axis=1)
-        count, wins = self._lately.take(rows[:, RECENT_GROUP], axis=1)
-        records = {group: Record(*sums[:, i]) for i, group in enumerate(GROUPS)}
-        return Past(records, count, wins, self.first_bet_at, self.size == 0)
+    def numbers_of(self, sport: str, league: str, market: str, institution_name: str) -> Floats:
+        """What `Past.of` reads of a bet with these names."""
+        rows = self._rows_of(sport, league, market, institution_name)
+        return np.concatenate([self._sums[list(rows)].ravel(), self._recent[rows[RECENT_GROUP]]])
 
-    def rows_of(self, sport: str, league: str, market: str, institution_name: str) -> tuple[int, ...]:
+    def _rows_of(self, sport: str, league: str, market: str, institution_name: str) -> tuple[int, ...]:
         """The row of each group of a single bet."""
         sport, league, market = self._key("sport", sport), self._key("league", league), self._key("market", market)
         by_sport, by_market, by_league, by_both, by_institution = self._index

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Protocol
 
 from pikkit.bets.bet import CATEGORICAL, Bet
@@ -12,6 +14,7 @@ __all__ = ["Labels", "Vocabulary"]
 
 _OTHER = "other"
 _NONE = "none"  # the model set's own entry for "nothing given"; an empty label would mean no label
+_names_of = itemgetter(*CATEGORICAL)  # of a bet's `vars`: attributes of models are slow
 _MAX_SPELLINGS = 2000  # remembered per column; invented names must not fill the memory
 
 
@@ -53,13 +56,12 @@ class Labels:
         """How many bets per (sport, market, grade), and how many unknown values per column."""
         series: dict[tuple[str, str, str], int] = {}
         unknown: dict[str, int] = {}
-        for bet, prediction in zip(bets, predictions, strict=True):
-            values = (bet.sport, bet.league, bet.market, bet.institution_name, bet.bet_type)
-            found = self._found.get(values) or self._find(values)
-            key = (found[0], found[1], prediction["bet_grade"])
-            series[key] = series.get(key, 0) + 1
-            for column in found[2]:
-                unknown[column] = unknown.get(column, 0) + 1
+        letters = [prediction["bet_grade"] for prediction in predictions]
+        for (values, letter), count in Counter(zip(map(_names_of, map(vars, bets)), letters, strict=True)).items():
+            sport, market, columns = self._found.get(values) or self._find(values)
+            series[sport, market, letter] = series.get((sport, market, letter), 0) + count
+            for column in columns:
+                unknown[column] = unknown.get(column, 0) + count
         return series, unknown
 
     def _find(self, values: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:

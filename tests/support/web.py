@@ -43,13 +43,12 @@ class FakeGrader:
             {
                 "predictions": [
                     {"index": index, "bet": raw, "prediction": {"warnings": []}}
-                    for index, (bet, raw) in enumerate(job.pairs())
-                    if not isinstance(bet, InvalidBet)
+                    for index, raw in enumerate(job.raw)
+                    if index not in job.errors
                 ],
                 "errors": [
-                    {"index": index, "bet": raw, "error": bet.body()}
-                    for index, (bet, raw) in enumerate(job.pairs())
-                    if isinstance(bet, InvalidBet)
+                    {"index": index, "bet": job.raw[index], "error": error.body()}
+                    for index, error in job.errors.items()
                 ],
                 "summary": {"total": len(job.bets)},
             }
