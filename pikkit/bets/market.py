@@ -28,6 +28,7 @@ MarginMethod = Literal["power", "multiplicative", "shin"]
 
 LEAST_SUM, LARGEST_SUM = 0.97, 1.6  # implied probabilities of one market; beyond, it is none, or a price is wrong
 _STEPS = 40
+_NEVER = -1e5  # log-probability of a side that is not there
 _TINY = 1e-7  # what is left after a step of this size is its square
 
 
@@ -43,31 +44,30 @@ def without_margin(implied: Floats, method: MarginMethod = "power") -> Floats:
         implied: implied probabilities (fractions, vig included), shape (m, k); NaN where there is no such side.
         method: how the vig is thought to lie on the sides.
     """
-    q = np.nan_to_num(implied)
+    absent = np.isnan(implied)
+    q = np.where(absent, 0.0, implied)
     if method == "power":
         fair = _power(q)
     elif method == "shin":
         fair = _shin(q)
     else:
         fair = q / q.sum(axis=1, keepdims=True)
-    return np.where(np.isnan(implied), np.nan, fair)
+    return np.where(absent, np.nan, fair)
 
 
 def _power(q: Floats) -> Floats:
     """Newton's method on log(sum(q^k)), which falls and is convex in k; 0 stays 0."""
-    present = q > 0
-    log_q = np.where(present, np.log(q, where=present, out=np.zeros_like(q)), -np.inf)
-    finite = np.where(present, log_q, 0.0)
-    k = np.ones((len(q), 1))
+    log_q = np.log(q.T, where=q.T > 0, out=np.full(q.T.shape, _NEVER))
+    k = np.ones(len(q))
     for _ in range(_STEPS):
         parts = np.exp(k * log_q)
-        total = parts.sum(axis=1, keepdims=True)
-        step = np.log(total) * total / (parts * finite).sum(axis=1, keepdims=True)
+        total = np.add.reduce(parts)
+        step = np.log(total) * total / np.add.reduce(parts * log_q)
         k -= step
         if np.abs(step).max(initial=0.0) < _TINY:
             break
     fair = np.exp(k * log_q)
-    return np.asarray(fair / fair.sum(axis=1, keepdims=True))
+    return np.asarray((fair / np.add.reduce(fair)).T)
 
 
 def _shin(q: Floats) -> Floats:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, ValidationInfo
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, StringConstraints, ValidationInfo
+from pydantic.dataclasses import dataclass
 
 from pikkit.bets.odds import parse_american, parse_decimal, parse_fractional
 from pikkit.bets.shown import shown
@@ -98,45 +100,44 @@ def _moment(value: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+_CONFIG = ConfigDict(extra="ignore", hide_input_in_errors=True)
 Line = Annotated[float | None, PlainValidator(_line, json_schema_input_type=float | None)]
 Moment = Annotated[datetime | None, PlainValidator(_moment, json_schema_input_type=str | None)]
 
 
-class Price(BaseModel):
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Price:
     """One side of a market and what it pays; American once its bet is validated."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     selection: Text = Field(description="The side", examples=["MTL"])
     odds: Annotated[float, PlainValidator(lambda value: value, json_schema_input_type=float | str)] = Field(
         description="Price in the bet's odds_format", examples=[120]
     )
-    line: Line = Field(None, description="Handicap or total of this side", examples=[1.5])
+    line: Line = Field(default=None, description="Handicap or total of this side", examples=[1.5])
 
 
 def _converted(prices: Sequence[Price], odds_format: str) -> tuple[Price, ...]:
-    return tuple(price.model_copy(update={"odds": _american(price.odds, odds_format)}) for price in prices)
+    return tuple(replace(price, odds=_american(price.odds, odds_format)) for price in prices)
 
 
 def _of_market(prices: tuple[Price, ...], info: ValidationInfo) -> tuple[Price, ...]:
     return _converted(prices, info.data.get("odds_format", "american"))
 
 
-class BookPrices(BaseModel):
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class BookPrices:
     """The sides of the bet's market at another sportsbook."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     book: Text = Field(description="Sportsbook", examples=["Pinnacle"])
     prices: Annotated[tuple[Price, ...], Field(min_length=1, max_length=MAX_PRICES)] = Field(
         description="All sides; a book with one side only is left out with a warning"
     )
-    at: Moment = Field(None, description="When the prices were seen (ISO 8601; UTC without an offset)")
+    at: Moment = Field(default=None, description="When the prices were seen (ISO 8601; UTC without an offset)")
 
 
 def _of_books(books: tuple[BookPrices, ...], info: ValidationInfo) -> tuple[BookPrices, ...]:
     odds_format = info.data.get("odds_format", "american")
-    return tuple(book.model_copy(update={"prices": _converted(book.prices, odds_format)}) for book in books)
+    return tuple(replace(book, prices=_converted(book.prices, odds_format)) for book in books)
 
 
 MarketPrices = Annotated[

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, FailFast, Field, Strict, StrictBool, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from pikkit.bets.bet import CATEGORICAL, MAX_CLV_PCT, MAX_LEGS, MIN_LEGS, Bet, Leg, OddsLimits, given
 from pikkit.bets.market import side_of
@@ -26,13 +27,15 @@ _PlainOdds = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
 class _PlainPrice(Price):
-    odds: _PlainOdds
+    odds: _PlainOdds = Field()
     line: Annotated[float, Strict(), Ge(-MAX_LINE), Le(MAX_LINE)] | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class _PlainBook(BookPrices):
-    prices: Annotated[tuple[_PlainPrice, ...], Field(min_length=1, max_length=MAX_PRICES)]
+    prices: tuple[_PlainPrice, ...] = Field(min_length=1, max_length=MAX_PRICES)
 
 
 class _PlainBet(Bet):
@@ -110,16 +113,17 @@ def read_bets(data: list[object], limits: OddsLimits = OddsLimits()) -> list[Bet
         bets = _BETS.validate_python(data)
     if bets and all(
         limits.smallest <= abs(fields["odds"]) <= limits.largest
-        and (fields["market_prices"] is None or _has_own_side(bet))
+        and (fields["market_prices"] is None or _has_own_side(fields))
         and fields["legs"] is None
-        for bet, fields in zip(bets, map(vars, bets), strict=True)  # attributes of models are slow
+        for fields in map(vars, bets)  # attributes of models are slow
     ):
         return list(bets)
     return [_read(item, limits) for item in data]
 
 
-def _has_own_side(bet: Leg) -> bool:
-    return bool(bet.market_prices and bet.selection and side_of(bet.selection, bet.line, bet.market_prices) is not None)
+def _has_own_side(bet: Mapping[str, Any]) -> bool:
+    selection, prices = bet["selection"], bet["market_prices"]
+    return bool(prices and selection and side_of(selection, bet["line"], prices) is not None)
 
 
 def _check_sides(bet: Leg, field: str = "market_prices") -> None:

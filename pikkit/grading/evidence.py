@@ -24,6 +24,7 @@ NO_HISTORY = "no betting history in this model set: past rates are neutral and c
 _NAN = float("nan")
 _HALF_WEIGHT = 0.5  # weight of references at which half of the confidence that they can add is reached
 _NO_MARGIN = 1 - 1e-9  # of a sum of implied probabilities
+_NO_SECOND = "no second price: one sportsbook's prices alone show no value"
 _BEATEN = (
     "another side of this market promises as much or more, and only one can be right: the grade is at most D, "
     "without a stake"
@@ -128,7 +129,7 @@ class _Table(NamedTuple):
         width = max(map(len, prices))
         odds = np.array([p if len(p) == width else [*p, *[_NAN] * (width - len(p))] for p in prices])
         implied = implied_probability(odds)
-        sums = np.nansum(implied, axis=1)
+        sums = np.add.reduce(np.where(np.isnan(implied), 0.0, implied), axis=1)
         own = np.array([name is None for name in book])
         possible = is_one_market(sums)
         chances = without_margin(implied, rules.method)
@@ -137,6 +138,8 @@ class _Table(NamedTuple):
 
     def take(self, which: Bools) -> _Table:
         """Some of the rows."""
+        if which.all():
+            return self
         return _Table(*(cast("Any", column)[which] for column in self))
 
 
@@ -191,10 +194,10 @@ def _say(bets: Sequence[Leg], markets: Sequence[Market], table: _Table, evidence
     for i in np.flatnonzero(~np.isnan(evidence.fair)).tolist():
         said = evidence.warnings.setdefault(i, [])
         if not reference[i]:
-            said.append("no second price: one sportsbook's prices alone show no value")
+            said.append(_NO_SECOND)
         elif i in stale:
             said.append(stale[i])
-        line = bets[i].line
+        line = vars(bets[i])["line"]
         if line is not None and line == round(line):
             said.append(f"the line {line:+g} can push: win probability and expected ROI hold for when it does not")
     if explain:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
 from pikkit.bets.bet import Leg
 from pikkit.bets.market import MarginMethod, side_of, sides_on_line
 from pikkit.bets.names import fold, group_key
-from pikkit.bets.prices import MIN_SIDES, BookPrices
+from pikkit.bets.prices import MIN_SIDES, BookPrices, Price
 
 __all__ = ["Market", "MarketRules", "markets_of"]
 
+# Of a bet's `vars`: attributes of models are slow.
+_priced = itemgetter("market_prices", "reference_prices", "selection", "line", "odds")
 _AGED = 0.5  # share of a reference's weight that is left when it is as old as it may be
 _UNTIMED = 0.75  # share that is left when nobody says how old it is
 
@@ -71,18 +74,20 @@ def markets_of(bets: Sequence[Leg], rules: MarketRules, now: float, warnings: di
         warnings: to be added to.
     """
     found: list[Market] = []
-    for i, bet in enumerate(bets):
+    for i, (bet, (sides, references, selection, line, odds)) in enumerate(
+        zip(bets, map(_priced, map(vars, bets)), strict=True)
+    ):
         own: Sequence[int] = ()
-        if bet.market_prices is not None:
-            own = _own_sides(bet)
-            prices = [bet.market_prices[j].odds for j in own]
-            if prices[0] != bet.odds:
-                told, prices[0] = prices[0], bet.odds
+        if sides is not None:
+            own = _own_sides(selection, line, sides)
+            prices = [sides[j].odds for j in own]
+            if prices[0] != odds:
+                told, prices[0] = prices[0], odds
                 warnings.setdefault(i, []).append(
-                    f"market_prices has {told:g} for {bet.selection!r}, the bet {bet.odds:g}: odds holds"
+                    f"market_prices has {told:g} for {selection!r}, the bet {odds:g}: odds holds"
                 )
             found.append(Market(i, prices))
-        for book in bet.reference_prices or ():
+        for book in references or ():
             try:
                 found.append(_reference(i, bet, book, own, rules, now))
             except _LeftOut as reason:
@@ -144,11 +149,10 @@ def _sides_at(bet: Leg, book: BookPrices) -> Sequence[int]:
     return sides
 
 
-def _own_sides(bet: Leg) -> Sequence[int]:
+def _own_sides(selection: str | None, line: float | None, prices: Sequence[Price]) -> Sequence[int]:
     """Which of market_prices are the bet's market, the bet's own side first."""
-    prices = bet.market_prices or ()
-    side = side_of(bet.selection or "", bet.line, prices)
-    return [] if side is None else sides_on_line(side, bet.line, prices)
+    side = side_of(selection or "", line, prices)
+    return [] if side is None else sides_on_line(side, line, prices)
 
 
 def _comparable(bet: Leg, own: Sequence[int], book: BookPrices, sides: Sequence[int]) -> bool:

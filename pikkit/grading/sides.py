@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,8 @@ Sides = Sequence[Sequence[int]]  # of one market; for each the positions of its 
 _ANSWERS = ("over", "under", "yes", "no")
 # Markets in which several selections can be right, unless these are the answers to one question.
 _SEVERAL_RIGHT = ("player ", "pitcher ", "anytime", "double chance", "to score", "props")
+# Of a bet's `vars`: attributes of models are slow.
+_named = itemgetter("event", "selection", "line", "market", "institution_name", "is_live", "sport", "starts_at")
 _TIE = 1e-5  # percent: returns that differ by less are the same
 
 
@@ -31,32 +35,33 @@ def same_market(bets: Sequence[Leg]) -> Sequence[Sides]:
     with the opposite sign, of a total the same one; over and under, yes and no, by what else their names say. A bet
     without event and selection is a side of nothing known, and what adds up to more than a market can, is none.
     """
-    events: dict[str, list[int]] = {}
-    for i, bet in enumerate(bets):
-        if bet.event is not None and bet.selection is not None:
-            events.setdefault(fold(bet.event), []).append(i)
+    events: dict[str, list[tuple[int, Any]]] = {}
+    for i, named in enumerate(map(_named, map(vars, bets))):
+        if named[0] is not None and named[1] is not None:
+            events.setdefault(fold(named[0]), []).append((i, named))
     markets: dict[tuple[object, ...], dict[tuple[str, float | None], list[int]]] = {}
     for event, of_event in events.items():
-        for i in of_event if len(of_event) > 1 else ():
-            bet = bets[i]
-            selection, line = fold(bet.selection or ""), bet.line
+        for i, (_, selected, line, market, institution, is_live, sport, starts_at) in (
+            of_event if len(of_event) > 1 else ()
+        ):
+            selection = fold(selected)
             about = _about(selection)
-            if about is None and _several_right(bet.market):
+            if about is None and _several_right(market):
                 continue
             key = (
                 event,
                 about,
-                group_key("market", bet.market),
-                group_key("institution_name", bet.institution_name),
-                bet.is_live,
+                group_key("market", market),
+                group_key("institution_name", institution),
+                is_live,
                 None if line is None else abs(line),
-                fold(bet.sport),
-                bet.starts_at,
+                fold(sport),
+                starts_at,
             )
             markets.setdefault(key, {}).setdefault((selection, line), []).append(i)
     parts = [list(part.values()) for sides in markets.values() if len(sides) > 1 for part in _parts(sides)]
     found = [sides for part in parts for sides in _moments(bets, part)]
-    return [sides for sides in found if sum(implied_probability(bets[side[0]].odds) for side in sides) <= LARGEST_SUM]
+    return [sides for sides in found if sum([implied_probability(bets[side[0]].odds) for side in sides]) <= LARGEST_SUM]
 
 
 @lru_cache(4096)
@@ -109,7 +114,7 @@ def scaled_to_one(probability: Floats, markets: Sequence[Sides]) -> Floats:
         return probability
     chances = probability.tolist()
     for sides in markets:
-        total = sum(max(chances[bet] for bet in bets) for bets in sides)
+        total = sum([max([chances[bet] for bet in bets]) for bets in sides])
         if total > 1:
             for bet in chain.from_iterable(sides):
                 chances[bet] /= total
@@ -126,7 +131,7 @@ def beaten(returns: Floats, markets: Sequence[Sides], rivals: Floats) -> Bools:
     """
     promised, best = returns.tolist(), rivals.tolist()
     for sides in markets:
-        tops = [max(promised[bet] for bet in bets) for bets in sides]
+        tops = [max([promised[bet] for bet in bets]) for bets in sides]
         if max(tops) > 0:
             for i, bets in enumerate(sides):
                 other = max(tops[:i] + tops[i + 1 :])
