@@ -28,6 +28,7 @@ __all__ = [
     "output_of",
     "port_owner",
     "processes_named",
+    "require_free",
     "run",
 ]
 
@@ -217,6 +218,20 @@ def port_owner(port: int) -> str | None:
                     return f"{process.name()} (pid {process.pid})"
                 return f"pid {connection.pid}"
     return None
+
+
+def require_free(
+    *ports: int, of: str, remedy: str = "set DEPLOY_BASE_PORT", error: type[DeployError] = DeployError
+) -> None:
+    """See that nobody listens on these ports, which are for `of`.
+
+    Raises:
+        DeployError: somebody does, and is named.
+    """
+    for port in ports:
+        owner = port_owner(port)
+        if owner:
+            raise error(f"port {port} of {of} is taken by {owner}: stop that, or {remedy}")
 
 
 def is_free(port: int) -> bool:

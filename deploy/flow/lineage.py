@@ -34,12 +34,8 @@ def planned(stack: Stack, command: str, version: str, slot: str, workers: int) -
         settings=settings_digest(stack),
     )
     if command == "rollback":
-        step = live
-        seen: set[int] = set()
-        while step and step.before and step.before not in seen:
-            seen.add(step.before)
-            step = stack.journal.release(step.before)
-            if step and step.version == version:
+        for step in stack.journal.before(live):
+            if step.version == version:
                 return replace(step, slot=slot, workers=workers, rejected=False)
         return replace(new, before=live.before if live else None)  # never back to what was left
     return replace(new, before=live.id if live else None)

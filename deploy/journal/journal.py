@@ -6,7 +6,7 @@ Losing this file therefore loses no traffic; what can be seen of it is written a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,14 +84,17 @@ class Journal:
     def previous(self) -> Released | None:
         """What there is to go back to: the nearest one before the live one that is another and was not rejected."""
         live = self.live()
-        step = live
-        seen: set[int] = set()
-        while live and step and step.before and step.before not in seen:
-            seen.add(step.before)
-            step = self.release(step.before)
-            if step and step.version != live.version and not step.rejected:
-                return step
-        return None
+        others = (step for step in self.before(live) if live and step.version != live.version and not step.rejected)
+        return next(others, None)
+
+    def before(self, released: Released | None) -> Iterator[Released]:
+        """Those that were in production before it, the nearest first."""
+        seen: set[int] = set()  # of a damaged journal, in a circle
+        while released and released.before and released.before not in seen:
+            seen.add(released.before)
+            released = self.release(released.before)
+            if released:
+                yield released
 
     def record(self, released: Released) -> None:
         """It is production now: a new release, or (with an id) one of before, as it now is."""

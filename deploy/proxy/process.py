@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.errors import RouterError
 from deploy.files import rotate
-from deploy.processes import port_owner
+from deploy.processes import require_free
 from deploy.settings import DeploySettings
 
 __all__ = ["NginxProcess", "emergencies"]
@@ -109,12 +109,8 @@ class NginxProcess(ABC):
         return self._told
 
     def _check_ports(self) -> None:
-        for port in (self._settings.base_port, self._settings.admin_port):
-            owner = port_owner(port)
-            if owner:
-                raise RouterError(
-                    f"port {port} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT / DEPLOY_STATUS_PORT"
-                )
+        ports = self._settings.base_port, self._settings.admin_port
+        require_free(*ports, of="Nginx", remedy="set DEPLOY_BASE_PORT / DEPLOY_STATUS_PORT", error=RouterError)
 
 
 def emergencies(said: str) -> str:

@@ -15,7 +15,7 @@ from deploy.engine.client import SETTINGS, Engine
 from deploy.engine.replicas import IMAGE_NAME, MOST, SLOT_LABEL, containers, count, number_name, replica_port, services
 from deploy.errors import DeployError
 from deploy.files import fill, names, remove, write_text
-from deploy.processes import port_owner
+from deploy.processes import require_free
 from deploy.release.images import models_folder
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
@@ -52,7 +52,7 @@ class DockerRuntime:
         spare = self._beyond(slot, workers)
         if spare:
             self._engine.docker("rm", "--force", *spare)
-        self._check_ports(slot, self._ports(slot, workers))
+        require_free(*self._ports(slot, workers), of=slot)
         self._lay_models(slot, release, models_from)
         self._write_settings(slot)
         name = slot.upper()
@@ -72,7 +72,7 @@ class DockerRuntime:
         missing = [index for index, name in enumerate(containers(slot, replicas)) if index and name not in running]
         if missing:
             ports = self._ports(slot, replicas)
-            self._check_ports(slot, [ports[index] for index in missing])
+            require_free(*(ports[index] for index in missing), of=slot)
             self._write_settings(slot)
         names = services(slot, replicas)
         self._engine.up([names[index] for index in missing], {number_name(slot): str(replicas)})
@@ -124,7 +124,7 @@ class DockerRuntime:
         names = self._seen(slot)
         if not names:
             raise DeployError(f"nothing is known of what ran in {slot}: use `deploy --version`")
-        self._check_ports(slot, self._ports(slot, len(names)))
+        require_free(*self._ports(slot, len(names)), of=slot)
         self._engine.docker("start", *names)
         self._set_policy(names, kept=kept)
 
@@ -198,9 +198,3 @@ class DockerRuntime:
     def _check_number(self, slot: Slot, replicas: int) -> None:
         if replicas > MOST:
             raise DeployError(f"{replicas} replicas of {slot} are over {MOST}: start fewer, or more hosts")
-
-    def _check_ports(self, slot: Slot, ports: Sequence[int]) -> None:
-        for port in ports:
-            owner = port_owner(port)
-            if owner:
-                raise DeployError(f"port {port} of {slot} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT")

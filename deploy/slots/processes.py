@@ -84,7 +84,7 @@ class ProcessRuntime:
 
     def start(self, slot: Slot, release: Release, *, workers: int, models_from: Slot | None = None) -> None:
         """Start `bentoml serve` for `release`."""
-        self._check_port(slot)
+        processes.require_free(self._settings.port(slot), of=slot)
         self.folder(slot).mkdir(parents=True, exist_ok=True)
         self._lay_models(slot, release, models_from)
         port = self._settings.port(slot)
@@ -121,25 +121,12 @@ class ProcessRuntime:
         self._reap()
         record = self._record(slot)
         master = self._master(slot)
-        if master is None or not master.alive():
-            return Observed(
-                slot,
-                running=False,
-                version=record.version if record else None,
-                workers=record.workers if record else 0,
-                kept=bool(record and record.kept),
-                restarts=record.restarts if record else 0,
-            )
-        version, workers = (record.version, record.workers) if record else self._from_environment(master)
-        return Observed(
-            slot,
-            running=True,
-            version=version,
-            workers=workers,
-            pid=master.pid,
-            kept=bool(record and record.kept),
-            restarts=record.restarts if record else 0,
-        )
+        pid = master.pid if master and master.alive() else None
+        if record:
+            told = record.version, record.workers, pid, record.kept, record.restarts
+            return Observed(slot, pid is not None, *told)
+        version, workers = self._from_environment(master) if master and pid else (None, 0)
+        return Observed(slot, running=pid is not None, version=version, workers=workers, pid=pid)
 
     def heal(self, slot: Slot) -> bool:
         """Start a kept slot that died, with the same models; one that dies soon after each start, ever more slowly."""
@@ -164,7 +151,7 @@ class ProcessRuntime:
         if record is None:
             raise DeployError(f"nothing is known of what ran in {slot}: use `deploy --version`")
         processes.end(self._mark(slot), None, 0)  # workers that outlived their master hold the port
-        self._check_port(slot)
+        processes.require_free(self._settings.port(slot), of=slot)
         now = self._clock.monotonic()
         soon = 0 <= now - record.last_restart < 2 * _LONGEST_WAIT_S
         in_a_row = record.in_a_row + 1 if soon else 0
@@ -251,12 +238,6 @@ class ProcessRuntime:
             shutil.copytree(source, target)
         else:
             target.mkdir()
-
-    def _check_port(self, slot: Slot) -> None:
-        port = self._settings.port(slot)
-        owner = processes.port_owner(port)
-        if owner:
-            raise DeployError(f"port {port} of {slot} is taken by {owner}: stop that, or set DEPLOY_BASE_PORT")
 
     def _master(self, slot: Slot) -> ProcessId | None:
         record = self._record(slot)
