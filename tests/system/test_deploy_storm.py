@@ -268,8 +268,10 @@ def test_nothing_fails_in_a_storm_but_what_was_killed(own_disk: Path) -> None:
             asked = os.environ.get("STORM_KINDS")
             if asked:
                 dealt = [getattr(storm, kind) for kind in asked.split(",")]
-            why = storm.rage(dealt, seconds)
-        sys.stdout.write(storm.figures())
+            try:
+                why = storm.rage(dealt, seconds)
+            finally:
+                sys.stdout.write(storm.figures())
         longest = max(storm.longest_s.values(), default=0)
         if why is None and longest > LONGEST_S:
             why = f"requests failed for {longest:.1f} s beside a kill, longer than {LONGEST_S:g} s (STORM_LONGEST_S)"
