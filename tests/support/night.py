@@ -41,10 +41,10 @@ def _of_slot(number: int, begin: int, until: int, serves: int, down: int) -> Ite
     down = down if number else 0
     before = f"_x{begin + down} " if begin + down else ""
     yield f"up{{{own}}}", f"{f'_x{begin} 0x{down - 1} ' if down else ''}1x{until - begin - down - 1} stale"
-    idle, probed, high = _exposed(0), _exposed(1), _exposed(1, "A")
+    idle, sent, high = _exposed(0), _exposed(1, None if number else "F"), _exposed(1, "A")
     for series, first in idle.items():
         name, _, labels = series.replace("version=", "model_version=").partition("{")
-        slope = (_PROBES if number else _BETS) * (probed[series] - first) + (not number) * _A_BETS * (
+        slope = (_PROBES if number else _BETS) * (sent[series] - first) + (not number) * _A_BETS * (
             high[series] - first
         )
         kept = until - begin - down - serves
@@ -70,14 +70,15 @@ def _ramp(first: float, slope: float, minutes: int) -> str:
     return f"{first:.10g}+{slope:.10g}x{minutes - 1}"
 
 
-def _exposed(bets: int, grade: Grade = "F") -> dict[str, float]:
-    """What a slot says of as many bets; of what rules read."""
+def _exposed(bets: int, grade: Grade | None = None) -> dict[str, float]:
+    """What a slot says of as many bets, or of the supervisor's, whose grades do not count; of what rules read."""
     metrics, models = Metrics(Settings(), endpoints=("predict", "batch-predict")), a_model_set()
     metrics.model_loaded(models)
     for _ in range(bets):
         metrics.begin()
         metrics.end("predict", 200, 0.004)
-        metrics.predictions([a_bet()], [a_prediction(grade)], models)
+        if grade:
+            metrics.predictions([a_bet()], [a_prediction(grade)], models)
     lines = (line.rpartition(" ") for line in metrics.render().decode().splitlines() if not line.startswith("#"))
     found = {series: float(value) for series, _, value in lines if series.partition("{")[0] in _READ}
     return {series: value for series, value in found.items() if "memory" not in series and not _SKIPPED.search(series)}

@@ -38,10 +38,25 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.system
 
 _UP = {"blue", "canary", "green", "pikkit-lb", "pikkit-traffic"}
-_WAITS = {"1m": "5s", "2m": "30s", "5m": "15s", "10m": "15s"}  # a quarter of an hour and more stays
-_LOOKS_BACK = {"5m": "20s", "15m": "20s"}
-# A scrape has a second here, and a slot five to be away: PikkitDown is kept back by what test_prometheus_config tells.
-_OF_A_SLOW_MACHINE = re.compile("Pikkit(StartSlow|ProbeSlow|LatencyP95High|LatencyBudgetFast|Down:)")
+_WAITS = {"1m": "5s", "2m": "30s", "5m": "8s", "10m": "8s"}  # a quarter of an hour and more stays
+_LOOKS_BACK = {"5m": "15s", "15m": "15s"}
+# What takes as long here as anywhere: a hung worker is ended after 20 s and another one starts, the supervisor's bets
+# are 15 s apart, a slot that died is started again.
+_REAL = {"PikkitDown": "45s", "PikkitSupervisorSilent": "45s"} | dict.fromkeys(
+    ("PikkitWorkerLost", "PikkitModelsNotLoaded", "PikkitClientErrors"), "2m"
+)
+# What is quick anywhere, and may take seconds while other tests keep this machine busy.
+_SPEEDS = {
+    "pikkit_worker_start_seconds > 15": "pikkit_worker_start_seconds > 300",
+    "pikkit_probe_duration_seconds > 1": "pikkit_probe_duration_seconds > 30",
+    "pikkit:single:latency_seconds_p95_5m > 0.1": "pikkit:single:latency_seconds_p95_5m > 9",
+    "pikkit:batch:latency_seconds_p95_5m > 0.5": "pikkit:batch:latency_seconds_p95_5m > 9",
+    "or vector(0.1)) > 0.05": "or vector(0.1)) > 9",
+    'le="0.1"': 'le="10.0"',
+    'le="0.5"': 'le="10.0"',
+}
+_CRITICAL = {"PikkitCanaryErrors", "PikkitProductionDown"}
+_WARNING = {"PikkitReloadFailing", "PikkitOutboxStuck", "PikkitWorkerHung", "PikkitAlertsOff"}
 _A_BET = {
     "sport": "Basketball",
     "league": "NBA",
@@ -61,6 +76,7 @@ class Service(Server):
         data.mkdir()
         super().__init__(
             folder,
+            wait=False,
             within=own_disk(),
             MODEL_DIR=self.models,
             DATA_DIR=data,
@@ -137,15 +153,26 @@ class Stack:
         return told()
 
 
+def _compressed(rules: str) -> str:
+    text = re.sub(r"\[(\w+)]", lambda found: f"[{_LOOKS_BACK.get(found[1], found[1])}]", rules)
+    text = text.replace("oldest_age_seconds) > 600", "oldest_age_seconds) > 5")
+    for objective, here in _SPEEDS.items():
+        text = text.replace(objective, here)
+    groups = yaml.safe_load(text)
+    for rule in (rule for group in groups["groups"] for rule in group["rules"] if "for" in rule):
+        rule["for"] = _REAL.get(rule["alert"]) or _WAITS.get(rule["for"], rule["for"])
+    return yaml.safe_dump(groups)
+
+
 def _config(folder: Path, rig: Rig, told: Operators, green: Service) -> Path:
     """Our own configuration with this stack's addresses, and a second instead of 15."""
     config = yaml.safe_load((root() / "monitoring/prometheus/prometheus.yml").read_text())
     config["global"].update(scrape_interval="1s", evaluation_interval="1s")
-    for rules in (root() / "monitoring/prometheus/rules").glob("*.yml"):
-        text = re.sub(r"\bfor: (\w+)", lambda found: f"for: {_WAITS.get(found[1], found[1])}", rules.read_text())
-        text = re.sub(r"\[(\w+)]", lambda found: f"[{_LOOKS_BACK.get(found[1], found[1])}]", text)
-        text = text.replace("oldest_age_seconds) > 600", "oldest_age_seconds) > 5")
-        (folder / rules.name).write_text(text)
+    rules = {file.name: file.read_text() for file in (root() / "monitoring/prometheus/rules").glob("*.yml")}
+    for objective in _SPEEDS:
+        assert any(objective in text for text in rules.values()), objective
+    for name, text in rules.items():
+        (folder / name).write_text(_compressed(text))
     config["rule_files"] = [str(folder / "alerts.yml"), str(folder / "recording.yml")]
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [told.url.removeprefix("http://")]
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
@@ -170,11 +197,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         n8n = running.enter_context(StandIn())
         green = running.enter_context(Service(folder, n8n))
         told = running.enter_context(operators(folder, wait="3s"))
-        rig = running.enter_context(Rig(folder / "rig", DEPLOY_JUDGE_MIN_REQUESTS="100"))
+        rig = running.enter_context(Rig(folder / "rig", DEPLOY_JUDGE_MIN_REQUESTS="50"))
         rig.release("1", real_metrics=True)
         rig.release("2", real_metrics=True, error_rate=0.2)
         rig.run("up", "--version", "1")
         rig.run("canary", "--version", "2", "--weight", "12")
+        green.wait_until_http(f"{green.url}/ready")
         command = [
             program,
             f"--config.file={_config(folder, rig, told, green)}",
@@ -221,7 +249,9 @@ def test_the_panels_can_be_drawn(troubled: Stack, tmp_path: Path) -> None:
 
 
 def test_a_failing_canary_a_broken_reload_a_stopped_n8n_and_a_hung_worker_are_each_told(troubled: Stack) -> None:
-    told = troubled.wait_for("PikkitCanaryErrors", "PikkitReloadFailing", "PikkitOutboxStuck", "PikkitWorkerHung")
+    troubled.wait_for("PikkitOutboxStuck")
+    troubled.n8n.__enter__()  # sooner than the rest is over: the longer it is away, the more seldom it is asked
+    told = troubled.wait_for("PikkitCanaryErrors", "PikkitReloadFailing", "PikkitWorkerHung")
     assert re.fullmatch(
         r"[\d.]+% of the canary's predictions fail, clearly more than production's", told["PikkitCanaryErrors"]
     )
@@ -230,36 +260,31 @@ def test_a_failing_canary_a_broken_reload_a_stopped_n8n_and_a_hung_worker_are_ea
     assert told["PikkitWorkerHung"] == "A worker of green answered no more and was replaced"
 
 
-def test_they_are_told_to_be_over_once_the_canary_went_back_on_its_own_and_the_rest_is_mended(stack: Stack) -> None:
+def test_the_canary_goes_back_on_its_own_and_what_waited_for_n8n_comes_once(stack: Stack) -> None:
     shutil.copy(root() / "models/model_metadata_latest.json", stack.green.models)
-    stack.n8n.__enter__()
     ramp = ("--steps", "12,100", "--interval", "2s", "--auto")
     stack.rig.run("canary", "--version", "2", *ramp, code=CanaryFailed.exit_code)
-    stack.wait_for(
-        *("PikkitCanaryErrors", "PikkitReloadFailing", "PikkitOutboxStuck", "PikkitWorkerHung"), resolved=True
-    )
     stack.wait_until_up(_UP - {"canary"})
-    [alert] = [call.json for call in stack.n8n.calls]  # nothing was lost meanwhile, nothing came twice
-    assert alert["bet"]["event"] == "MTL @ BOS"
+    eventually(lambda: stack.n8n.calls)
+    assert [call.json["bet"]["event"] for call in stack.n8n.calls] == ["MTL @ BOS"]
 
 
-def test_a_full_disk_and_production_that_is_dead_for_good_are_told(stack: Stack) -> None:
-    stack.green.raise_alerts_on_a_full_disk()
+def test_production_that_is_dead_for_good_and_a_full_disk_are_told(stack: Stack) -> None:
     stop_supervisor(stack.rig.run_dir)  # it would start the slot again
     pid = stack.rig.stack().runtime.observe("blue").pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
+    stack.green.raise_alerts_on_a_full_disk()
     told = stack.wait_for("PikkitProductionDown", "PikkitAlertsOff")
     assert told["PikkitProductionDown"] == "blue, which the load balancer sends clients to, answers no scrape"
     assert told["PikkitAlertsOff"] == "Alerts about bets can't be stored on green: disk full"
-    time.sleep(5)  # the targets are read again meanwhile
     assert [each.resolved for each in stack.operators.told() if each.alert == "PikkitProductionDown"] == [False]
 
 
-def test_they_are_told_to_be_over_once_there_is_room_and_production_is_back(stack: Stack) -> None:
+def test_all_is_told_to_be_over_once_there_is_room_and_production_is_back(stack: Stack) -> None:
     stack.green.filler.unlink()
     stack.rig.run("up")
-    stack.wait_for("PikkitProductionDown", "PikkitAlertsOff", resolved=True)
+    stack.wait_for(*_CRITICAL, *_WARNING, resolved=True)
 
     def events() -> list[str]:
         return sorted(call.json["bet"]["event"] for call in list(stack.n8n.calls))
@@ -268,13 +293,11 @@ def test_they_are_told_to_be_over_once_there_is_room_and_production_is_back(stac
 
 
 def test_nothing_else_was_told_and_each_to_whom_it_concerns(stack: Stack) -> None:
-    told = [each for each in stack.operators.told() if not _OF_A_SLOW_MACHINE.match(f"{each.alert}: {each.summary}")]
-    criticals = {"PikkitCanaryErrors", "PikkitProductionDown"}
-    warnings = {"PikkitReloadFailing", "PikkitOutboxStuck", "PikkitWorkerHung", "PikkitAlertsOff"}
+    told = stack.operators.told()
     for resolved in (False, True):
-        assert {each.alert for each in told if each.resolved == resolved and not each.silent} == criticals
-        assert {each.alert for each in told if each.resolved == resolved and each.silent} == warnings
-    assert {each.runbook for each in told} == {f"monitoring/RUNBOOK.md#{name.lower()}" for name in criticals | warnings}
+        assert {each.alert for each in told if each.resolved == resolved and not each.silent} == _CRITICAL
+        assert {each.alert for each in told if each.resolved == resolved and each.silent} == _WARNING
+    assert {each.runbook for each in told} == {f"monitoring/RUNBOOK.md#{name.lower()}" for name in _CRITICAL | _WARNING}
     hooked = stack.operators.hooked()
     assert hooked["/watchdog"] == {"PikkitWatchdog"}
-    assert hooked["/n8n"] - {"PikkitDown"} == criticals
+    assert hooked["/n8n"] == _CRITICAL
