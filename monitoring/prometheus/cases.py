@@ -128,6 +128,11 @@ ALERTS: tuple[Case, ...] = (
         "blue, which the load balancer sends clients to, answers no scrape",
         {"slot": "blue", "deployment": "blue", "instance": "127.0.0.1:8009", "job": "pikkit-lb"},
     ),
+    Case(  # it is told to be over once nothing of it is left to tell
+        "PikkitProductionDown",
+        {f'pikkit_lb_production{{slot="blue",{NGINX}}}': "1x30", f"up{{{BLUE}}}": "1x4 0x10 1x20"},
+        {15: 1, 18: 1, 19: 0},
+    ),
     Case(  # a slot that is no target at all any more
         "PikkitProductionDown",
         {f'pikkit_lb_production{{slot="blue",{NGINX}}}': "1x20", f"up{{{GREEN}}}": "1x20"},
@@ -179,18 +184,39 @@ ALERTS: tuple[Case, ...] = (
     ),
     Case(
         "PikkitClientErrors",
-        {"pikkit:clients:errors_ratio5m": "0.055x20", "pikkit:clients:errors_increase5m": "5.5x20"},
+        {
+            "pikkit:clients:errors_ratio5m": "0.055x20",
+            "pikkit:clients:errors_increase5m": "5.5x20",
+            "pikkit:clients:errors_increase2m": "0.9x20",
+        },
         {1: 0, 2: 1},
         "5.5% of all requests to the load balancer end with a 5xx",
     ),
     Case(
         "PikkitClientErrors",
-        {"pikkit:clients:errors_ratio5m": "0.045x20", "pikkit:clients:errors_increase5m": "5000x20"},
+        {
+            "pikkit:clients:errors_ratio5m": "0.045x20",
+            "pikkit:clients:errors_increase5m": "5000x20",
+            "pikkit:clients:errors_increase2m": "2000x20",
+        },
         {15: 0},
     ),
     Case(
         "PikkitClientErrors",
-        {"pikkit:clients:errors_ratio5m": "1x20", "pikkit:clients:errors_increase5m": "4.5x20"},
+        {
+            "pikkit:clients:errors_ratio5m": "1x20",
+            "pikkit:clients:errors_increase5m": "4.5x20",
+            "pikkit:clients:errors_increase2m": "4.5x20",
+        },
+        {15: 0},
+    ),
+    Case(  # it is over, though the five minutes are not
+        "PikkitClientErrors",
+        {
+            "pikkit:clients:errors_ratio5m": "1x20",
+            "pikkit:clients:errors_increase5m": "5000x20",
+            "pikkit:clients:errors_increase2m": "0x20",
+        },
         {15: 0},
     ),
     *_budget("PikkitErrorBudgetFast", "errors", "1h", "5m", 0.072, 1, _failed("hour", "two days")),
@@ -715,6 +741,8 @@ RECORDED: tuple[Recorded, ...] = (
             ("pikkit:clients:errors_ratio5m", 42): {"": 5 / 95},
             ("pikkit:clients:errors_ratio5m", 60): {},
             ("pikkit:clients:errors_increase5m", 42): {"": 15},
+            ("pikkit:clients:errors_increase2m", 39): {"": 10},
+            ("pikkit:clients:errors_increase2m", 60): {"": 0},
         },
     ),
 )

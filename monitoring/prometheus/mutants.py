@@ -39,10 +39,10 @@ class Mutant:
 def mutants(rule: Mapping[str, Any]) -> Iterator[Mutant]:
     """Every wrong version of a rule."""
     expr = " ".join(str(rule["expr"]).split())
-    if "for" in rule:
-        seconds = _seconds(rule["for"])
+    for name in {"for", "keep_firing_for"} & rule.keys():
+        seconds = _seconds(rule[name])
         for length in sorted({0, seconds // 2 // 60 * 60, 2 * seconds} - {seconds}):
-            yield Mutant(f"for: {length}s", {**rule, "for": f"{length}s"})
+            yield Mutant(f"{name}: {length}s", {**rule, name: f"{length}s"})
     if "alert" in rule and not _COMPARISON.search(expr) and "absent" not in expr:
         return  # it always fires
     for pattern, wrongs in ((_DURATION, _durations), (_NUMBER, _numbers), (_COMPARISON, lambda sign: [_TURNED[sign]])):

@@ -237,8 +237,9 @@ class SharedSet:
 
     def read(self) -> State:
         """The `current` file; of a worker that can't write it, what it would say."""
-        if self._unwritten:
-            return self._unwritten
+        unwritten = self._unwritten  # another thread may write it meanwhile
+        if unwritten:
+            return unwritten
         try:
             return State(**json.loads(self._file.read_text(encoding="utf-8")))
         except FileNotFoundError:

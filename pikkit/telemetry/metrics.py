@@ -273,6 +273,8 @@ class Metrics:
     def _settle(self) -> None:
         self._active.set(self._in_progress)
         self._requests_ended.settle()
+        if self._outbox:
+            self._worker.note(alerts_off=self._outbox().off)
 
     def _count_requests(self, ended: Sequence[tuple[str, int, float, str]]) -> None:
         """Count what was answered: endpoint, status, seconds and request id of each."""

@@ -164,9 +164,10 @@ class Snapshot(Collector):
                 "pikkit_alert_outbox_oldest_age_seconds", "Age of the oldest waiting", self._outbox.oldest_age_s
             )
             yield _gauge("pikkit_alert_outbox_parked", "Alerts given up", self._outbox.parked)
-            off = GaugeMetricFamily("pikkit_alerts_off", "1 while alerts can't be stored, by reason", labels=["reason"])
+            off = GaugeMetricFamily("pikkit_alerts_off", "1 while a worker can't store alerts", labels=["reason"])
+            told = {self._outbox.off, *(state.get("alerts_off") for state in self._states)}
             for reason in OFF_REASONS:
-                off.add_metric([reason], reason == self._outbox.off)
+                off.add_metric([reason], reason in told)
             yield off
 
 

@@ -57,6 +57,10 @@ class ThisWorker:
         self._state.update(news)
         self.flush()
 
+    def note(self, **news: Any) -> None:
+        """Tell it when the others are told next."""
+        self._state.update(news)
+
     def said(self, name: str) -> Any:
         """What this worker said last under this name."""
         return self._state.get(name)

@@ -150,7 +150,7 @@ def test_a_disk_that_takes_nothing_at_the_start_stops_no_prediction_and_is_told(
     data.mkdir()
     with (
         StandIn() as stand_in,
-        server(tmp_path, stand_in, within=own_disk(begin)) as running,
+        server(tmp_path, stand_in, within=own_disk(begin), TMPDIR=data) as running,
         httpx.Client(base_url=running.url, timeout=30) as http,
     ):
         assert http.post("/api/v1/predict", json=A_BET).json()["bet_grade"] == "A"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pikkit.alerts.outbox import OutboxFigures
 from pikkit.settings import Settings
 from pikkit.telemetry.metrics import Metrics
 from pikkit.telemetry.series import Series
@@ -53,6 +54,19 @@ def test_what_other_threads_count_reaches_the_others_with_the_next_beat(
 
     asyncio.run(scenario())
     assert value(series(other.render()), "pikkit_alerts_total", channel="n8n", outcome="delivered") == 1
+
+
+def test_whichever_worker_is_asked_tells_that_one_of_them_can_store_no_alert(tmp_path: Path) -> None:
+    one, other = (Metrics(Settings(), tmp_path) for _ in range(2))
+    state = OutboxFigures(off="disk_full")
+    one.watch_outbox(lambda: state)
+    other.watch_outbox(OutboxFigures)
+    for metrics in (one, other):
+        metrics.worker.join()
+    assert value(series(other.render()), "pikkit_alerts_off", reason="disk_full") == 1
+    state = OutboxFigures()
+    one.worker.flush()
+    assert value(series(other.render()), "pikkit_alerts_off", reason="disk_full") == 0
 
 
 def test_a_process_that_did_not_join_is_no_worker_and_writes_nothing(tmp_path: Path) -> None:
