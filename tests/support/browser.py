@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Worker, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Worker, expect, sync_playwright
 
 from tests.support.need import need, root
 
@@ -27,8 +27,19 @@ _FLAGS = (
 
 
 # Pages wait by `expect`: `wait_for_function` evaluates text in the page, which our pages' policy forbids.
-_PATIENCE_MS = 60_000
-expect.set_options(timeout=_PATIENCE_MS)
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """One without the extension, for many tests: each takes a context of its own."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=need("chromium"), headless=False, args=[*_FLAGS])
+        try:
+            yield running
+        finally:
+            running.close()
 
 
 @contextmanager
@@ -46,7 +57,7 @@ def chromium(profile: Path, *, extension: Path | None = None, frames_at_once: bo
             ignore_default_args=["--disable-extensions"],
             viewport={"width": 1000, "height": 800},
         )
-        context.set_default_timeout(_PATIENCE_MS)
+        context.set_default_timeout(PATIENCE_MS)
         try:
             yield context
         finally:

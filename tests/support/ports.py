@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _FIRST, _LAST = 12_000, 32_000
-_WORKERS = 4  # that share the range, each in its part
+_WORKERS = 8  # at most, that share the range, each in its part
 _PART = (_LAST - _FIRST) // _WORKERS
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
 # A port just given may not be in use yet: each call goes on from the last; each process begins elsewhere.

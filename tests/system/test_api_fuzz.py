@@ -12,7 +12,7 @@ from tests.support.server import Server
 pytestmark = pytest.mark.system
 
 TOKEN = "let-me-in-please"
-EXAMPLES = 30  # of each route; what is found is found at every run: other seeds are for who changes the API
+EXAMPLES = 12  # of each route; what is found is found at every run: other seeds are for who changes the API
 CASES = 1200
 # A list of prices in a query may be longer than headers may be.
 CONFIG = """

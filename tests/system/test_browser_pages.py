@@ -6,11 +6,11 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from pikkit.slate.reading import read_slate
 from pikkit.web.routes import ROUTES
-from tests.support.browser import chromium
+from tests.support.browser import PATIENCE_MS, browser
 from tests.support.server import Server
 from tests.support.slates import SLATES, slate
 
@@ -23,9 +23,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def running_browser() -> Iterator[Browser]:
+    with browser() as running:
+        yield running
+
+
 @pytest.fixture
-def page(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with chromium(tmp_path_factory.mktemp("profile")) as context:
+def page(server: Server, running_browser: Browser) -> Iterator[Page]:
+    with running_browser.new_context(viewport={"width": 1000, "height": 800}) as context:
+        context.set_default_timeout(PATIENCE_MS)
         opened = context.new_page()
         problems: list[str] = []
         opened.on(

@@ -251,7 +251,7 @@ def test_a_slot_that_is_killed_comes_back_while_the_other_answers(stack: Stack) 
 def test_a_release_that_does_not_start_is_refused_and_production_is_untouched(stack: Stack) -> None:
     live = stack.version()
     stack.environment["DEPLOY_SLOT_MEMORY"] = "40m"
-    stack.environment["DEPLOY_READY_TIMEOUT_S"] = "30"
+    stack.environment["DEPLOY_READY_TIMEOUT_S"] = "10"
     told = stack.run("deploy", "--version", "1.1.0", code=3)
     del stack.environment["DEPLOY_SLOT_MEMORY"], stack.environment["DEPLOY_READY_TIMEOUT_S"]
     assert "was stopped; production is untouched" in told

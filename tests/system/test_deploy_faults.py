@@ -67,13 +67,15 @@ def test_stop_ends_workers_without_a_master_and_says_what_it_can_not_end(rig: Ri
         assert "is still answered, by" in rig.run("stop", code=7)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "null", "{}", '"x"', '{"pid": "x"}', None])
-def test_a_damaged_record_of_the_master_is_done_without(rig: Rig, content: str | None) -> None:
+def test_a_damaged_record_of_the_master_is_done_without(rig: Rig) -> None:
     record = rig.run_dir / "nginx/master.json"
-    record.unlink() if content is None else record.write_text(content)
-    assert rig.status()["proxy"] == "running"
-    rig.do(operations.deploy, "2")
-    assert rig.version() == "2"
+    for content in ("", "[]", "null", "{}", '"x"', '{"pid": "x"}', None):
+        record.unlink() if content is None else record.write_text(content)
+        assert rig.status()["proxy"] == "running"
+        version = {"1": "2", "2": "1"}[rig.version()]
+        rig.do(operations.deploy, version)
+        assert rig.version() == version
+    record.write_text("[]")
     rig.stack().router.stop(grace_s=2)
     with pytest.raises(httpx.ConnectError):
         rig.version()
