@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -59,11 +60,11 @@ def main() -> None:
         for folder in folders.values():
             folder.mkdir()
         # Unknown books lower the confidence: grades are as generous here as it takes to raise an alert each time.
-        easy: dict[str, float] = {"ACCESS_LOG": 0, **({} if LOCKED else {"GRADE_B_ROI": -50, "GRADE_B_CONFIDENCE": 0})}
+        easy: dict[str, Any] = {"ACCESS_LOG": 0, **({} if LOCKED else {"GRADE_B_ROI": -50, "GRADE_B_CONFIDENCE": 0})}
         url = f"{receiver.url}/webhook/x"
         with (
-            Server(folders["on"], ALERTS_ENABLED="true", N8N_WEBHOOK_URL=url, **easy) as on,  # type: ignore[arg-type]
-            Server(folders["off"], **easy) as off,  # type: ignore[arg-type]
+            Server(folders["on"], ALERTS_ENABLED="true", N8N_WEBHOOK_URL=url, **easy) as on,
+            Server(folders["off"], **easy) as off,
         ):
             urls = {"on": on.url, "off": off.url}
             if LOCKED:

@@ -156,9 +156,14 @@ def _alerts(folder: Path, plain_us: float) -> dict[str, float]:
     place = folder / "alerts"
     place.mkdir()
     with StandIn(answer=table) as supabase:
-        settings = {"SUPABASE_URL": supabase.url, "SUPABASE_SERVICE_KEY": key, "ALERTS_ENABLED": "true", **easy}
+        settings: dict[str, Any] = {
+            "SUPABASE_URL": supabase.url,
+            "SUPABASE_SERVICE_KEY": key,
+            "ALERTS_ENABLED": "true",
+            **easy,
+        }
         os.sched_setaffinity(0, _SERVERS)
-        with Server(place, **settings) as server:  # type: ignore[arg-type]
+        with Server(place, **settings) as server:
             os.sched_setaffinity(0, _CLIENT)
             bets = ({**_HIGH, "event": f"A {n} @ B"} for n in range(_ALERTS))
             before, begin = cpu_s([server.pid]), time.monotonic()

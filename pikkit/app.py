@@ -56,7 +56,7 @@ class Application:
         self._drift = DriftMonitor(runtime_dir)
         self._metrics.watch(self._drift)
         self._metrics.watch(CustomMetrics(runtime_dir / "metrics"))
-        self._recorder = Recorder(
+        self._recorder = Recorder[ModelSet](
             self._predictor.rows,
             [self._drift, *([PredictionLog(settings)] if settings.prediction_log else [])],
             dropped=self._metrics.log_dropped,

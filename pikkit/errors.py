@@ -24,6 +24,8 @@ PikkitError
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from typing_extensions import TypedDict
@@ -50,6 +52,7 @@ __all__ = [
     "Unauthorized",
     "UnsafePickle",
     "UnsupportedMedia",
+    "outlived",
 ]
 
 
@@ -208,3 +211,19 @@ class UnsafePickle(ModelError):
     """A pickle asks for a global that is not on the allow-list."""
 
     code = "unsafe_pickle"
+
+
+@contextmanager
+def outlived(told: Callable[[Exception], object], *, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Whatever goes wrong within the block ends the block alone, and is told: for loops that must outlive surprises.
+
+    Args:
+        told: takes the cause; it logs it, or notes what is lost.
+        but: what is raised all the same.
+    """
+    try:
+        yield
+    except but:
+        raise
+    except Exception as cause:  # noqa: BLE001 - a full disk, a foreign library, a fault of ours: the next turn may do
+        told(cause)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from matplotlib.figure import Figure
 
 from monitoring.grafana.panels import PICTURE, ROWS, Panel, Query
 
@@ -42,19 +43,14 @@ def run_query(prometheus: str, query: Query, *, rate_interval: str = "1m", span_
 
 def draw(prometheus: str, file: Path, *, span_s: float = _SPAN_S) -> None:
     """Draw the panels of PICTURE with their series of the last `span_s` seconds into a PNG file."""
-    import matplotlib as mpl  # noqa: PLC0415 - the queries are of use without it
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - after the choice of the backend
-
     panels = {panel.title: panel for row in ROWS.values() for panel in row}
     lines = -(-len(PICTURE) // _COLUMNS)
-    figure, grid = plt.subplots(lines, _COLUMNS, figsize=(13, 3.3 * lines), squeeze=False)
+    figure = Figure(figsize=(13, 3.3 * lines))
+    grid = figure.subplots(lines, _COLUMNS, squeeze=False)
     for axes, title in zip(grid.flat, PICTURE, strict=True):
         _panel(axes, panels[title], prometheus, span_s)
     figure.tight_layout()
     figure.savefig(file, dpi=90)
-    plt.close(figure)
 
 
 def _panel(axes: Any, panel: Panel, prometheus: str, span_s: float) -> None:

@@ -7,12 +7,14 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pikkit.alerts.identity import alert_id_of, generation_of, identity_of, start_of
 from pikkit.alerts.message import digest_line, digest_payload, iso, payload_of
 from pikkit.alerts.outbox import Outbox, written
 from pikkit.bets.odds import american_to_decimal
+from pikkit.errors import outlived
 
 __all__ = ["Admission", "Limits", "Sighting"]
 
@@ -73,19 +75,18 @@ class Admission:
 
     def _decide(self, connection: sqlite3.Connection, seen: Sighting, *, full: bool) -> str:
         """The outcome; what can't be understood is parked, so that it holds nothing else."""
+        outcome = "parked"
         connection.execute("SAVEPOINT sighting")
-        try:
+        with outlived(partial(self._park, connection, seen), but=(sqlite3.Error,)):
             outcome = self._admit(connection, seen, full=full)
-        except sqlite3.Error:
-            raise
-        except Exception as cause:  # noqa: BLE001 - whatever is odd about one bet
-            connection.execute("ROLLBACK TO sighting")
-            reason = f"the bet can't be understood ({type(cause).__name__})"
-            raw = {"grade": "", "bet": dict(seen.bet), "prediction": dict(seen.prediction)}
-            self._queue(connection, alert_id_of(written(raw), 0, 0), seen, raw, state="parked", reason=reason)
-            outcome = "parked"
         connection.execute("RELEASE sighting")
         return outcome
+
+    def _park(self, connection: sqlite3.Connection, seen: Sighting, cause: Exception) -> None:
+        connection.execute("ROLLBACK TO sighting")
+        reason = f"the bet can't be understood ({type(cause).__name__})"
+        raw = {"grade": "", "bet": dict(seen.bet), "prediction": dict(seen.prediction)}
+        self._queue(connection, alert_id_of(written(raw), 0, 0), seen, raw, state="parked", reason=reason)
 
     def _admit(self, connection: sqlite3.Connection, seen: Sighting, *, full: bool) -> str:
         identity, start = identity_of(seen.bet, seen.position), start_of(seen.bet)

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pikkit.alerts.clock import Clock
@@ -15,6 +16,7 @@ from pikkit.alerts.identity import start_of
 from pikkit.alerts.message import Alert, Style, iso, message
 from pikkit.alerts.outbox import Job, Outbox, Unreadable
 from pikkit.alerts.receivers.port import Claim, Held, Later, Ledger, Receiver, Refused
+from pikkit.errors import outlived
 from pikkit.telemetry.logs import get_logger
 
 __all__ = ["Courier", "Patience"]
@@ -119,17 +121,17 @@ class Courier:
 
     def _handle(self, job: Job) -> None:
         """One attempt. Whatever happens, the alert is sent, waits alone, or is put away with the reason."""
-        try:
-            self._attempt(job)
-        except Later as reason:
-            self._later(job, self._main, reason)
-        except (Refused, Unreadable) as reason:
-            self._park(job, self._main, str(reason))
-        except sqlite3.Error:
-            raise
-        except Exception as cause:  # noqa: BLE001 - one alert's surprise must not hold the others
-            _log.error("an alert can't be handled", exc_info=cause, alert_id=job.alert_id)
-            self._park(job, self._main, f"it can't be handled ({type(cause).__name__})")
+        with outlived(partial(self._give_up, job), but=(sqlite3.Error,)):  # one alert's surprise holds no others
+            try:
+                self._attempt(job)
+            except Later as reason:
+                self._later(job, self._main, reason)
+            except (Refused, Unreadable) as reason:
+                self._park(job, self._main, str(reason))
+
+    def _give_up(self, job: Job, cause: Exception) -> None:
+        _log.error("an alert can't be handled", exc_info=cause, alert_id=job.alert_id)
+        self._park(job, self._main, f"it can't be handled ({type(cause).__name__})")
 
     def _attempt(self, job: Job) -> None:
         alert = self._ready(job)

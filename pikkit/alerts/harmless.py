@@ -24,7 +24,8 @@ _LINKS = (
 
 def clean(value: T) -> T:
     """The value with every text in it on one line and without hidden characters."""
-    return _clean(value)  # type: ignore[no-any-return]
+    cleaned: T = _clean(value)
+    return cleaned
 
 
 def _clean(value: Any) -> Any:

@@ -20,6 +20,7 @@ from pikkit.alerts.spool import Spool, orphans
 from pikkit.bets.bet import Bet
 from pikkit.bets.odds import american_to_decimal
 from pikkit.bets.prediction import Prediction
+from pikkit.errors import outlived
 from pikkit.telemetry.logs import get_logger
 
 __all__ = ["AlertSink"]
@@ -113,14 +114,15 @@ class AlertSink:
         high = [i for i, prediction in enumerate(predictions) if prediction["bet_grade"] in GRADES]
         if not high:
             return
-        try:
+        with outlived(self._lost):  # a prediction never fails for an alert
             places = places_of([vars(bet) for bet in bets[: high[-1] + 1]])
             about = {**self._of, "model_version": model_version, "caller": caller}
             for i in high:
                 self._see(bets[i], predictions[i], places[i], about)
-        except Exception as cause:  # noqa: BLE001 - a prediction never fails for an alert
-            _log.error("an alert was lost", exc_info=cause)
-            self._dropped(1)
+
+    def _lost(self, cause: Exception) -> None:
+        _log.error("an alert was lost", exc_info=cause)
+        self._dropped(1)
 
     def start(self) -> None:
         """Deliver from now on; in the worker process itself, as threads do not survive a fork."""
@@ -196,15 +198,16 @@ class AlertSink:
             _log.error("an alert can't be written, it is held in memory", reason=why_off(error))
             self._held.append(line)
 
+    def _failed(self, cause: Exception) -> None:
+        _log.error("alerts failed", exc_info=cause)
+        self._rests_until = self._clock.ticks() + _FIRST_REST_S
+
     def _run(self) -> None:
         ending = False
         while not ending:
             ending = self._ending.wait(_PAUSE_S)
-            try:
+            with outlived(self._failed):
                 self.turn(ending=ending)
-            except Exception as cause:  # noqa: BLE001 - the thread must outlive a surprise
-                _log.error("alerts failed", exc_info=cause)
-                self._rests_until = self._clock.ticks() + _FIRST_REST_S
         if self._held:
             self._dropped(len(self._held))
         for close in (self._courier.close, self._outbox.close, self._spool.close, self._presence.leave):

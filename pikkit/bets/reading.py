@@ -166,5 +166,13 @@ def _explained(error: ValidationError, data: object) -> InvalidBet:
         return InvalidBet(f"{field} {first['ctx']['error']}", field=field)
     value = data
     for place in places:
-        value = value[place] if isinstance(value, dict | list | tuple) else value  # type: ignore[index]
+        value = _at(value, place)
     return InvalidBet(f"{field} {shown(value)} is refused: send {rule}", field=field)
+
+
+def _at(value: object, place: int | str) -> object:
+    if isinstance(value, dict):
+        return value[place]
+    if isinstance(value, list | tuple) and isinstance(place, int):
+        return value[place]
+    return value

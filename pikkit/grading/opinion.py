@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,12 +45,11 @@ class Opinion:
         Raises:
             ModelError: `market` or `price_range` are of another form.
         """
-        market = metadata.get("market")
-        price_range = metadata.get("price_range", [0.0, 1.0])
+        market, price_range = metadata.get("market"), metadata.get("price_range", [0.0, 1.0])
         trained_here = isinstance(metadata.get("prior"), dict)
         try:
-            fitted = {} if market is None else {name: float(market[name]) for name in _FITTED}  # type: ignore[index]
-            lowest, highest = (float(bound) for bound in price_range)  # type: ignore[attr-defined]
+            fitted = {} if market is None else _numbers(market)
+            lowest, highest = _bounds(price_range)
         except (TypeError, ValueError, KeyError) as cause:
             raise ModelError(
                 f"metadata has a `market` or `price_range` that can't be read ({cause!r}): `market` holds numbers "
@@ -104,3 +103,16 @@ _FITTED = ("intercept", "slope", "weight_market", "weight_reference")
 
 def _safe_logit(p: Floats) -> Floats:
     return logit(np.clip(p, _EDGE, 1 - _EDGE))
+
+
+def _numbers(market: object) -> dict[str, float]:
+    if not isinstance(market, Mapping):
+        raise TypeError("`market` is no object")
+    return {name: float(market[name]) for name in _FITTED}
+
+
+def _bounds(price_range: object) -> tuple[float, float]:
+    if not isinstance(price_range, Sequence):
+        raise TypeError("`price_range` is no list")
+    lowest, highest = price_range
+    return float(lowest), float(highest)

@@ -10,12 +10,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from filelock import Timeout
 
-from pikkit.errors import ModelError
+from pikkit.errors import ModelError, outlived
 from pikkit.models.loading import load_set
 from pikkit.models.model_set import ModelSet
 from pikkit.models.shared_set import SharedSet
@@ -157,17 +159,13 @@ class ModelHub:
 
     def _watch(self) -> None:
         while not self._ending.wait(_POLL_S):
-            try:
+            with outlived(self._failed), suppress(Timeout):  # another worker looks
                 self._adopt()  # before a look of its own, which takes a while
                 if time.time() - self._shared.read().checked >= self._interval:
                     with self._shared.lock.acquire(timeout=0):
                         if time.time() - self._shared.read().checked >= self._interval:
                             self._shared.look(settle=True)
                     self._adopt()
-            except Timeout:
-                continue  # another worker looks
-            except Exception as cause:  # noqa: BLE001 - the watch must outlive a full disk
-                self._failed(cause)
 
     def _adopt(self) -> None:
         """Load what the workers agreed on, if this one does not serve it yet."""
@@ -177,21 +175,22 @@ class ModelHub:
                 return
             if self._unloadable and self._unloadable[0] == shared.folder and time.monotonic() < self._load_again_at:
                 return
-            try:
+            with outlived(partial(self._not_loaded, shared.folder)):
                 begin = time.perf_counter()
                 models = load_set(Path(shared.folder), tag=shared.tag, source=shared.source)
                 self.load_seconds = time.perf_counter() - begin
                 if self._thread:
                     self._on_swap(models)
-            except Exception as cause:  # noqa: BLE001 - the old set serves on
-                why = cause.message if isinstance(cause, ModelError) else f"the set can't be loaded: {cause!r:.200}"
-                if self._unloadable != (shared.folder, why):
-                    _log.error("model set can't be loaded, the old one serves", reason=why)
-                    self._on_failure(cause.code if isinstance(cause, ModelError) else "internal_error")
-                self._unloadable = (shared.folder, why)
-                self._load_again_at = time.monotonic() + self._interval
-                return
-            self._unloadable = None
-            self.current = models
-            self._loaded_at = time.time()
-            self._adopted = shared.folder, shared.source
+                self._unloadable = None
+                self.current = models
+                self._loaded_at = time.time()
+                self._adopted = shared.folder, shared.source
+
+    def _not_loaded(self, folder: str, cause: Exception) -> None:
+        """The old set serves on; it is told once."""
+        why = cause.message if isinstance(cause, ModelError) else f"the set can't be loaded: {cause!r:.200}"
+        if self._unloadable != (folder, why):
+            _log.error("model set can't be loaded, the old one serves", reason=why)
+            self._on_failure(cause.code if isinstance(cause, ModelError) else "internal_error")
+        self._unloadable = (folder, why)
+        self._load_again_at = time.monotonic() + self._interval

@@ -6,7 +6,7 @@ import hashlib
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -194,6 +194,6 @@ def golden_bets(models: ModelSet) -> list[dict[str, Mapping[str, Any]]]:
             "odds": odds,
             "placed_at": _MOMENT,
         }
-        [prediction] = Predictor().predict(models, [read_bet(bet)], 0.0)
-        golden.append({"bet": bet, "expected": {name: prediction[name] for name in _ANSWERS}})  # type: ignore[literal-required]
+        predicted: Sequence[Mapping[str, Any]] = Predictor().predict(models, [read_bet(bet)], 0.0)
+        golden.append({"bet": bet, "expected": {name: predicted[0][name] for name in _ANSWERS}})
     return golden

@@ -15,6 +15,7 @@ from pikkit.features.spec import FeatureSpec
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.reasons import Contributions
 from pikkit.history.history import History
+from pikkit.models.libraries import library
 
 __all__ = ["Engine", "ModelSet", "OnnxTrees", "SklearnModel", "XgboostTrees"]
 
@@ -110,11 +111,9 @@ class ModelSet:
     def _contributed(self, name: str, matrix: Matrix, base: Floats | None) -> Floats | None:
         if name not in self.manifest["files"]:
             return None
-        import xgboost  # noqa: PLC0415 - only explanations need it
-
         if name not in self._boosters:
             self._boosters[name] = _load_booster(self.folder / name)
-        rows = xgboost.DMatrix(matrix, base_margin=base, nthread=1)
+        rows = library("xgboost").DMatrix(matrix, base_margin=base, nthread=1)
         return np.asarray(self._boosters[name].predict(rows, pred_contribs=True), dtype=np.float64)
 
 
@@ -127,8 +126,7 @@ class OnnxTrees:
     """Trees as an ONNX graph, one thread: the workers are the parallelism."""
 
     def __init__(self, path: Path, base: float) -> None:
-        import onnxruntime  # noqa: PLC0415 - only sets with such a graph need it
-
+        onnxruntime = library("onnxruntime")
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -161,10 +159,9 @@ class SklearnModel:
     """A plain scikit-learn estimator."""
 
     def __init__(self, path: Path, *, classifier: bool) -> None:
-        import skops.io  # noqa: PLC0415 - and with it scikit-learn, which only these sets need
-
+        skops = library("skops.io")
         # What is in the file was on the allow-list of pickles when it was imported; the manifest vouches for it.
-        self._model: Any = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+        self._model: Any = skops.load(path, trusted=skops.get_untrusted_types(file=path))
         self._classifier = classifier
 
     def score(self, matrix: Matrix, base: Floats | None) -> Floats:
@@ -178,9 +175,7 @@ class SklearnModel:
 
 def _load_booster(path: Path) -> Any:
     """A booster from its native file, pinned to one thread."""
-    import xgboost  # noqa: PLC0415 - takes a second with scikit-learn; most workers never need it
-
-    booster = xgboost.Booster(_ONE_THREAD)
+    booster = library("xgboost").Booster(_ONE_THREAD)
     booster.load_model(path)
     booster.set_param(_ONE_THREAD)
     return booster

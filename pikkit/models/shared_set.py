@@ -23,7 +23,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from pikkit.errors import ModelError
+from pikkit.errors import ModelError, outlived
 from pikkit.files import replace_file
 from pikkit.models import activation, store
 from pikkit.models.conversion import convert
@@ -138,22 +138,28 @@ class SharedSet:
         if not again and not is_new and is_dealt_with:
             self._write(replace(state, checked=time.time()))
             return True
+
+        def refused(cause: Exception) -> None:
+            nonlocal state
+            state = self._refused(state, cause, imported, is_new=is_new)
+
         try:
-            own = bool(now or state.source == "MODEL_DIR")  # files that were taken away are no reason to serve others
-            outranks = imported and imported.outranks(self._folder) and (now or not own or active != state.active)
-            found = store.find(imported.sha256, imported.tag) if imported and outranks else None
-            if found:
-                state = replace(_serving(state, found, "import"), files=digests(self._folder), taken=seen)
-            elif own:
-                state = self._take(state, settle=settle, again=again)
-            else:
-                state = self._carried(state, imported)
-            self._on_success()
+            with outlived(refused, but=(Changing,)):  # whatever it is, the old set serves, and it is told once
+                own = bool(
+                    now or state.source == "MODEL_DIR"
+                )  # files that were taken away are no reason to serve others
+                outranks = imported and imported.outranks(self._folder) and (now or not own or active != state.active)
+                found = store.find(imported.sha256, imported.tag) if imported and outranks else None
+                if found:
+                    state = replace(_serving(state, found, "import"), files=digests(self._folder), taken=seen)
+                elif own:
+                    state = self._take(state, settle=settle, again=again)
+                else:
+                    state = self._carried(state, imported)
+                self._on_success()
         except Changing:
             self._write(replace(state, checked=0.0))
             return False
-        except Exception as cause:  # noqa: BLE001 - whatever it is, the old set serves, and it is told once
-            state = self._refused(state, cause, imported, is_new=is_new)
         self._write(replace(state, seen=seen, active=active, checked=time.time()))
         return True
 

@@ -18,6 +18,7 @@ from bentoml.models import ModelContext
 
 from pikkit.errors import ModelError
 from pikkit.models.conversion import STORE_NAME
+from pikkit.models.libraries import library
 from pikkit.models.loading import is_sound, load_set
 from pikkit.models.model_set import ModelSet
 
@@ -124,9 +125,8 @@ def _metadata(folder: Path, models: ModelSet) -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     """Versions of the libraries that read and serve the set."""
-    import xgboost  # noqa: PLC0415 - its distribution has another name on some platforms
-
-    return {"xgboost": xgboost.__version__, **{name: version(name) for name in _FRAMEWORKS}}
+    # The distribution of xgboost has another name on some platforms.
+    return {"xgboost": library("xgboost").__version__, **{name: version(name) for name in _FRAMEWORKS}}
 
 
 def _all(name: str = STORE_NAME) -> list[Any]:

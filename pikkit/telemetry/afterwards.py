@@ -17,7 +17,7 @@ __all__ = ["Afterwards"]
 class Afterwards:
     """An observer of the grader."""
 
-    def __init__(self, metrics: Metrics, recorder: Recorder) -> None:
+    def __init__(self, metrics: Metrics, recorder: Recorder[Any]) -> None:
         self._metrics = metrics
         self._recorder = recorder
         # Takes what the grader tells (`.models`, `.bets`, `.predictions`, `.options`, `.at`).

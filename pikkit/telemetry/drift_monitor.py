@@ -104,11 +104,11 @@ class DriftMonitor(Collector):
         new = self._unseen(graded, hour)
         if not new:
             return
-        predictions = [graded.predictions[i] for i in new]
+        predictions: list[Mapping[str, object]] = [graded.predictions[i] for i in new]
         columns = {name: graded.rows.matrix[new, i] for i, name in enumerate(graded.models.spec.names)}
         for name in OUTPUTS:
-            columns[name] = np.array([prediction[name] for prediction in predictions])  # type: ignore[literal-required]
-        grades = [prediction["bet_grade"] for prediction in predictions]
+            columns[name] = np.array([prediction[name] for prediction in predictions])
+        grades = [graded.predictions[i]["bet_grade"] for i in new]
         now.hours[hour].add(columns, grades, graded.rows.unknown_columns[new])
         self._changed = True
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,12 +72,13 @@ class PredictionLog:
             "app_version": self._version,
         }
         lines = bytearray()
-        for i, (bet, prediction) in enumerate(zip(graded.bets, graded.predictions, strict=True)):
+        predictions: Sequence[Mapping[str, object]] = graded.predictions
+        for i, (bet, prediction) in enumerate(zip(graded.bets, predictions, strict=True)):
             line = {
                 **common,
                 "bet": bet.model_dump(mode="json", exclude={"client_ref", "odds_format"}),
                 "features": hashlib.sha256(graded.rows.matrix[i].tobytes()).hexdigest()[:16],
-                "prediction": {name: prediction[name] for name in _FIELDS},  # type: ignore[literal-required]
+                "prediction": {name: prediction[name] for name in _FIELDS},
             }
             lines += to_json(line, inf_nan_mode="null") + b"\n"
         try:

@@ -11,13 +11,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from pikkit.bets.bet import Bet
 from pikkit.bets.prediction import Prediction
+from pikkit.errors import outlived
 from pikkit.telemetry.logs import Repeated, get_logger
 
-__all__ = ["Graded", "Recorder", "Sink"]
+__all__ = ["Graded", "ModelSet", "Recorder", "Rows", "Sink"]
 
 _PAUSE_S = 0.2
 _LIMIT_BETS = 20_000
@@ -25,14 +30,57 @@ _LIMIT_BETS = 20_000
 _log = get_logger("pikkit.recorder")
 
 
+class _Spec(Protocol):
+    @property
+    def names(self) -> Sequence[str]:
+        """The features, in the order of a row's columns."""
+        ...
+
+
+class ModelSet(Protocol):
+    """The port to a model set: what is recorded of it."""
+
+    @property
+    def version(self) -> str:
+        """Timestamp of the set."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Which files it was made of."""
+        ...
+
+    @property
+    def spec(self) -> _Spec:
+        """Which features it wants."""
+        ...
+
+
+class Rows(Protocol):
+    """The port to feature rows."""
+
+    @property
+    def matrix(self) -> npt.NDArray[np.float32]:
+        """A row a bet, shape (n, k)."""
+        ...
+
+    @property
+    def unknown_columns(self) -> npt.NDArray[np.bool_]:
+        """Which names the set does not know, shape (n, 5)."""
+        ...
+
+
+Models = TypeVar("Models", bound=ModelSet)
+
+
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """Bets, their predictions and feature rows (`.matrix`, `.unknown`), by one model set at one time."""
+    """Bets, their predictions and feature rows, by one model set at one time."""
 
-    models: Any
+    models: ModelSet
     bets: Sequence[Bet]
     predictions: Sequence[Prediction]
-    rows: Any
+    rows: Rows
     at: float
 
 
@@ -56,12 +104,12 @@ class Sink(Protocol):
         ...
 
 
-class Recorder:
+class Recorder(Generic[Models]):
     """Hands graded bets to sinks."""
 
     def __init__(
         self,
-        rows: Callable[[Any, Sequence[Bet], float], Any],
+        rows: Callable[[Models, Sequence[Bet], float], Rows],
         sinks: Sequence[Sink],
         *,
         dropped: Callable[[int], None],
@@ -80,7 +128,7 @@ class Recorder:
         self._dropped = dropped
         self._failed = Repeated(_log, "recording failed")
         self._limit = limit
-        self._queue: deque[tuple[Any, Sequence[Bet], Sequence[Prediction], float, tuple[Sink, ...]]] = deque()
+        self._queue: deque[tuple[Models, Sequence[Bet], Sequence[Prediction], float, tuple[Sink, ...]]] = deque()
         self._put = self._taken = 0  # one writer each: no lock in the request
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -97,7 +145,7 @@ class Recorder:
 
     def graded(
         self,
-        models: Any,
+        models: Models,
         bets: Sequence[Bet],
         predictions: Sequence[Prediction],
         at: float | None = None,
@@ -118,18 +166,17 @@ class Recorder:
             ending = self._ending.wait(_PAUSE_S)
             while self._queue:
                 models, bets, predictions, at, sinks = self._queue.popleft()
-                try:
+                with outlived(partial(self._lost, len(bets))):
                     graded = Graded(models, bets, predictions, self._rows(models, bets, at), at)
                     for sink in sinks:
                         sink.take(graded)
-                except Exception as cause:  # noqa: BLE001 - the thread must outlive a full disk
-                    self._dropped(len(bets))
-                    self._failed(cause)
                 self._taken += len(bets)
             for sink in self._sinks:
-                try:
+                with outlived(self._failed):
                     sink.close() if ending else sink.flush()
-                except Exception as cause:  # noqa: BLE001
-                    self._failed(cause)
             if ending:
                 return
+
+    def _lost(self, bets: int, cause: Exception) -> None:
+        self._dropped(bets)
+        self._failed(cause)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -13,6 +14,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, 
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from pikkit.errors import outlived
 from pikkit.telemetry.logs import get_logger
 from pikkit.telemetry.series import Merged
 
@@ -95,17 +97,21 @@ class Exposition(Collector):
     def collect(self) -> Iterator[Metric]:
         """The series, by name."""
         yield from self._counted.metrics()
-        failed = []
+        failed: list[str] = []
         for collector in self._asked:
-            try:
-                yield from list(collector.collect())
-            except Exception as cause:  # noqa: BLE001 - a damaged file of one must not hide all the others
-                failed.append(type(collector).__name__)
-                _log.error("metrics left out", collector=failed[-1], exc_info=cause)
+            found: list[Metric] = []
+            with outlived(partial(self._left_out, collector, failed)):  # a damaged file of one hides no others
+                found += collector.collect()
+            yield from found
         errors = GaugeMetricFamily("pikkit_scrape_errors", "1 for what this scrape is without", labels=["source"])
         for source in (*self._broken, *failed):
             errors.add_metric([source], 1)
         yield errors
+
+    @staticmethod
+    def _left_out(collector: Collector, failed: list[str], cause: Exception) -> None:
+        failed.append(type(collector).__name__)
+        _log.error("metrics left out", collector=failed[-1], exc_info=cause)
 
 
 class CustomMetrics(Collector):

@@ -10,9 +10,8 @@ import json
 import resource
 import sys
 from pathlib import Path
-from typing import Any
 
-from pikkit.errors import ModelError
+from pikkit.errors import ModelError, outlived
 
 _MEMORY_BYTES = 4 * 1024**3
 _CPU_S = 120
@@ -25,30 +24,28 @@ def main(copy: Path, into: Path, source_sha256: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):  # where memory runs out all the same, this process is to go, and no worker
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-    answer: dict[str, Any] = {"ok": True}
-    try:
+    refused: list[dict[str, str]] = []
+    with outlived(lambda cause: refused.append(_refusal(cause))):  # a foreign model may raise anything when it is asked
         from pikkit.models.reading.whole_set import write  # noqa: PLC0415 - after the limits, as all that it imports
 
         write(copy, into, source_sha256)
-    except ModelError as error:
-        answer = {"error": error.message, "code": error.code}
-    except OSError as cause:
-        answer = {
-            "error": f"the converted models can't be written ({cause.strerror or cause}): make room, or set DATA_DIR",
-            "code": "internal_error",
-        }
-    except MemoryError:
-        answer = {
-            "error": "the model files need more memory than models may: train them again",
-            "code": "invalid_model",
-        }
-    except Exception as cause:  # noqa: BLE001 - a foreign model may raise anything when it is asked
-        said = " ".join(str(cause).split())[:300]
-        answer = {
-            "error": f"the models can't be used ({type(cause).__name__}: {said}): train them again",
-            "code": "invalid_model",
-        }
-    print(json.dumps(answer))  # noqa: T201 - the answer to the parent
+    print(json.dumps(refused[0] if refused else {"ok": True}))  # noqa: T201 - the answer to the parent
+
+
+def _refusal(cause: Exception) -> dict[str, str]:
+    code = "invalid_model"
+    match cause:
+        case ModelError():
+            said, code = cause.message, cause.code
+        case OSError():
+            said = f"the converted models can't be written ({cause.strerror or cause}): make room, or set DATA_DIR"
+            code = "internal_error"
+        case MemoryError():
+            said = "the model files need more memory than models may: train them again"
+        case _:
+            words = " ".join(str(cause).split())[:300]
+            said = f"the models can't be used ({type(cause).__name__}: {words}): train them again"
+    return {"error": said, "code": code}
 
 
 if __name__ == "__main__":

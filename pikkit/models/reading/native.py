@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pikkit.errors import ModelError
+from pikkit.models.libraries import library
 from pikkit.models.reading.onnx_graph import Untranslatable, base_margin, objective_of, to_onnx, trees_of
 
 __all__ = ["save"]
@@ -25,11 +26,9 @@ def save(model: Any, into: Path, name: str) -> dict[str, Any]:
         ModelError: it is of a kind that can't be served.
     """
     if not hasattr(model, "get_booster"):
-        import skops.io  # noqa: PLC0415 - a second that most sets need not spend
-
         if hasattr(model, "n_jobs"):
             model.n_jobs = 1  # the workers are the parallelism
-        skops.io.dump(model, into / f"{name}.skops")
+        library("skops.io").dump(model, into / f"{name}.skops")
         return {"type": "sklearn", "model": type(model).__name__}
     booster = model.get_booster()
     if getattr(model, "booster", None) == "gblinear" or not trees_of(booster):

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from pikkit.models.libraries import library
+
 __all__ = ["as_of_today"]
 
 _JSON, _BINARY = b'{"', b"CONFIG-offset:"
@@ -36,9 +38,7 @@ def as_of_today(handle: bytes) -> bytes:
         model = _Binary(handle[len(_BINARY) + 8 :]).model()
     else:
         return handle
-    import xgboost  # noqa: PLC0415 - half a second, for those who have such a pickle
-
-    booster = xgboost.Booster()
+    booster = library("xgboost").Booster()
     booster.load_model(bytearray(json.dumps(model).encode()))
     return bytes(booster.__getstate__()["handle"])
 

@@ -125,6 +125,7 @@ def test_counts_add_up_over_workers() -> None:
 @dataclass
 class Models:
     baseline: Any = field(default_factory=lambda: _baseline(2000).to_json())
+    version: str = "1"
     sha256: str = "ab"
     spec: Any = field(default_factory=lambda: SimpleNamespace(names=NAMES))
 
