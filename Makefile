@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 # Byte code of packages is written once; without it every start of a process takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help pictures completion mutants rehearse environment serve dev test test-group coverage unit lint format types lock clean starter bench capacity bench-quick bench-growth soak bench-check yaml unit-all audit build image ship storm storm-alerts client-types validate test-n8n \
+.PHONY: help pictures completion badges mutants rehearse environment serve dev test test-group coverage unit lint format types lock clean starter bench capacity bench-quick bench-growth soak bench-check yaml unit-all audit build image ship storm storm-alerts client-types validate test-n8n \
   unit-on bench-gates mutants-rules secrets release release-files push-image tag-image announce ci
 
 help: ## show this list
@@ -165,6 +165,9 @@ bench-check: $(STAMP) ## what a graded bet costs in calls, the same on every mac
 
 pictures: $(STAMP) ## the screenshots in docs/, taken of the running product
 	@$(BIN)/python -m tests.support.pictures
+
+badges: $(STAMP) ## the extension on pages that never rest, 1,000 looks at each: no badge beside another price
+	@BADGE_SAMPLES=1000 $(BIN)/python -m pytest -q tests/system/test_extension_badges.py
 
 completion: $(STAMP) ## completion of the commands for shells, from the command lines themselves, into docs/completion.bash
 	@$(BIN)/python -m tests.support.completion

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Worker, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Worker, expect, sync_playwright
 
 from tests.support.need import need, root
 
@@ -96,3 +97,9 @@ def files(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+def serious_faults(page: Page) -> list[tuple[str, str]]:
+    """What axe calls serious or critical: the rule, and the first element that breaks it."""
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from deploy.flow import operations
-from tests.support.browser import service_worker
+from tests.support.browser import serious_faults, service_worker
 from tests.support.deploy_rig import Rig
 from tests.support.extension import BADGES, ExtensionStage, extension_stage
 from tests.support.receiver import StandIn
@@ -154,6 +154,7 @@ def test_the_options_page_saves_tries_the_address_and_warns_of_plain_http(stage:
     page.goto(f"{stage.extension.own}/options.html")
     page.fill("#url", "http://grades.example")
     expect(page.locator("#warning")).to_contain_text("Plain http")
+    assert serious_faults(page) == []
     page.fill("#url", stage.server.url)
     expect(page.locator("#warning")).to_be_empty()
     page.click("button[type=submit]")

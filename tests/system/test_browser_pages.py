@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from pikkit.slate.reading import read_slate
 from pikkit.web.routes import ROUTES
-from tests.support.browser import PATIENCE_MS, browser
+from tests.support.browser import PATIENCE_MS, browser, serious_faults
 from tests.support.server import Server
 from tests.support.slates import SLATES, slate
 
@@ -280,9 +279,3 @@ def test_the_reference_keeps_nobody_out_with_operations_of_both_kinds_open(serve
         page.locator(f".opblock-{kind} .opblock-summary-control").first.click()
         expect(page.locator(f".opblock-{kind} .execute")).to_be_visible()
     assert serious_faults(page) == []
-
-
-def serious_faults(page: Page) -> list[tuple[str, str]]:
-    """What axe calls serious or critical: the rule, and the first element that breaks it."""
-    found = Axe().run(page).response["violations"]
-    return [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]

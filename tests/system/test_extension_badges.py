@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from playwright.sync_api import Frame, Page, expect
 
-from tests.support.browser import EXTENSION
+from tests.support.browser import EXTENSION, serious_faults
 from tests.support.extension import BADGES, ExtensionStage, extension_stage
 from tests.support.grading_service import GradingService
 from tests.support.need import root
@@ -258,6 +258,9 @@ def test_the_popup_lists_the_best_turns_a_site_off_and_hides_grades_below_the_le
     popup = stage.popup(page)
     expect(popup.locator("#counts")).to_have_text("24 prices on the page; in view 24 read, 24 graded.")
     expect(popup.locator("#connection")).to_contain_text("Connected: models 20260101_000000")
+    for scheme in ("light", "dark"):
+        popup.emulate_media(color_scheme=scheme)
+        assert serious_faults(popup) == []
     popup.fill("#bankroll", "2000")
     popup.press("#bankroll", "Tab")
     expect(popup.locator("#rows tr").first).to_contain_text("10.00")
