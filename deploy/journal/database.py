@@ -11,7 +11,6 @@ from typing import Any
 
 __all__ = ["RELEASES", "Database"]
 
-_FORMAT = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS releases (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, version TEXT NOT NULL, slot TEXT NOT NULL, workers INTEGER NOT NULL,
@@ -32,21 +31,20 @@ class Database:
         self.fault: str | None = None
         self._say = say
         self._open: sqlite3.Connection | None = None
-        self._ready = False
 
     def read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows; none when there is no file yet, or a damaged one (see `fault`)."""
         if self._open is None and not self.path.exists():
             return []
         with self._guarded("read"):
-            connection = self._connection(create=False)
-            return connection.execute(query, values).fetchall() if self._ready else []
+            return self._connection(mend=False).execute(query, values).fetchall()
         return []
 
     def write(self, *statements: tuple[str, Sequence[Any]]) -> bool:
         """Carry all out, or none; returns whether they were."""
         with self._guarded("written"):
-            connection = self._connection(create=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = self._connection(mend=True)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for statement, values in statements:
@@ -64,7 +62,6 @@ class Database:
         if self._open:
             self._open.close()
             self._open = None
-            self._ready = False
 
     @contextlib.contextmanager
     def _guarded(self, done: str) -> Any:
@@ -81,34 +78,28 @@ class Database:
             self.fault = fault
             self._say(fault)
 
-    def _connection(self, *, create: bool) -> sqlite3.Connection:
+    def _connection(self, *, mend: bool) -> sqlite3.Connection:
+        """With all tables; a damaged file is put aside where it is to be written."""
         if self._open is None:
-            if create:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._open = self._checked(create=create)
-        if create and not self._ready:
-            self._open.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT};")
-            self._ready = True
+            try:
+                self._open = self._connect()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                if not mend:
+                    raise
+                self._put_aside(str(error))
+                self._open = self._connect()
         return self._open
 
-    def _checked(self, *, create: bool) -> sqlite3.Connection:
-        connection = self._connect()
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=5, isolation_level=None)
         try:
-            self._ready = connection.execute("PRAGMA user_version").fetchone()[0] == _FORMAT
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
+            connection.executescript(_SCHEMA)
+        except sqlite3.Error:
             connection.close()
             raise
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            if not create:
-                raise
-            self._put_aside(str(error))
-            return self._connect()
         return connection
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=5, isolation_level=None)
 
     def _put_aside(self, why: str) -> None:
         aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
