@@ -15,7 +15,7 @@ import psutil
 from deploy.clock import Clock
 from deploy.errors import DeployError, RouterError
 from deploy.files import Record
-from deploy.processes import ProcessId, port_owner, processes_named, run
+from deploy.processes import ProcessId, is_free, port_owner, processes_named, run
 from deploy.proxy.process import NginxProcess, emergencies
 from deploy.settings import DeploySettings
 
@@ -126,7 +126,7 @@ class LocalNginx(NginxProcess):
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGQUIT)
         if orphans:
-            self._wait_for(lambda: not any(map(port_owner, self._ports)))
+            self._wait_for(lambda: all(map(is_free, self._ports)))
 
     def _wait_for(self, done: Callable[[], bool]) -> None:
         end = self._clock.monotonic() + 5
