@@ -31,9 +31,9 @@ class Certificate:
         return tls.with_suffix(_CHAIN), tls.with_suffix(_KEY)
 
     def lay(self, folder: Path) -> None:
-        """Write both, beside those that the running Nginx may have to go back to."""
-        if self.key:
-            chain, key = self.files(folder)
+        """Write both, if they are not there, beside those that the running Nginx may have to go back to."""
+        chain, key = self.files(folder)
+        if self.key and not (chain.exists() and key.exists()):
             write_text(chain, self.chain)
             write_text(key, self.key, mode=0o600)
 

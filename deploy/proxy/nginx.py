@@ -70,9 +70,9 @@ class Router:
         )
         if self.running() and (self._told() or {}).get("structure") == digest:
             return
-        if text != before:
-            if certificate:
-                certificate.lay(self.folder)
+        if certificate:
+            certificate.lay(self.folder)
+        if text != before:  # else nothing has to be written, and a full disk keeps it from nothing
             self._write_tested(text)
         try:
             if self.running():
