@@ -22,7 +22,7 @@ import httpx
 from tests.support.receiver import StandIn
 from tests.support.server import Server
 
-ROUNDS, REQUESTS, CLIENTS = 15, 1000, 8
+ROUNDS, REQUESTS, CLIENTS = 12, 1000, 8
 SHARES = (0.5, 0.95, 0.99)
 EVERY, LOCKED = "--all" in sys.argv, "--locked" in sys.argv
 A_BET = {"sport": "Basketball", "league": "NBA", "market": "1st Half Spread"}
