@@ -1,13 +1,10 @@
 """A process is its pid, its boot and its start tick: neither a recycled pid nor a stepped clock is believed."""
 
-import contextlib
 import json
 import os
-import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,6 +18,7 @@ from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slots.processes import ProcessRuntime
 from tests.support.deploy_fakes import FakeClock
+from tests.support.disk import full_disk
 from tests.support.ports import free_block
 from tests.support.waiting import eventually
 
@@ -51,17 +49,6 @@ def test_what_can_not_be_put_on_record_is_not_started(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="can't be written, so blue is not started"):
         runtime.start("blue", Release("1", "tree", "commit", "sha", "1", 0.0), workers=1)
     assert not runtime.observe("blue").running
-
-
-@contextlib.contextmanager
-def full_disk() -> Iterator[None]:
-    """Nothing that this process or a child of it writes has room."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_what_was_started_again_on_a_full_disk_is_seen_by_all_and_on_record_once_there_is_room(tmp_path: Path) -> None:

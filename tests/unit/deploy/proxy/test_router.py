@@ -1,0 +1,80 @@
+"""The router over an Nginx that only counts what is done to it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.proxy.nginx import Router
+from deploy.proxy.process import NginxProcess
+from deploy.settings import DeploySettings
+from tests.support.deploy_fakes import FakeClock
+from tests.support.disk import full_disk
+
+
+class Counted(NginxProcess):
+    foreground = False
+
+    def __init__(self, settings: DeploySettings) -> None:
+        super().__init__(settings)
+        self.up = False
+        self.done: list[str] = []
+
+    def running(self) -> bool:
+        return self.up
+
+    def wanted(self) -> bool:
+        return True
+
+    def test(self, config: Path) -> str | None:
+        self.done.append("test")
+        return None
+
+    def start(self) -> None:
+        self.done.append("start")
+        self.up = True
+
+    def reload(self) -> None:
+        self.done.append("reload")
+
+    def stop(self, *, grace_s: float) -> None:
+        self.up = False
+
+    def _ask_about(self) -> str:
+        return "nginx version: nginx/1.29.0"
+
+    def _log_lines(self) -> list[str]:
+        return []
+
+    def _signal(self, name: str) -> None:
+        self.done.append(name)
+
+
+@pytest.fixture
+def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """One that tells the structure of the configuration that lies there when it is started or reloaded."""
+    made = Counted(DeploySettings(run_dir=tmp_path))
+
+    def told(_: Router) -> dict[str, Any]:
+        found = re.search(r"Structure (\w+)", made.config.read_text())
+        return {"structure": found[1]} if found and made.up else {}
+
+    monkeypatch.setattr(Router, "_told", told)
+    return made
+
+
+def test_a_dead_nginx_with_the_configuration_that_lies_there_is_started_on_a_full_disk_too(
+    tmp_path: Path, process: Counted
+) -> None:
+    router = Router(DeploySettings(run_dir=tmp_path), FakeClock(), process)
+    router.reconcile({"blue": ("127.0.0.1:8001",)})
+    assert process.done == ["test", "start"]
+    process.up = False
+    with full_disk():
+        router.reconcile({"blue": ("127.0.0.1:8001",)})
+        assert process.done == ["test", "start", "start"]
+        router.reconcile({"blue": ("127.0.0.1:8001",)})  # nothing to do
+        with pytest.raises(OSError, match="File too large"):
+            router.reconcile({"blue": ("127.0.0.1:8002",)})
+    assert process.done == ["test", "start", "start"]
