@@ -1,4 +1,5 @@
 import json
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -42,8 +43,15 @@ def by_category() -> str:
 @cache
 def dart() -> str:
     rows = np.random.default_rng(0).random((100, K))
-    model = xgboost.XGBRegressor(booster="dart", n_estimators=3, rate_drop=0.5, n_jobs=1).fit(rows, rows[:, 0])
+    model = xgboost.XGBRegressor(booster="dart", n_estimators=3, rate_drop=0.5, n_jobs=1)
+    with warnings.catch_warnings(action="ignore"):  # XGBoost 3.4 and later call it deprecated
+        model.fit(rows, rows[:, 0])
     return json.dumps(learner(model.get_booster()))
+
+
+def weights_of_more_trees(model: dict[str, Any]) -> None:
+    gradient = model["gradient_booster"]
+    (gradient if "weight_drop" in gradient else gradient["model"])["weight_drop"].append(1.0)
 
 
 def trees(model: dict[str, Any]) -> Any:
@@ -101,7 +109,7 @@ TAMPERED: dict[str, tuple[Callable[[], str], Callable[[dict[str, Any]], Any]]] =
     "more features than rows have": (sound, lambda m: m["learner_model_param"].update(num_feature=str(FAR))),
     "several classes": (sound, lambda m: m["learner_model_param"].update(num_class="3")),
     "several targets": (sound, lambda m: m["learner_model_param"].update(num_target="2")),
-    "weights of more trees (dart)": (dart, lambda m: m["gradient_booster"]["weight_drop"].append(1.0)),
+    "weights of more trees (dart)": (dart, weights_of_more_trees),
     "a feature beyond the row (dart)": (dart, tree("split_indices", FAR)),
     "categories of a node that is not there": (by_category, tree("categories_nodes", FAR)),
     "categories beyond the list": (by_category, tree("categories_segments", FAR)),

@@ -161,7 +161,7 @@ def test_requests_beyond_the_limit_are_turned_away_and_the_next_calm_one_is_serv
 
 
 def test_what_takes_too_long_is_answered_with_504() -> None:
-    web = Web(request_timeout=0.05, told=busy(1))
+    web = Web(request_timeout=0.05, told=busy(0.5))
     check_shape(web.send("POST", "/api/v1/predict?explain=true", json={}), 504, "timeout")
 
 
@@ -243,7 +243,7 @@ def test_a_body_that_does_not_arrive_in_time_is_a_408_on_every_route_and_blocks_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pikkit.web.gateway.BODY_DEADLINE_S", 0.1)
-    web = Web(max_concurrency=2, request_timeout=20)
+    web = Web(max_concurrency=2, request_timeout=3)  # what four uploads wait for, that send nothing
 
     async def scenario() -> tuple[list[Upload], int]:
         paths = ("/api/v1/predict", "/api/v1/batch-predict", "/batch-predict", "/api/v1/reload-models")
