@@ -145,7 +145,7 @@ class Application:
 
     def _serves(self, models: ModelSet) -> None:
         """`models` serves from now on: warm it up, and say so."""
-        self._predictor.predict(models, [read_bet(EXAMPLE_BET)], time.time())
+        self._predictor.predict(models, [read_bet(EXAMPLE_BET)], time.time(), explain=True)
         self._drift.use(models)
         self._metrics.model_loaded(models, self._hub.load_seconds)
         self._status.warmed = True

@@ -15,6 +15,7 @@ from pikkit.features.spec import FeatureSpec
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.reasons import Contributions
 from pikkit.history.history import History
+from pikkit.models.boosters import Boosters, load_booster, wrappers_wanted
 from pikkit.models.libraries import library
 
 __all__ = ["Engine", "ModelSet", "OnnxTrees", "SklearnModel", "XgboostTrees"]
@@ -71,7 +72,7 @@ class ModelSet:
         prior = metadata.get("prior")
         self._prior = (float(prior["intercept"]), float(prior["slope"])) if prior else None
         self._implied = self.spec.names.index("implied_prob") if prior else -1
-        self._boosters: dict[str, Any] = {}
+        self._boosters = Boosters(folder, manifest["files"])
 
     def win_probability(self, matrix: Matrix) -> Floats:
         """Win probability (fraction) for each row."""
@@ -89,9 +90,9 @@ class ModelSet:
         Where ROI follows from the probability, what the features add to it together, is shared out as they share in
         the log-odds, so that it adds up too.
         """
-        win = self._contributed("win.ubj", matrix, self._base(matrix))
+        win = self._boosters.added("win.ubj", matrix, self._base(matrix))
         if self._roi is not None:
-            return Contributions(win, self._contributed("roi.ubj", matrix, None), self._prior is not None)
+            return Contributions(win, self._boosters.added("roi.ubj", matrix, None), self._prior is not None)
         if win is None or self._implied < 0:
             return Contributions(win, None)
         decimal = 1 / matrix[:, self._implied].astype(np.float64)
@@ -107,14 +108,6 @@ class ModelSet:
         intercept, slope = self._prior
         implied = matrix[:, self._implied].astype(np.float64)
         return np.asarray(intercept + slope * np.log(implied / (1 - implied)))
-
-    def _contributed(self, name: str, matrix: Matrix, base: Floats | None) -> Floats | None:
-        if name not in self.manifest["files"]:
-            return None
-        if name not in self._boosters:
-            self._boosters[name] = _load_booster(self.folder / name)
-        rows = library("xgboost").DMatrix(matrix, base_margin=base, nthread=1)
-        return np.asarray(self._boosters[name].predict(rows, pred_contribs=True), dtype=np.float64)
 
 
 def _as_asked(scores: Floats, asked: object) -> Any:
@@ -147,7 +140,7 @@ class XgboostTrees:
     """XGBoost's own predictor, one thread."""
 
     def __init__(self, path: Path) -> None:
-        self._booster = _load_booster(path)
+        self._booster = load_booster(path)
 
     def score(self, matrix: Matrix, base: Floats | None) -> Floats:
         """XGBoost's margin."""
@@ -159,6 +152,7 @@ class SklearnModel:
     """A plain scikit-learn estimator."""
 
     def __init__(self, path: Path, *, classifier: bool) -> None:
+        wrappers_wanted()  # an estimator may hold one
         skops = library("skops.io")
         # What is in the file was on the allow-list of pickles when it was imported; the manifest vouches for it.
         self._model: Any = skops.load(path, trusted=skops.get_untrusted_types(file=path))
@@ -171,14 +165,3 @@ class SklearnModel:
             return np.asarray(self._model.predict(matrix), dtype=np.float64)
         p = np.clip(self._model.predict_proba(matrix)[:, 1].astype(np.float64), 1e-12, 1 - 1e-12)
         return np.asarray(np.log(p / (1 - p)))
-
-
-def _load_booster(path: Path) -> Any:
-    """A booster from its native file, pinned to one thread."""
-    booster = library("xgboost").Booster(_ONE_THREAD)
-    booster.load_model(path)
-    booster.set_param(_ONE_THREAD)
-    return booster
-
-
-_ONE_THREAD: dict[str, Any] = {"nthread": 1}

@@ -184,7 +184,7 @@ class Handlers:
         return FileResponse(ASSETS[request.path], headers=_PAGE_HEADERS)
 
     async def grade(self, bet: object, options: Options) -> Prediction:
-        """The prediction for one bet; explained ones in a thread, as the first in a worker takes a second."""
+        """The prediction for one bet; explained ones in a thread, as large models take their time."""
         if options.explain:
             return await run_in_threadpool(self._grader.grade, bet, options)
         return self._grader.grade(bet, options)

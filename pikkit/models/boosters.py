@@ -1,0 +1,98 @@
+"""XGBoost's own boosters: asked for scores where no graph can be made, and for what each feature added.
+
+`import xgboost` also imports scikit-learn for its wrappers, where that is installed: a second and 46 MiB, for nothing
+that a booster needs. So it is imported without, unless scikit-learn is there already.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from threading import RLock
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from pikkit.models.libraries import library
+
+__all__ = ["Boosters", "load_booster", "wrappers_wanted"]
+
+Floats = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float32]
+
+_WRAPPERS = "sklearn"
+_ONE_THREAD: dict[str, Any] = {"nthread": 1}
+_REMEMBERED = 10_000  # rows of a model; 5 MiB with 26 features
+_importing = RLock()
+
+
+def _xgboost() -> Any:
+    with _importing:
+        bare = "xgboost" not in sys.modules and _WRAPPERS not in sys.modules
+        if bare:
+            cast("dict[str, Any]", sys.modules)[_WRAPPERS] = None  # so that its import fails
+        try:
+            return library("xgboost")
+        finally:
+            if bare:
+                del sys.modules[_WRAPPERS]
+
+
+def wrappers_wanted() -> None:
+    """Have the next `import xgboost` come with its wrappers for scikit-learn, if the last one came without."""
+    with _importing:
+        compat = sys.modules.get("xgboost.compat")
+        if compat is not None and not compat.SKLEARN_INSTALLED:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "xgboost"]:
+                del sys.modules[name]
+
+
+def load_booster(path: Path) -> Any:
+    """A booster from its native file, pinned to one thread."""
+    booster = _xgboost().Booster(_ONE_THREAD)
+    booster.load_model(path)
+    booster.set_param(_ONE_THREAD)
+    return booster
+
+
+class Boosters:
+    """Those of one model set by the names of their files, loaded when they are first asked. Threads may share it."""
+
+    def __init__(self, folder: Path, files: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self._files = files
+        self._loaded: dict[str, Any] = {}
+        self._added: dict[str, dict[bytes, Floats]] = {}
+
+    def added(self, name: str, matrix: Matrix, base: Floats | None) -> Floats | None:
+        """SHAP values of XGBoost's own (`pred_contribs`), shape (n, k + 1); None where the set has no such booster.
+
+        They take as long as ten predictions. Who asks again within a minute asks about the same rows, so those are
+        remembered.
+
+        Args:
+            name: of its file.
+            matrix: feature rows, shape (n, k).
+            base: where each row's margin starts, shape (n,), which follows from the row; None: at the model's own base.
+        """
+        if name not in self._files:
+            return None
+        known = self._added.setdefault(name, {})
+        keys = [row.tobytes() for row in matrix]
+        found = {key: known.get(key) for key in keys}
+        new = [i for i, key in enumerate(keys) if found[key] is None]
+        if new:
+            if len(known) + len(new) > _REMEMBERED:
+                known.clear()
+            told = self._ask(name, matrix[new], None if base is None else base[new])
+            found |= zip([keys[i] for i in new], told, strict=True)
+            known |= {keys[i]: row for i, row in zip(new, told, strict=True)}
+        return np.array([found[key] for key in keys])
+
+    def _ask(self, name: str, matrix: Matrix, base: Floats | None) -> Floats:
+        if name not in self._loaded:
+            self._loaded[name] = load_booster(self._folder / name)
+        rows = _xgboost().DMatrix(matrix, base_margin=base, nthread=1)
+        return np.asarray(self._loaded[name].predict(rows, pred_contribs=True), dtype=np.float64)
