@@ -174,10 +174,13 @@ class Categories:
         table[:_NAMED] = known.T
         is_live, clv, has_clv, placed_at = table[_NAMED:]
         is_live[:] = live
-        clv[:] = np.array(clvs, dtype=np.float64)  # None becomes NaN
-        has_clv[:] = clv == clv  # noqa: PLR0124 - NaN differs from itself
-        clv[has_clv == 0] = 0.0
-        placed_at[:] = [now if at is None else at.timestamp() for at in times]
+        clv[:] = has_clv[:] = 0.0
+        if clvs.count(None) < len(clvs):
+            clv[:] = [given or 0.0 for given in clvs]
+            has_clv[:] = [given is not None for given in clvs]
+        placed_at[:] = now
+        if times.count(None) < len(times):
+            placed_at[:] = [now if at is None else at.timestamp() for at in times]
         unknown: Mapping[str, Truth] = {}
         if lacking.any():
             unknown = {name: flags for name, flags in zip(CATEGORICAL, lacking.T, strict=True) if flags.any()}
