@@ -61,6 +61,11 @@ class Models(Protocol):
         """Expected ROI (percent) for each row, given its win probability and American odds; one row: also as floats."""
         ...
 
+    @property
+    def explains_within_s(self) -> float:
+        """Seconds that the contributions of a row take."""
+        ...
+
     def contributions(self, matrix: Matrix) -> Contributions:
         """What each feature added to each model's output."""
         ...

@@ -17,6 +17,7 @@ from pikkit.grading.predictor import Models, Predictor
 __all__ = ["MAX_BETS", "BatchJob", "Graded", "Grader", "Observer", "Options", "Source"]
 
 MAX_BETS = 100
+_LONG_S = 0.005  # twice what a batch of 100 takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,14 @@ class Grader:
         models = self.models()
         bet = read_bet(data, self._limits)
         return self._predict(models, [bet], [data], options, (1,))[0]
+
+    def takes_long(self, options: Options) -> bool:
+        """Whether one bet may take so long that nobody should wait behind it.
+
+        Raises:
+            ModelsNotLoaded: there is no model set yet.
+        """
+        return options.explain and self.models().explains_within_s > _LONG_S
 
     def read_batch(
         self, data: object, options: Options, undecoded: Mapping[int, InvalidBet] = MappingProxyType({})

@@ -84,6 +84,11 @@ class ModelSet:
             return expected_roi_pct(probability, odds)
         return cast("Numbers", _as_asked(self._roi.score(matrix, None), probability))
 
+    @property
+    def explains_within_s(self) -> float:
+        """Seconds that the contributions of a row take; 0 before they were first asked for."""
+        return self._boosters.row_s
+
     def contributions(self, matrix: Matrix) -> Contributions:
         """SHAP values of XGBoost's own (`pred_contribs`); None for a model that has no trees of it.
 

@@ -184,8 +184,8 @@ class Handlers:
         return FileResponse(ASSETS[request.path], headers=_PAGE_HEADERS)
 
     async def grade(self, bet: object, options: Options) -> Prediction:
-        """The prediction for one bet; explained ones in a thread, as large models take their time."""
-        if options.explain:
+        """The prediction for one bet; in a thread, where a large model takes its time to explain it."""
+        if self._grader.takes_long(options):
             return await run_in_threadpool(self._grader.grade, bet, options)
         return self._grader.grade(bet, options)
 

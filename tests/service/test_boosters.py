@@ -66,6 +66,7 @@ def test_rows_seen_before_are_not_asked_again_and_are_told_the_same(
     assert whole is not None
     np.testing.assert_array_equal(part, whole[[4, 1, 1]])
     assert asked == [6]
+    assert 0 < found.row_s < 1
     assert found.added("nothing.ubj", rows, base) is None
     monkeypatch.setattr(boosters, "_REMEMBERED", 7)
     more = rows + 1

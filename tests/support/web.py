@@ -33,6 +33,9 @@ class FakeGrader:
         self.told(data)
         return {"bet_grade": "C", "warnings": list(options.warnings), "sent": data}
 
+    def takes_long(self, options: Options) -> bool:
+        return options.explain
+
     def read_batch(self, data: Any, options: Options, undecoded: Mapping[int, InvalidBet]) -> BatchJob:
         self.asked.append((data, options))
         bets = [undecoded.get(index, bet) for index, bet in enumerate(data["bets"])]

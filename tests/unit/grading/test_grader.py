@@ -2,6 +2,8 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from pikkit.grading.grader import Graded, Grader, Options
 from pikkit.grading.predictor import Predictor
 from tests.unit.grading.test_market_answers import BET, NOW, Models
@@ -43,6 +45,16 @@ def test_batches_of_one_set_and_one_kind_share_a_call() -> None:
     answers = grader.grade_batches(jobs)
     assert [len(answer["predictions"]) for answer in answers] == [1, 3]
     assert predictor.calls == [4]
+
+
+@pytest.mark.parametrize(
+    ("explain", "seconds", "long"), [(True, 0.02, True), (True, 0.001, False), (False, 0.02, False)]
+)
+def test_only_explanations_of_large_models_take_long(explain: bool, seconds: float, long: bool) -> None:
+    models = Models(0.2)
+    models.explains_within_s = seconds
+    grader = Grader(Predictor(), SimpleNamespace(current=models), clock=lambda: NOW)
+    assert grader.takes_long(Options(explain=explain)) == long
 
 
 class Observing:

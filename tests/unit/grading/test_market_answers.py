@@ -59,6 +59,8 @@ class Models:
         del matrix
         return expected_roi_pct(probability, odds)
 
+    explains_within_s = 0.0
+
     def contributions(self, matrix: npt.NDArray[np.float32]) -> Contributions:
         del matrix
         return Contributions(None, None)

@@ -110,6 +110,8 @@ class Knowing:
     def roi(self, matrix: np.ndarray, probability: Any, odds: Any) -> Any:
         raise NotImplementedError
 
+    explains_within_s = 0.0
+
     def contributions(self, matrix: np.ndarray) -> Contributions:
         raise NotImplementedError
 

@@ -91,6 +91,8 @@ class Models:
         answer: Any = scores.item() if isinstance(asked, float) else scores
         return cast("Numbers", answer)
 
+    explains_within_s = 0.0
+
     def contributions(self, matrix: npt.NDArray[np.float32]) -> Any:
         raise NotImplementedError
 
