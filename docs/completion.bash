@@ -55,7 +55,6 @@ _pikkit_words() {
     'import_models.py --from' | \
     'import_models.py --history' | \
     'import_models.py --map' | \
-    'import_models.py --odds-format' | \
     'import_models.py --rejected' | \
     'import_models.py --tag' | \
     'pikkit.alerts list --limit' | \
@@ -69,7 +68,6 @@ _pikkit_words() {
     'training live-report --date-format' | \
     'training live-report --map' | \
     'training live-report --model-version' | \
-    'training live-report --odds-format' | \
     'training live-report --predictions' | \
     'training live-report --rejected' | \
     'training live-report --report' | \
@@ -78,13 +76,11 @@ _pikkit_words() {
     'training score --date-format' | \
     'training score --map' | \
     'training score --models' | \
-    'training score --odds-format' | \
     'training score --out' | \
     'training starter --out' | \
     'training train --bets' | \
     'training train --date-format' | \
     'training train --map' | \
-    'training train --odds-format' | \
     'training train --out' | \
     'training train --rejected' | \
     'training train --report' | \
@@ -94,7 +90,6 @@ _pikkit_words() {
     'training validate --date-format' | \
     'training validate --map' | \
     'training validate --models' | \
-    'training validate --odds-format' | \
     'training validate --rejected' | \
     'training validate --report' | \
     'training validate --share' | \
@@ -144,6 +139,13 @@ _pikkit_words() {
         ;;
     'import_models.py')
         echo '--from --history --bets --tag --map --odds-format --date-format --rejected --activate --no-activate --check --if-changed --json --help'
+        ;;
+    'import_models.py --odds-format' | \
+    'training live-report --odds-format' | \
+    'training score --odds-format' | \
+    'training train --odds-format' | \
+    'training validate --odds-format')
+        echo 'american decimal fractional'
         ;;
     'pikkit.alerts')
         echo 'list purge retry setup-n8n show test --help'

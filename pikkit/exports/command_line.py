@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,7 +17,8 @@ Map = Annotated[
     list[str] | None, typer.Option("--map", help="A column of the file that is one of ours", metavar="THEIRS=OURS")
 ]
 OddsFormat = Annotated[
-    str | None, typer.Option("--odds-format", help="american, decimal or fractional; default: what the odds show")
+    Literal["american", "decimal", "fractional"] | None,
+    typer.Option("--odds-format", help="Default: what the odds show"),
 ]
 DateFormat = Annotated[
     str | None,

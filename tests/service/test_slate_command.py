@@ -1,6 +1,7 @@
 """`python -m pikkit.slate` from file, standard input and The Odds API's stand-in."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,10 @@ def test_every_outcome_is_graded_or_left_out_and_the_counts_add_up() -> None:
     outcomes = sum(
         len(market["outcomes"]) for game in games for book in game["bookmakers"] for market in book["markets"]
     )
-    done = CliRunner().invoke(app, ["-", "--json"], input=json.dumps(games))
+    # As on a terminal: what is done meanwhile is said there, and not in the answer.
+    done = CliRunner().invoke(app, ["-", "--json"], input=json.dumps(games), env={"FORCE_COLOR": "1"})
     assert done.exit_code == 0, done.stderr
+    assert f"grading {outcomes:,} outcomes" in re.sub(r"\x1b\[[\d;]*m", "", done.stderr)
     told = json.loads(done.stdout)
     assert told["outcomes"] == outcomes == told["graded"] + sum(told["left_out"].values())
     assert [row["edge"] for row in told["rows"]] == sorted((row["edge"] for row in told["rows"]), reverse=True)
