@@ -21,7 +21,7 @@ from pikkit.bets.bet import Bet
 from pikkit.bets.odds import american_to_decimal
 from pikkit.bets.prediction import Prediction
 from pikkit.errors import outlived
-from pikkit.telemetry.logs import get_logger
+from pikkit.telemetry.logs import Repeated, get_logger
 
 __all__ = ["AlertSink"]
 
@@ -92,6 +92,7 @@ class AlertSink:
         self._spool = Spool(outbox.folder / "alerts-spool")
         self._known: OrderedDict[tuple[str, ...], tuple[str, float, float]] = OrderedDict()
         self._held: deque[bytes] = deque()
+        self._unwritten = Repeated(_log, "alerts can't be written, they are held in memory")
         self._got_bets = False
         self._figures = OutboxFigures()
         self._failures = 0
@@ -195,7 +196,7 @@ class AlertSink:
             if len(self._held) >= _HELD:
                 self._dropped(1)
                 return
-            _log.error("an alert can't be written, it is held in memory", reason=why_off(error))
+            self._unwritten(error)
             self._held.append(line)
 
     def _failed(self, cause: Exception) -> None:

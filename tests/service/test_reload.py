@@ -275,6 +275,13 @@ def test_a_full_disk_stops_no_start_keeps_what_serves_and_is_told_in_lines(
     eventually(lambda: [version(hub) for hub in hubs] == ["v1"] * 2)
 
 
+def test_what_can_not_even_be_locked_is_told_as_that(bench: Bench) -> None:
+    hub = bench.hub()
+    (bench.runtime / "models/lock").mkdir()
+    with pytest.raises(ModelError, match="check DATA_DIR"):
+        hub.load_initial()
+
+
 def test_a_converted_set_that_was_swept_away_is_made_again(bench: Bench) -> None:
     bench.hub().load_initial()
     for path in (bench.runtime / "models/sets").iterdir():
