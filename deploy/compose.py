@@ -38,12 +38,13 @@ __all__ = ["Composer", "first_api_key", "project_environment"]
 def project_environment(root: Path) -> Mapping[str, str]:
     """What slots inherit from the project: `.env`, and as defaults its own BentoML store, data folder, and production.
 
-    The environment outranks both.
+    The environment outranks both, in these names and those of `.env.example`, which has the keys that slots demand.
     """
     values = {name: value for name, value in dotenv_values(root / ".env").items() if value}
     own = {"BENTOML_HOME": str(root / ".data/bentoml"), "DATA_DIR": str(root / ".data"), "ENVIRONMENT": "production"}
     told = {**own, **values}
-    return {**told, **{name: os.environ[name] for name in told if os.environ.get(name)}}
+    known = told.keys() | dotenv_values(root / ".env.example").keys()
+    return {**told, **{name: os.environ[name] for name in known if os.environ.get(name)}}
 
 
 def first_api_key(environment: Mapping[str, str]) -> str | None:

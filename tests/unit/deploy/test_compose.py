@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from deploy.compose import first_api_key, project_environment, send_word
 from deploy.settings import DeploySettings
+from tests.support.need import root
 from tests.support.receiver import StandIn
 
 
@@ -36,6 +37,18 @@ def test_slots_are_asked_with_their_first_key_from_the_environment_or_dotenv(
     (tmp_path / ".env").write_text(f"API_KEYS={dotenv}\n")
     told = project_environment(tmp_path)
     assert first_api_key({"API_KEYS": environment, **told}) == key
+
+
+def test_containers_get_the_keys_of_the_environment_too_and_nothing_else_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env.example").write_text((root() / ".env.example").read_text())
+    monkeypatch.setenv("API_KEYS", "one")
+    monkeypatch.setenv("SUPABASE_SERVICE_KEY", "two")
+    monkeypatch.setenv("GITHUB_TOKEN", "not the slots'")
+    told = project_environment(tmp_path)
+    assert (told["API_KEYS"], told["SUPABASE_SERVICE_KEY"]) == ("one", "two")
+    assert "GITHUB_TOKEN" not in told
 
 
 def test_word_is_posted_and_who_does_not_take_it_is_named_without_the_secret() -> None:
