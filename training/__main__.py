@@ -370,9 +370,8 @@ def _show(
 
 
 def _show_live(live: Live, report: Path | None) -> list[Outcome]:
-    wide = Console(
-        width=max(console.width, _LIVE_WIDTH), stderr=console.stderr
-    )  # cut figures would be worse than broken lines
+    # Cut figures would be worse than broken lines.
+    wide = Console(width=max(console.width, _LIVE_WIDTH), stderr=console.stderr)
     for line in live.coverage.words():
         console.print(line)
     with console.status("judging"):

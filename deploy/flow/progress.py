@@ -28,14 +28,24 @@ class Progress:
     @contextlib.contextmanager
     def busy(self, command: str) -> Iterator[None]:
         """On a terminal, a line that moves says what is done now; standard output has to wait for the end."""
-        with self._console.status(Text(command)) as self._status:
+        if not self._console.is_terminal:
             yield
-        self._status = None
+            return
+        self._status = self._console.status(Text(command))
+        try:
+            with contextlib.suppress(OSError):
+                self._status.start()
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                self._status.stop()
+            self._status = None
 
     def begin(self, phase: str, title: str) -> None:
         """Shown while it lasts; an interrupted phase is named by `status`."""
         if self._status:
-            self._status.update(Text(f"{phase}: {title}"))
+            with contextlib.suppress(OSError):
+                self._status.update(Text(f"{phase}: {title}"))
 
     def done(self, phase: str, detail: str, seconds: float) -> None:
         """One line a phase."""

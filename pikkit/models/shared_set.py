@@ -145,9 +145,8 @@ class SharedSet:
 
         try:
             with outlived(refused, but=(Changing,)):  # whatever it is, the old set serves, and it is told once
-                own = bool(
-                    now or state.source == "MODEL_DIR"
-                )  # files that were taken away are no reason to serve others
+                # Files that were taken away are no reason to serve others.
+                own = bool(now or state.source == "MODEL_DIR")
                 outranks = imported and imported.outranks(self._folder) and (now or not own or active != state.active)
                 found = store.find(imported.sha256, imported.tag) if imported and outranks else None
                 if found:

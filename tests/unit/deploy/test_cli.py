@@ -1,5 +1,6 @@
 """The commands over a stack of fakes: what they tell programs, and what a terminal shows meanwhile."""
 
+import errno
 import io
 import json
 from dataclasses import dataclass
@@ -71,3 +72,18 @@ def test_a_terminal_shows_what_is_done_now_and_a_file_only_what_was_done() -> No
             progress.done("build", "reused", 1.25)
         assert ("find or build [2]" in shown.getvalue()) == terminal
         assert "1.25 s  reused" in shown.getvalue()
+
+
+class Full(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    flush = write  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_work_goes_on_where_nothing_can_be_shown(*, terminal: bool) -> None:
+    progress = Progress(Console(file=Full(), force_terminal=terminal))
+    with progress.busy("deploy up"):
+        progress.begin("build", "find or build it")
+        progress.done("build", "reused", 1.25)
