@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -168,8 +169,8 @@ def test_a_claim_is_kept_renewed_and_taken_over_after_its_lease(api: PostgREST) 
         assert table.claim(sent, "three", 60) is Claim.SHOWN
 
 
-def test_hosts_that_see_a_bet_on_both_sides_of_midnight_show_it_once(api: PostgREST) -> None:
-    first, second, improved = seen_around_midnight()
+def test_hosts_that_see_a_bet_on_both_sides_of_midnight_show_it_once(api: PostgREST, tmp_path: Path) -> None:
+    first, second, improved = seen_around_midnight(tmp_path)
     with closing(SupabaseTable(api.url, SERVICE)) as table:
         assert table.claim(first, "one", 60) is Claim.WON
         with pytest.raises(Held):

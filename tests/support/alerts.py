@@ -1,6 +1,7 @@
 """Parts of alerts for tests: a clock that is set by hand, receivers that answer as told, bets as the API takes them."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,14 +92,16 @@ def an_alert(grade: Any = "A", *, prediction: dict[str, Any] | None = None, **be
     return Alert(identifier, {**payload, "alert_id": identifier, "message": message(payload, NOON)})
 
 
-def seen_around_midnight() -> tuple[Alert, Alert, Alert]:
-    """A bet without a start, as one host sees it before and another one after midnight, and its improvement."""
-    hosts = [an_alert(starts_at=None).payload] * 2
+def seen_around_midnight(folder: Path) -> list[Alert]:
+    """A bet without a start, as one host sees it before and another one after midnight, and there its improvement."""
     alerts = []
-    for number, payload in enumerate((*hosts, {**hosts[0], "step": 1})):
-        about = {**payload, "alert_id": f"{number:032x}", "known_since": iso(NOON - 86_400)}
-        alerts.append(Alert(about["alert_id"], about))
-    return alerts[0], alerts[1], alerts[2]
+    for shift, prices in ((-60.0, [150.0]), (60.0, [150.0, 200.0])):
+        clock = HandClock(now=NOON + 12 * 3600 + shift)
+        with closing(Outbox(folder / str(shift), clock)) as outbox:
+            Admission(outbox, Limits(per_hour=0)).admit([sighting(clock, odds=odds, starts_at=None) for odds in prices])
+            found = [job.alert for job in outbox.listed()]
+        alerts += sorted(found, key=lambda alert: int(alert.payload["step"]))
+    return [Alert(alert.alert_id, {**alert.payload, "message": message(alert.payload, NOON)}) for alert in alerts]
 
 
 @dataclass

@@ -198,8 +198,10 @@ def test_the_same_alert_five_times_in_parallel_is_shown_once(n8n: N8n, backends:
     assert set(answers) <= {"200", "425"}
 
 
-def test_hosts_that_see_a_bet_on_both_sides_of_midnight_show_it_once(n8n: N8n, backends: Backends) -> None:
-    first, second, improved = seen_around_midnight()
+def test_hosts_that_see_a_bet_on_both_sides_of_midnight_show_it_once(
+    n8n: N8n, backends: Backends, tmp_path: Path
+) -> None:
+    first, second, improved = seen_around_midnight(tmp_path)
     for sent in (first, second, first, improved):
         send(n8n, sent)
     assert [call.json["alert_id"] for call in backends.supabase.calls if call.method == "POST"] == [
