@@ -13,7 +13,7 @@ import numpy as np
 from pikkit.bets.bet import Leg
 from pikkit.bets.market import LARGEST_SUM
 from pikkit.bets.names import fold, group_key
-from pikkit.bets.numbers import Bools, Floats
+from pikkit.bets.numbers import Bools, Floats, Picked
 from pikkit.bets.odds import implied_probability
 
 __all__ = ["Sides", "beaten", "same_market", "scaled_to_one"]
@@ -44,40 +44,37 @@ def same_market(bets: Sequence[Leg]) -> Sequence[Sides]:
         for i, (_, selected, line, market, institution, is_live, sport, starts_at) in (
             of_event if len(of_event) > 1 else ()
         ):
-            selection = fold(selected)
-            about = _about(selection)
-            if about is None and _several_right(market):
+            selection, about = _selection(selected)
+            names, several_right = _market(market, institution, sport)
+            if about is None and several_right:
                 continue
-            key = (
-                event,
-                about,
-                group_key("market", market),
-                group_key("institution_name", institution),
-                is_live,
-                None if line is None else abs(line),
-                fold(sport),
-                starts_at,
-            )
+            key = (event, about, names, is_live, None if line is None else abs(line), starts_at)
             markets.setdefault(key, {}).setdefault((selection, line), []).append(i)
     parts = [list(part.values()) for sides in markets.values() if len(sides) > 1 for part in _parts(sides)]
     found = [sides for part in parts for sides in _moments(bets, part)]
-    return [sides for sides in found if sum([implied_probability(bets[side[0]].odds) for side in sides]) <= LARGEST_SUM]
+    if not found:
+        return []
+    implied = implied_probability(np.array([bet.odds for bet in bets])).tolist()
+    return [sides for sides in found if sum([implied[side[0]] for side in sides]) <= LARGEST_SUM]
 
 
 @lru_cache(4096)
-def _about(selection: str) -> str | None:
-    """What an over or under, yes or no is about, by its folded name; None for other selections."""
-    words = selection.split()
+def _selection(selected: str) -> tuple[str, str | None]:
+    """Its folded name, and what an over or under, yes or no is about; None for other selections."""
+    name = fold(selected)
+    words = name.split()
     for place in (0, -1):
         if words and words[place] in _ANSWERS:
-            return " ".join(words[1:] if place == 0 else words[:-1])
-    return None
+            return name, " ".join(words[1:] if place == 0 else words[:-1])
+    return name, None
 
 
 @lru_cache(1024)
-def _several_right(market: str) -> bool:
+def _market(market: str, institution: str, sport: str) -> tuple[tuple[str, str, str], bool]:
+    """What all spellings of the three have in common, and whether several selections can be right."""
     name = fold(market)
-    return any(part in name for part in _SEVERAL_RIGHT)
+    names = (group_key("market", market), group_key("institution_name", institution), fold(sport))
+    return names, any(part in name for part in _SEVERAL_RIGHT)
 
 
 def _parts(sides: dict[tuple[str, float | None], list[int]]) -> list[dict[tuple[str, float | None], list[int]]]:
@@ -112,13 +109,18 @@ def scaled_to_one(probability: Floats, markets: Sequence[Sides]) -> Floats:
     """Chances of n bets (fractions); where the sides of a market add up to more than 1, each is divided by the sum."""
     if not markets:
         return probability
-    chances = probability.tolist()
-    for sides in markets:
-        total = sum([max([chances[bet] for bet in bets]) for bets in sides])
-        if total > 1:
-            for bet in chain.from_iterable(sides):
-                chances[bet] /= total
-    return np.array(chances)
+    sides = list(chain.from_iterable(markets))
+    bets = np.array(list(chain.from_iterable(sides)))
+    likeliest = np.maximum.reduceat(probability[bets], _starts(sides))
+    totals = np.add.reduceat(likeliest, _starts(markets))
+    scaled = probability.copy()
+    scaled[bets] /= np.repeat(np.maximum(totals, 1.0), [sum(map(len, market)) for market in markets])
+    return scaled
+
+
+def _starts(parts: Sequence[Sequence[object]]) -> Picked:
+    """Where each part begins when all are laid end to end."""
+    return np.cumsum([0, *map(len, parts[:-1])])
 
 
 def beaten(returns: Floats, markets: Sequence[Sides], rivals: Floats) -> Bools:
@@ -129,6 +131,9 @@ def beaten(returns: Floats, markets: Sequence[Sides], rivals: Floats) -> Bools:
         markets: sides that are among the bets.
         rivals: expected ROI (percent) of the best of the other sides that came with a bet; -inf where none did.
     """
+    worth = returns > 0
+    if not worth.any():
+        return worth
     promised, best = returns.tolist(), rivals.tolist()
     for sides in markets:
         tops = [max([promised[bet] for bet in bets]) for bets in sides]
@@ -137,4 +142,4 @@ def beaten(returns: Floats, markets: Sequence[Sides], rivals: Floats) -> Bools:
                 other = max(tops[:i] + tops[i + 1 :])
                 for bet in bets:
                     best[bet] = max(best[bet], other)
-    return np.asarray((returns > 0) & (returns <= np.array(best) + _TIE))
+    return np.asarray(worth & (returns <= np.array(best) + _TIE))
