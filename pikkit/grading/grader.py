@@ -128,13 +128,13 @@ class Grader:
         bet = read_bet(data, self._limits)
         return self._predict(models, [bet], [data], options, (1,))[0]
 
-    def takes_long(self, options: Options) -> bool:
-        """Whether one bet may take so long that nobody should wait behind it.
+    def explains_slowly(self) -> bool:
+        """Whether to explain one bet takes so long that nobody should wait behind it.
 
         Raises:
             ModelsNotLoaded: there is no model set yet.
         """
-        return options.explain and self.models().explains_within_s > _LONG_S
+        return self.models().explains_within_s > _LONG_S
 
     def read_batch(
         self, data: object, options: Options, undecoded: Mapping[int, InvalidBet] = MappingProxyType({})

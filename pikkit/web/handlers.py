@@ -185,7 +185,7 @@ class Handlers:
 
     async def grade(self, bet: object, options: Options) -> Prediction:
         """The prediction for one bet; in a thread, where a large model takes its time to explain it."""
-        if self._grader.takes_long(options):
+        if options.explain and self._grader.explains_slowly():
             return await run_in_threadpool(self._grader.grade, bet, options)
         return self._grader.grade(bet, options)
 

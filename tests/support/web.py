@@ -33,8 +33,8 @@ class FakeGrader:
         self.told(data)
         return {"bet_grade": "C", "warnings": list(options.warnings), "sent": data}
 
-    def takes_long(self, options: Options) -> bool:
-        return options.explain
+    def explains_slowly(self) -> bool:
+        return True
 
     def read_batch(self, data: Any, options: Options, undecoded: Mapping[int, InvalidBet]) -> BatchJob:
         self.asked.append((data, options))

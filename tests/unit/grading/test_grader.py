@@ -47,14 +47,11 @@ def test_batches_of_one_set_and_one_kind_share_a_call() -> None:
     assert predictor.calls == [4]
 
 
-@pytest.mark.parametrize(
-    ("explain", "seconds", "long"), [(True, 0.02, True), (True, 0.001, False), (False, 0.02, False)]
-)
-def test_only_explanations_of_large_models_take_long(explain: bool, seconds: float, long: bool) -> None:
+@pytest.mark.parametrize(("seconds", "slowly"), [(0.02, True), (0.001, False)])
+def test_only_large_models_explain_slowly(seconds: float, slowly: bool) -> None:
     models = Models(0.2)
     models.explains_within_s = seconds
-    grader = Grader(Predictor(), SimpleNamespace(current=models), clock=lambda: NOW)
-    assert grader.takes_long(Options(explain=explain)) == long
+    assert Grader(Predictor(), SimpleNamespace(current=models), clock=lambda: NOW).explains_slowly() == slowly
 
 
 class Observing:
