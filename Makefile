@@ -139,8 +139,8 @@ format: $(STAMP) ## ruff: mend what can be mended
 rehearse: ## the workflow by act (ACT=…) with copies of its actions (ACTIONS=…), without containers
 	@.ci/rehearse
 
-mutants: $(STAMP) ## would the tests notice? SAMPLE=300 single changes (0: all, hours), in ROOMS=pikkit/bets,…
-	@$(BIN)/python .ci/mutants.py --sample "$${SAMPLE:-300}" --rooms "$(ROOMS)"
+mutants: $(STAMP) ## would the tests notice? SAMPLE=300 single changes (0: all) within MINUTES=30 (0: hours), in ROOMS=pikkit/bets,…
+	@$(BIN)/python .ci/mutants.py --sample "$${SAMPLE:-300}" --minutes "$${MINUTES:-30}" --rooms "$(ROOMS)"
 
 bench: $(STAMP) ## the service beside other ways to serve, on thousands of different bets, into benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.compare

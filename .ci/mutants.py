@@ -3,22 +3,27 @@
 What is changed, and which tests have to notice, stands in pyproject.toml ([tool.mutmut]). A sample is drawn, the same
 for the same seed: all of them take hours. What is judged is what is committed, in a clone, which is removed.
 
-    python .ci/mutants.py [--rooms pikkit/bets,deploy/canary] [--sample 300] [--seed 1]
+    python .ci/mutants.py [--rooms pikkit/bets,deploy/canary] [--sample 300] [--minutes 30] [--seed 1]
 
-`--sample 0` takes all. Exits with 1 where more than `--most` percent of a room's mutants survive (default: 100).
+`--sample 0` takes all, `--minutes 0` has no limit. Exits with 1 where more than `--most` percent of a room's mutants
+survive (default: 100).
 """
 
 import argparse
 import json
+import math
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+BATCH = 75  # each begins with the tests as they are, a minute
 SURVIVED, UNTESTED = 0, 33  # mutmut's exit codes; a time-out and any failure mean that it was noticed
 
 
@@ -27,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rooms", default="", help="folders, with commas; default: all of [tool.mutmut]")
     parser.add_argument("--sample", type=int, default=300)
+    parser.add_argument("--minutes", type=int, default=30, help="begin no more after that; 0: no limit")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--most", type=float, default=100.0, help="percent of a room that may survive")
     asked = parser.parse_args()
@@ -40,22 +46,33 @@ def main() -> int:
         if not names:
             print(f"there is nothing to change in {asked.rooms or 'the folders of [tool.mutmut]'}")
             return 2
-        if asked.sample and asked.sample < len(names):
-            chosen = sorted(random.Random(asked.seed).sample(names, asked.sample))  # noqa: S311 - a draw, no secret
-        else:
-            chosen = names
-        print(f"{len(chosen)} of {len(names)} single changes are tried", flush=True)
-        said = _mutmut(clone, *chosen)
-        results = {name: _results(clone)[name] for name in chosen}
-        untried = [name for name, code in results.items() if code is None]
-        if untried:
-            print(said[-3000:])
-            print(f"{len(untried)} changes were not tried: the tests do not pass as they are, or mutmut ended early")
+        count = min(asked.sample or len(names), len(names))
+        drawn = random.Random(asked.seed).sample(names, count)  # noqa: S311 - a draw, no secret
+        print(f"{count} of {len(names)} single changes are to be tried", flush=True)
+        results = _tried(clone, drawn, asked.minutes)
+        if len(results) < count:
+            print(f"{count - len(results)} were not tried within {asked.minutes} minutes")
+        if None in results.values():
+            print("the tests do not pass as they are, or mutmut ended early")
             return 2
         survived = [name for name, code in results.items() if code in (SURVIVED, UNTESTED)]
         for name in survived:
             print(_shown(clone, name))
     return int(_told(results, asked.most))
+
+
+def _tried(clone: Path, drawn: Sequence[str], minutes: int) -> dict[str, int | None]:
+    """Outcomes in the order drawn: where the time is over before, those of a fair sample too."""
+    results: dict[str, int | None] = {}
+    end = time.monotonic() + 60 * minutes if minutes else math.inf
+    while len(results) < len(drawn) and time.monotonic() < end:
+        batch = drawn[len(results) : len(results) + BATCH]
+        said = _mutmut(clone, *batch)
+        results |= {name: _results(clone)[name] for name in batch}
+        if None in results.values():
+            print(said[-3000:])
+            break
+    return results
 
 
 def _told(results: dict[str, int | None], most: float) -> bool:

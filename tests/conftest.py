@@ -38,11 +38,15 @@ _LONG = ("test_monitoring_live.py", "test_reload.py")
 _USES_OURS = re.compile(r"^from (deploy|pikkit|training|tests\.support\.deploy_rig)\b", re.MULTILINE)
 
 
-# How long an example takes says more of the machine than of the code.
+# How long an example takes says more of the machine than of the code. `make mutants` repeats tests hundreds of times:
+# with few examples, the same each time.
 hypothesis.settings.register_profile(
     "by count alone", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
-hypothesis.settings.load_profile("by count alone")
+hypothesis.settings.register_profile(
+    "few", hypothesis.settings.get_profile("by count alone"), max_examples=25, derandomize=True, database=None
+)
+hypothesis.settings.load_profile("few" if "MUTANT_UNDER_TEST" in os.environ else "by count alone")
 
 
 # What the jobs of the pipeline share out among themselves (`make test-group`): each test is of exactly one.
