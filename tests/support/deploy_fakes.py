@@ -158,11 +158,13 @@ class FakeRouter(Router):
 class FakeReleases:
     def __init__(self, *versions: str) -> None:
         self.made = {version: made_release(version, number) for number, version in enumerate(versions)}
+        self.models: dict[str, Path | None] = {}  # that each was asked for with
 
     def get(self, version: str) -> Release | None:
         return self.made.get(version)
 
     def build(self, version: str, models: Path | None) -> Release:
+        self.models[version] = models
         return self.made.setdefault(version, made_release(version, len(self.made)))
 
     def releases(self) -> Sequence[Release]:

@@ -143,6 +143,16 @@ def test_a_canary_gets_its_share_and_is_kept_and_its_share_can_be_changed(rig: R
     assert route is not None
     assert (route.weight, route.canary, route.salt) == (0, True, salt)
     assert rig.runtime.doing == ["start canary 2"]
+    canary(rig, "3", weight=20)
+    route = rig.router.get()
+    assert route is not None
+    assert route.salt != salt  # another release meets other clients
+
+
+def test_a_release_is_built_of_the_models_that_are_named(rig: Rig, tmp_path: Path) -> None:
+    run(rig.stack, operations.deploy(rig.stack, "2", models=tmp_path))
+    run(rig.stack, operations.canary(rig.stack, "3", weight=10))
+    assert (rig.releases.models["2"], rig.releases.models["3"]) == (tmp_path, None)
 
 
 def test_a_ramp_never_lowers_a_share_that_a_canary_has(rig: Rig) -> None:
@@ -175,6 +185,14 @@ def test_only_force_promotes_what_the_judge_does_not_pass(rig: Rig, said: str, e
     assert rig.runtime.slots["canary"].running
     run(rig.stack, operations.promote(rig.stack, force=True))
     assert rig.live() == "2"
+    assert f"{said}, by force" in rig.progress.said
+
+
+def test_what_the_judge_passes_needs_no_force(rig: Rig) -> None:
+    canary(rig, "2")
+    run(rig.stack, operations.promote(rig.stack, force=True))
+    assert "pass" in rig.progress.said
+    assert not [line for line in rig.progress.said if "by force" in line]
 
 
 def test_an_abort_ends_the_canary_and_never_touches_production(rig: Rig) -> None:
