@@ -131,7 +131,7 @@ class _Client:
         for one in sockets:
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sockets = {one.fileno(): one for one in sockets}
-        self._free = list(self._sockets)
+        self._free = deque(self._sockets)  # in turn: a server closes one that never asks
         self._asked: dict[int, int] = {}  # by connection, the number of the request
         self._answers = dict.fromkeys(self._sockets, b"")
         self._epoll = select.epoll()
@@ -149,7 +149,7 @@ class _Client:
                 waiting.append(sent)
                 sent += 1
             while waiting and self._free:
-                connection = self._free.pop()
+                connection = self._free.popleft()
                 self._asked[connection] = waiting.popleft()
                 self._sockets[connection].sendall(next(requests))
             for connection, _ in self._epoll.poll(0):
