@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import threading
 import time
 from collections.abc import Sequence
 from itertools import accumulate
@@ -15,7 +16,7 @@ from pikkit.alerts import AlertSink, build_sink, why_none
 from pikkit.bets.bet import OddsLimits
 from pikkit.bets.prediction import BatchAnswer
 from pikkit.bets.reading import read_bet
-from pikkit.errors import InvalidBet, PikkitError
+from pikkit.errors import InvalidBet, PikkitError, outlived
 from pikkit.grading.grader import BatchJob, Graded, Grader, Observer
 from pikkit.models.activation import home
 from pikkit.models.hub import ModelHub
@@ -123,7 +124,8 @@ class Application:
     async def start(self) -> None:
         """Begin to watch for new models, to record and to deliver alerts."""
         self._metrics.worker.start()
-        self._hub.start(self._serves)
+        self._hub.start(self._replaces)
+        threading.Thread(target=self._explain_first, name="explain", daemon=True).start()
         self._recorder.start()
         if self._alerts:
             self._alerts.start()
@@ -143,9 +145,25 @@ class Application:
         """Whether a model set is loaded and has predicted once."""
         return self._status.ready()
 
+    def _explain_once(self) -> None:
+        """So that the first explanation is as fast as any: what explains takes 0.2 s to import."""
+        models = self._hub.current
+        if models is not None:
+            with outlived(lambda cause: _log.warning("explanations fail", exc_info=cause)):
+                self._predictor.predict(models, [read_bet(EXAMPLE_BET)], time.time(), explain=True)
+
+    def _explain_first(self) -> None:
+        self._explain_once()
+        gc.freeze()  # as in `load`
+
+    def _replaces(self, models: ModelSet) -> None:
+        """`models` serves from now on, in place of others; called in a thread."""
+        self._serves(models)
+        self._explain_once()
+
     def _serves(self, models: ModelSet) -> None:
         """`models` serves from now on: warm it up, and say so."""
-        self._predictor.predict(models, [read_bet(EXAMPLE_BET)], time.time(), explain=True)
+        self._predictor.predict(models, [read_bet(EXAMPLE_BET)], time.time())
         self._drift.use(models)
         self._metrics.model_loaded(models, self._hub.load_seconds)
         self._status.warmed = True
