@@ -132,9 +132,9 @@ class Contestant:
         return statistics.median(load.rate for load in self.loads[case])
 
     def spread(self, case: Case) -> float:
-        """Half the distance between the best and the worst round, as a fraction of the median."""
+        """Half the distance between the best and the worst round, as a fraction of the median; 0 of nothing answered."""
         rates = [load.rate for load in self.loads[case]]
-        return (max(rates) - min(rates)) / 2 / self.rate(case)
+        return (max(rates) - min(rates)) / 2 / (self.rate(case) or 1.0)
 
 
 def _family(pids: Sequence[int]) -> list[psutil.Process]:
