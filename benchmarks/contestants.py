@@ -116,6 +116,7 @@ class Contestant:
     loads: dict[Case, list[Load]] = field(default_factory=dict)
     cpu_us: dict[Case, list[float]] = field(default_factory=dict)  # of a request
     memory_mib: float = 0.0
+    own_mib: float = 0.0  # of the same process, what it shares with none
 
     def measure(self, case: Case, seconds: int = SECONDS) -> None:
         """One round of one case."""
@@ -125,14 +126,16 @@ class Contestant:
         used = cpu_s(self.pids) - before
         self.loads.setdefault(case, []).append(load)
         self.cpu_us.setdefault(case, []).append(1e6 * used / max(load.rate * seconds, 1))
-        self.memory_mib = max(process.memory_info().rss for process in _family(self.pids)) / 2**20
+        largest = max(_family(self.pids), key=lambda process: process.memory_info().rss)
+        used_by_it = largest.memory_full_info()
+        self.memory_mib, self.own_mib = used_by_it.rss / 2**20, used_by_it.uss / 2**20
 
     def rate(self, case: Case) -> float:
         """Requests per second: the median of the rounds."""
         return statistics.median(load.rate for load in self.loads[case])
 
     def spread(self, case: Case) -> float:
-        """Half the distance between the best and the worst round, as a fraction of the median; 0 of nothing answered."""
+        """Half the distance between the best and the worst round, as a fraction of the median; 0 where that is 0."""
         rates = [load.rate for load in self.loads[case]]
         return (max(rates) - min(rates)) / 2 / (self.rate(case) or 1.0)
 

@@ -74,7 +74,7 @@ class Results:
             (f"requests above {SLOW_MS} ms of {self.stalls.requests:,}", 0, self.stalls.slow),
             ("failed ones of these", 0, self.stalls.failed),
             ("MiB that the worker grew meanwhile", 5, self.stalls.growth_mib),
-            ("memory of the worker, MiB", 140, own.memory_mib),
+            ("memory of the worker, MiB (what it shares with none)", 140, own.own_mib),
             ("ready after s", 2, statistics.median(self.starts.ready_s)),
             ("first answer, of the hundredth", 2, self.starts.ratio("predict")),
             ("first explained answer, of the hundredth", 2, self.starts.ratio("explain")),

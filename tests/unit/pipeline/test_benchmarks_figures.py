@@ -53,7 +53,7 @@ def test_missed_gates_of_batches_start_and_memory_are_named_with_their_figures()
 
 
 def contestant(name: str, rate: float, cases: tuple[Case, ...] = SHARED_CASES) -> Contestant:
-    made = Contestant(name, "http://127.0.0.1:1", [], start_s=1.25, memory_mib=139)
+    made = Contestant(name, "http://127.0.0.1:1", [], start_s=1.25, memory_mib=170, own_mib=139)
     for case in cases:  # the second of the rounds was disturbed
         made.loads[case] = [Load(r, 1, 2, 3, 0) for r in (rate, rate / 100, 1.02 * rate)]
         made.cpu_us[case] = [100.0, 9000.0, 100.0]
@@ -84,13 +84,17 @@ def test_each_target_says_what_was_seen_and_whether_it_is_met(results: Results) 
     assert found["requests above 50 ms of 200,000"] == ["≤ 0", "1", "**missed**"]
     assert found["first answer, of the hundredth"] == ["≤ 2", "2", "met"]
     assert found["first explained answer, of the hundredth"] == ["≤ 2", "3", "**missed**"]
-    assert found["memory of the worker, MiB"] == ["≤ 140", "139", "met"]
+    assert found["memory of the worker, MiB (what it shares with none)"] == ["≤ 140", "139", "met"]
 
 
 def test_the_median_counts_so_one_disturbed_round_changes_nothing_but_the_spread(results: Results) -> None:
     line = next(line for line in results.markdown().splitlines() if line.startswith(f"| {OWN} | 4,000"))
     assert line == f"| {OWN} |" + " 4,000 ± 50 % |" * len(KINDS) + " 40 % | 4,000 | 1.00 | 3.00 | 100.0 |"
     assert "<svg" in results.picture()
+
+
+def test_who_answers_nothing_has_no_spread() -> None:
+    assert contestant("stuck", 0.0).spread(BATCH["field"]) == 0
 
 
 def test_a_batch_counts_its_bets(results: Results) -> None:
