@@ -104,13 +104,16 @@ class Workers:
                 self._answered[i] = time.monotonic()
 
     def kill(self, dice: random.Random) -> bool:
-        """kill -9 one that has just answered, and once all is answered any; another one takes its place."""
+        """kill -9 one that has just answered, else, among thousands or once all is answered, any; tells whether it did.
+
+        Another one of its slot takes its place.
+        """
         there = [i for i, (_, _, request) in enumerate(self._running) if request != _STARTING]
-        if self.requests:
-            there = [i for i in there if self._answered.get(i, 0.0) > time.monotonic() - JUST_S]
-        if not there:
+        just = [i for i in there if self._answered.get(i, 0.0) > time.monotonic() - JUST_S]
+        victims = just or (there if ASKED or not self.requests else [])
+        if not victims:
             return False
-        i = dice.choice(there)
+        i = dice.choice(victims)
         process, pipe, request = self._running[i]
         process.kill()
         process.join()
