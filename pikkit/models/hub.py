@@ -70,11 +70,12 @@ class ModelHub:
             settings: MODEL_DIR and RELOAD_INTERVAL.
             runtime_dir: shared by the workers of this instance.
             on_failure: told the error code of each set that can't be used, in the worker that found it.
-            on_success: told when a look found nothing wrong.
+            on_success: told while nothing is wrong, whichever worker's look found that.
         """
         self._folder = settings.model_dir
         self._interval = settings.reload_interval
         self._on_failure = on_failure
+        self._on_success = on_success
         self.current: ModelSet | None = None  # the set that serves
         self._loaded_at: float | None = None
         self.load_seconds = 0.0  # that the last set took
@@ -161,6 +162,8 @@ class ModelHub:
         while not self._ending.wait(_POLL_S):
             with outlived(self._failed), suppress(Timeout):  # another worker looks
                 self._adopt()  # before a look of its own, which takes a while
+                if not self.status().reload_error:
+                    self._on_success()
                 if time.time() - self._shared.read().checked >= self._interval:
                     with self._shared.lock.acquire(timeout=0):
                         if time.time() - self._shared.read().checked >= self._interval:

@@ -42,7 +42,7 @@ class Bench:
             shutil.copy2(self.sets[version] / name, self.models / name)
 
     def hub(self, **settings: object) -> ModelHub:
-        made = Settings(_env_file=None, model_dir=self.models, reload_interval=0.5, **settings)  # type: ignore[arg-type]
+        made = Settings(_env_file=None, model_dir=self.models, **{"reload_interval": 0.5, **settings})  # type: ignore[arg-type]
         hub = ModelHub(made, self.runtime, on_failure=self.failures.append)
         self.hubs.append(hub)
         return hub
@@ -273,6 +273,24 @@ def test_a_full_disk_stops_no_start_keeps_what_serves_and_is_told_in_lines(
     assert "can't be written down" in written
     assert "Traceback" not in written
     eventually(lambda: [version(hub) for hub in hubs] == ["v1"] * 2)
+
+
+def test_a_failure_that_one_worker_found_is_over_for_it_once_another_one_found_it_mended(bench: Bench) -> None:
+    found: list[str] = []
+    settings = Settings(_env_file=None, model_dir=bench.models, reload_interval=3600)
+    hub = ModelHub(settings, bench.runtime, on_failure=found.append, on_success=lambda: found.append("over"))
+    other = bench.hub(reload_interval=3600)
+    for one in (hub, other):
+        one.load_initial()
+    _half_written(bench)
+    with pytest.raises(ModelError):
+        bench.reload(hub)
+    bench.put("v2")
+    assert bench.reload(other) == "v2"
+    assert found[-1] != "over"
+    bench.hubs.append(hub)
+    hub.start(lambda _models: None)
+    eventually(lambda: found[-1] == "over")
 
 
 def test_what_can_not_even_be_locked_is_told_as_that(bench: Bench) -> None:
