@@ -10,13 +10,12 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from threading import RLock
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from pikkit.models.libraries import library
+from pikkit.models.libraries import importing, library
 
 __all__ = ["Boosters", "load_booster", "wrappers_wanted"]
 
@@ -26,11 +25,10 @@ Matrix = npt.NDArray[np.float32]
 _WRAPPERS = "sklearn"
 _ONE_THREAD: dict[str, Any] = {"nthread": 1}
 _REMEMBERED = 10_000  # rows of a model; 5 MiB with 26 features
-_importing = RLock()
 
 
 def _xgboost() -> Any:
-    with _importing:
+    with importing:
         bare = "xgboost" not in sys.modules and _WRAPPERS not in sys.modules
         if bare:
             cast("dict[str, Any]", sys.modules)[_WRAPPERS] = None  # so that its import fails
@@ -43,7 +41,7 @@ def _xgboost() -> Any:
 
 def wrappers_wanted() -> None:
     """Have the next `import xgboost` come with its wrappers for scikit-learn, if the last one came without."""
-    with _importing:
+    with importing:
         compat = sys.modules.get("xgboost.compat")
         if compat is not None and not compat.SKLEARN_INSTALLED:
             for name in [name for name in sys.modules if name.partition(".")[0] == "xgboost"]:
