@@ -32,8 +32,11 @@ def fold(value: str) -> str:
     Unicode's compatibility form (NFKC), no format characters (zero-width blanks and the like), no outer or repeated
     blanks, no case.
     """
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
-    text = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    if value.isascii():  # which has no other forms and no such characters
+        text = value.lower()
+    else:
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
+        text = "".join(character for character in text if unicodedata.category(character) != "Cf")
     text = " ".join(text.split())
     return "" if text in _NOT_GIVEN else text
 
@@ -41,6 +44,8 @@ def fold(value: str) -> str:
 @lru_cache(_REMEMBERED)
 def _bare(folded: str) -> str:
     """Letters and digits only: `N.B.A.`, `Money-Line` and `Fan Duel` are seen through."""
+    if folded.isalnum():
+        return folded
     return "".join(character for character in folded if character.isalnum()) or folded
 
 
@@ -87,8 +92,10 @@ class KnownNames:
         if key in self._keys:
             return key
         own = _bare(key)
-        same = (own, *_FAMILIES[self._column].get(own, ()))
-        return next((self._bare[name] for name in same if name in self._bare), key)
+        for name in (own, *_FAMILIES[self._column].get(own, ())):
+            if name in self._bare:
+                return self._bare[name]
+        return key
 
 
 class Encoder:
@@ -128,17 +135,16 @@ class Encoder:
 
     def _find(self, value: str) -> tuple[float, bool]:
         """Code and knowledge of a value at once; `find` remembers spellings."""
-        return self.code(value), self.knows(value)
+        code = self._codes.get(self._key(value))
+        return self._exact.get(value, self._unknown if code is None else code), code is not None
 
     def code(self, value: str) -> float:
         """The value's code; the class for unknown values where there is one, else NaN (missing)."""
-        if value in self._exact:
-            return self._exact[value]
-        return self._codes.get(self._key(value), self._unknown)
+        return self.find(value)[0]
 
     def knows(self, value: str) -> bool:
         """Whether the value has a code of its own."""
-        return self._key(value) in self._codes
+        return self.find(value)[1]
 
     def canonical(self, value: str) -> str:
         """The class's own spelling.

@@ -220,10 +220,13 @@ class Categories:
                 place = table.places.get(values)
                 if place is None:
                     place = len(table.places)
-                    for i, (encoder, value) in enumerate(zip(self._encoders, values, strict=True)):
-                        code, known = (_NAN, True) if encoder is None else encoder.find(value)
-                        table.known[place, i], table.lacking[place, i] = code, not known
+                    found = [
+                        (_NAN, True) if encoder is None else encoder.find(value)
+                        for encoder, value in zip(self._encoders, values, strict=True)
+                    ]
+                    table.known[place, :_CODES] = [code for code, _ in found]
                     table.known[place, _CODES:] = self._history.numbers_of(*values[:4])
+                    table.lacking[place] = [not known for _, known in found]
                     table.places[values] = place  # last, as others read without the lock
                 places.append(place)
             return table, places

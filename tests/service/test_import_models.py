@@ -3,6 +3,7 @@ import os
 import pickle
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -404,3 +405,12 @@ def test_what_has_no_graph_is_served_by_its_own_library(tmp_path: Path, kind: st
     assert models.manifest["engines"]["win"]["type"] == ("xgboost" if kind == "dart" else "sklearn")
     np.testing.assert_allclose(models.win_probability(rows), win.predict_proba(rows)[:, 1], atol=TOLERANCE)
     np.testing.assert_allclose(models.roi(rows, none, none), roi.predict(rows), rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_what_reads_foreign_files_goes_after_what_serves(tmp_path: Path) -> None:
+    code = (
+        "import os; from pathlib import Path; from pikkit.models.reading.__main__ import main; "
+        f"main(Path({str(tmp_path)!r}), Path({str(tmp_path / 'set')!r}), ''); print(os.nice(0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) == min(os.nice(0) + 5, 19)
