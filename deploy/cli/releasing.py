@@ -36,6 +36,7 @@ from deploy.watch.supervisor import Supervisor, start_supervisor, stop_superviso
 
 _HIGHEST = 100
 _FOLLOW_S = 0.5
+_Planned = Literal["deploy", "canary", "promote", "rollback", "abort"]
 
 
 @app.command(epilog="Example: python -m deploy up --models models")
@@ -205,9 +206,7 @@ def build(
 @app.command(epilog="Example: python -m deploy plan deploy --version 1.2.0")
 def plan(
     context: typer.Context,
-    command: Annotated[
-        Literal["deploy", "canary", "promote", "rollback", "abort"], typer.Argument(help="What would be done")
-    ],
+    command: Annotated[_Planned, typer.Argument(help="What would be done")],
     version: Annotated[str | None, typer.Option("--version", help="Version of the release")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -221,9 +220,7 @@ def plan(
             output.print(line, markup=False)
 
 
-def _planned(
-    stack: Stack, command: Literal["deploy", "canary", "promote", "rollback", "abort"], version: str | None
-) -> Operation:
+def _planned(stack: Stack, command: _Planned, version: str | None) -> Operation:
     match command:
         case "deploy":
             if version is None:

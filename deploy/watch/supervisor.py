@@ -12,12 +12,11 @@ import subprocess
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 
 from deploy.errors import DeployError, Locked
 from deploy.files import Record
 from deploy.flow import ramping
-from deploy.flow.progress import Progress
 from deploy.flow.stack import Stack
 from deploy.processes import ProcessId
 from deploy.proxy.route import Route
@@ -141,8 +140,19 @@ class Supervisor:
         self._stack.tell(said)
 
     def _safely(self, name: str, look: Callable[..., None], *arguments: object) -> None:
-        with _Outliving(name, self._said, self._stack.progress):
+        """What goes wrong is told once, and met again at the next look."""
+        try:
             look(*arguments)
+        except Locked:
+            return  # by a command: next time
+        except Exception as error:  # noqa: BLE001 - the supervisor outlives every fault of its own
+            if self._said.get(name) != repr(error):
+                self._said[name] = repr(error)
+                expected = isinstance(error, DeployError | OSError)
+                told = str(error) if expected else "".join(traceback.format_exception(error))
+                self._stack.progress.say(f"{name}: {told}")
+        else:
+            self._said.pop(name, None)
 
     def _is_due(self, name: str, period: float) -> bool:
         now = self._stack.clock.monotonic()
@@ -153,34 +163,6 @@ class Supervisor:
 
     def _stop(self, _: int, __: FrameType | None) -> None:
         self._stopping = True
-
-
-class _Outliving:
-    """A context that no fault leaves: each is told once, in `said` by its name, and met again at the next look."""
-
-    def __init__(self, name: str, said: dict[str, str], progress: Progress) -> None:
-        self._name = name
-        self._said = said
-        self._progress = progress
-
-    def __enter__(self) -> None:
-        """Nothing is set up."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if error is None:
-            self._said.pop(self._name, None)
-        elif not isinstance(error, Exception):
-            return False
-        elif not isinstance(error, Locked) and self._said.get(self._name) != repr(
-            error
-        ):  # else by a command: next time
-            self._said[self._name] = repr(error)
-            expected = isinstance(error, DeployError | OSError)
-            told = str(error) if expected else "".join(traceback.format_exception(error))
-            self._progress.say(f"{self._name}: {told}")
-        return True
 
 
 def _record(run_dir: Path) -> Record[ProcessId]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -41,9 +42,12 @@ __all__ = [
     "Leg",
     "OddsLimits",
     "given",
+    "names_of",
 ]
 
 CATEGORICAL = ("sport", "league", "market", "institution_name", "bet_type")
+names_of = itemgetter(*CATEGORICAL)
+"""Of a bet's `vars`: attributes of pydantic's models take ten times as long."""
 MAX_CLV_PCT = 1000.0
 MAX_URL = 2000
 MIN_LEGS, MAX_LEGS = 2, 25

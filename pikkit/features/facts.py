@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from pikkit.bets.bet import CATEGORICAL, Leg
+from pikkit.bets.bet import CATEGORICAL, Leg, names_of
 from pikkit.bets.columns import BetNumbers
 from pikkit.bets.names import Encoder
 from pikkit.bets.numbers import MANY, SINGLE, Arithmetic, Bools, Floats, Picked, Truth, Value
@@ -32,8 +32,6 @@ _WIDTH = _NAMED + len(BetNumbers._fields) - 1
 _NO_TABLE = np.empty((_WIDTH, 0))
 
 _Names: TypeAlias = tuple[str, str, str, str, str]  # by CATEGORICAL
-# Of a bet's `vars`: pydantic's models take ten times as long for an attribute.
-_names_of = itemgetter(*CATEGORICAL)
 _numbers_of = itemgetter("odds", "is_live", "clv_percentage", "placed_at")
 
 
@@ -154,7 +152,7 @@ class Categories:
 
     def one(self, bet: Leg, now: float) -> Facts:
         """What is known of a bet, in plain numbers; `now` (epoch seconds) stands in where placed_at is not given."""
-        codes, unknown, past = self._one(_names_of(vars(bet)))
+        codes, unknown, past = self._one(names_of(vars(bet)))
         odds, is_live, clv, at = _numbers_of(vars(bet))
         numbers = BetNumbers(
             odds,
@@ -168,7 +166,7 @@ class Categories:
     def many(self, bets: Sequence[Leg], now: float) -> Facts:
         """What is known of n bets, in arrays."""
         fields = list(map(vars, bets))
-        known, lacking = self._of(list(map(_names_of, fields)))
+        known, lacking = self._of(list(map(names_of, fields)))
         odds, live, clvs, times = zip(*map(_numbers_of, fields), strict=True)
         table = np.empty((_WIDTH, len(bets)))
         table[:_NAMED] = known.T

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
+from pikkit.bets.numbers import Floats
+from pikkit.features.table import Matrix
 from pikkit.models.libraries import importing, library
 
 __all__ = ["Boosters", "load_booster", "wrappers_wanted"]
-
-Floats = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float32]
 
 _WRAPPERS = "sklearn"
 _ONE_THREAD: dict[str, Any] = {"nthread": 1}

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from pikkit.bets.numbers import Numbers, sigmoid
+from pikkit.bets.numbers import Floats, Numbers, sigmoid
 from pikkit.bets.odds import expected_roi_pct
 from pikkit.features.spec import FeatureSpec
+from pikkit.features.table import Matrix
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.reasons import Contributions
 from pikkit.history.history import History
@@ -19,9 +19,6 @@ from pikkit.models.boosters import Boosters, load_booster, wrappers_wanted
 from pikkit.models.libraries import library
 
 __all__ = ["Engine", "ModelSet", "OnnxTrees", "SklearnModel", "XgboostTrees"]
-
-Floats = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float32]
 
 _TINY = 1e-9
 

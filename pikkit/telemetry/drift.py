@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pikkit.bets.bet import CATEGORICAL
+from pikkit.bets.numbers import Floats
 from pikkit.errors import ModelError
 
 __all__ = ["GRADES", "OUTPUTS", "Baseline", "Counts", "drift_report", "psi"]
@@ -27,7 +28,6 @@ _BINS = 10
 _FLOOR = 1e-4
 _NOISE, _SHIFT = 0.1, 0.25
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 

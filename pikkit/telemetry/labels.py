@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 from typing import Protocol
 
-from pikkit.bets.bet import CATEGORICAL, Bet
+from pikkit.bets.bet import CATEGORICAL, Bet, names_of
 from pikkit.bets.prediction import Prediction
 
 __all__ = ["Labels", "Vocabulary"]
 
 _OTHER = "other"
 _NONE = "none"  # the model set's own entry for "nothing given"; an empty label would mean no label
-_names_of = itemgetter(*CATEGORICAL)  # of a bet's `vars`: attributes of models are slow
 _MAX_SPELLINGS = 2000  # remembered per column; invented names must not fill the memory
 
 
@@ -57,7 +55,7 @@ class Labels:
         series: dict[tuple[str, str, str], int] = {}
         unknown: dict[str, int] = {}
         letters = [prediction["bet_grade"] for prediction in predictions]
-        for (values, letter), count in Counter(zip(map(_names_of, map(vars, bets)), letters, strict=True)).items():
+        for (values, letter), count in Counter(zip(map(names_of, map(vars, bets)), letters, strict=True)).items():
             sport, market, columns = self._found.get(values) or self._find(values)
             series[sport, market, letter] = series.get((sport, market, letter), 0) + count
             for column in columns:

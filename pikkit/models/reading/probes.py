@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pikkit.bets.numbers import Floats
 from pikkit.errors import ModelError, UnsafePickle
+from pikkit.features.table import Matrix
 from pikkit.models.loading import load_engine
 from pikkit.models.reading.onnx_graph import trees_of
 
@@ -21,9 +22,6 @@ _PROBES = 512
 _MISSING_SHARE = 0.1
 _SAME_ROW = 300
 _AROUND = 1 << 18  # values on either side: a megabyte
-
-Matrix = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
 
 
 def check_missing(models: Mapping[str, Any], spec: Any) -> None:
