@@ -75,13 +75,21 @@ class Evidence:
             predictions[i]["warnings"].append(_BEATEN)
 
 
-def evidence_of(bets: Sequence[Leg], rules: MarketRules, now: float, *, explain: bool = False) -> Evidence:
+def evidence_of(
+    bets: Sequence[Leg],
+    rules: MarketRules,
+    now: float,
+    *,
+    requests: Sequence[int] | None = None,
+    explain: bool = False,
+) -> Evidence:
     """What the prices that came with the bets say.
 
     Args:
         bets: validated bets.
         rules: how other prices are read.
         now: seconds since the epoch; stands in where placed_at is not given.
+        requests: which request each bet came with; None: all with one.
         explain: put it in words too.
     """
     warnings: dict[int, list[str]] = {}
@@ -91,7 +99,7 @@ def evidence_of(bets: Sequence[Leg], rules: MarketRules, now: float, *, explain:
     none = np.zeros(0)
     others = OtherSides(none.astype(np.intp), none, none)
     evidence = Evidence(
-        fair, reference, overround, age_s, trust, joint, beaten, same_market(bets), others, {}, warnings, {}
+        fair, reference, overround, age_s, trust, joint, beaten, same_market(bets, requests), others, {}, warnings, {}
     )
     if not markets:
         return evidence

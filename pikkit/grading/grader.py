@@ -186,7 +186,7 @@ class Grader:
         if not bets:  # a batch of bad ones is nothing to observe
             return []
         now = self._clock()
-        predictions = self._predictor.predict(models, bets, now, explain=options.explain)
+        predictions = self._predictor.predict(models, bets, now, sizes=sizes, explain=options.explain)
         if options.names_unknown_fields and not FIELDS.issuperset(set().union(*raw)):
             for prediction, data in zip(predictions, raw, strict=True):
                 if not data.keys() <= FIELDS:

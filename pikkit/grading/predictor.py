@@ -51,13 +51,22 @@ class Predictor:
         """The feature rows of the bets, as the models see them."""
         return FeatureRows.of(self._categories(models).many(bets, now), models.spec.features)
 
-    def predict(self, models: Models, bets: Sequence[Bet], now: float, *, explain: bool = False) -> list[Prediction]:
-        """Grade bets, in their order.
+    def predict(
+        self,
+        models: Models,
+        bets: Sequence[Bet],
+        now: float,
+        *,
+        sizes: Sequence[int] | None = None,
+        explain: bool = False,
+    ) -> list[Prediction]:
+        """Grade bets, in their order. No request changes another's answer.
 
         Args:
             models: the set to grade with.
             bets: validated bets.
             now: seconds since the epoch; time of the answer, and of bets without placed_at.
+            sizes: how many of the bets each request has, in their order; None: all are of one.
             explain: add `reasons`.
 
         Raises:
@@ -66,7 +75,10 @@ class Predictor:
         if not bets:
             return []
         fields = list(map(vars, bets))  # attributes of models are slow
-        company = _have_company(fields)
+        requests = (
+            None if sizes is None or len(sizes) == 1 else [i for i, size in enumerate(sizes) for _ in range(size)]
+        )
+        company = _have_company(fields, requests)
         if len(bets) <= _ONE_BY_ONE and not company:
             answers = _joined([self._answer_to_one(models, bet, now) for bet in bets])
         else:
@@ -76,7 +88,9 @@ class Predictor:
                 if with_legs or company
                 else {}
             )
-            answers = self._answers_to_many(models, bets, now, company=company, parlays=parlays, explain=explain)
+            answers = self._answers_to_many(
+                models, bets, now, company=company, parlays=parlays, requests=requests, explain=explain
+            )
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         common: Prediction = {
             "win_probability": 0.0,
@@ -146,10 +160,11 @@ class Predictor:
         *,
         company: bool,
         parlays: Mapping[int, Bet],
+        requests: Sequence[int] | None = None,
         explain: bool = False,
     ) -> _Answers:
         facts = self._categories(models).many(bets, now)
-        market = evidence_of(bets, self._market_rules, now, explain=explain) if company else None
+        market = evidence_of(bets, self._market_rules, now, requests=requests, explain=explain) if company else None
         limited: dict[int, str] = {} if market is None else dict(market.doubtful)
         for i, bet in parlays.items():
             reason = why_limited(bet, self._legs_are_fair(models, i, bet, now, market))
@@ -185,9 +200,9 @@ class Predictor:
         )
 
 
-def _have_company(bets: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a bet comes with other prices or legs, or several name their event and may be sides of one market."""
-    several = len(bets) > 1
+def _have_company(bets: Sequence[Mapping[str, Any]], requests: Sequence[int] | None) -> bool:
+    """Whether a bet comes with other prices or legs, or several of a request name events, maybe of one market."""
+    several = len(bets) > 1 if requests is None else len(set(requests)) < len(requests)
     for bet in bets:
         if bet["market_prices"] is not None or bet["reference_prices"] is not None or bet["legs"] is not None:
             return True

@@ -28,17 +28,21 @@ _named = itemgetter("event", "selection", "line", "market", "institution_name", 
 _TIE = 1e-5  # percent: returns that differ by less are the same
 
 
-def same_market(bets: Sequence[Leg]) -> Sequence[Sides]:
-    """Markets of which several sides are among the bets, only one of which can be right.
+def same_market(bets: Sequence[Leg], requests: Sequence[int] | None = None) -> Sequence[Sides]:
+    """Markets of which several sides are among the bets of one request, only one of which can be right.
 
     Sides belong together by event, market, sportsbook, live or not, and line: the other side of a spread has the line
     with the opposite sign, of a total the same one; over and under, yes and no, by what else their names say. A bet
     without event and selection is a side of nothing known, and what adds up to more than a market can, is none.
+
+    Args:
+        bets: n bets.
+        requests: which request each came with; None: all with one.
     """
-    events: dict[str, list[tuple[int, Any]]] = {}
+    events: dict[tuple[int, str], list[tuple[int, Any]]] = {}
     for i, named in enumerate(map(_named, map(vars, bets))):
         if named[0] is not None and named[1] is not None:
-            events.setdefault(fold(named[0]), []).append((i, named))
+            events.setdefault((requests[i] if requests else 0, fold(named[0])), []).append((i, named))
     markets: dict[tuple[object, ...], dict[tuple[str, float | None], list[int]]] = {}
     for event, of_event in events.items():
         for i, (_, selected, line, market, institution, is_live, sport, starts_at) in (

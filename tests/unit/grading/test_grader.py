@@ -16,9 +16,9 @@ class Watched(Predictor):
         super().__init__()
         self.calls: list[int] = []
 
-    def predict(self, models: Any, bets: Sequence[Any], now: float, *, explain: bool = False) -> Any:
+    def predict(self, models: Any, bets: Sequence[Any], now: float, **options: Any) -> Any:
         self.calls.append(len(bets))
-        return super().predict(models, bets, now, explain=explain)
+        return super().predict(models, bets, now, **options)
 
 
 def test_batches_that_arrive_together_are_each_graded_by_the_set_that_read_them() -> None:
