@@ -1,6 +1,7 @@
-// What stands beside each badge, looked at `count` times: between any two tasks of the page, or (`painted`) once a frame. In the page's own world: it knows nothing of the
-// extension but its overlay. A badge is right when its grade follows from the price, selection and line printed under it.
-async ([count, painted]) => {
+// What stands beside each badge, looked at `count` times and until as many badges were seen: between any two tasks of the
+// page, or (`at`) once a "frame", or right after each "render" of the page. In the page's own world: it knows nothing of
+// the extension but its overlay. A badge is right when its grade follows from the price, selection and line under it.
+async ([count, at]) => {
   const LETTERS = "ABCDF";
   const text = (element, selector) => element?.querySelector(selector)?.textContent.trim() ?? "";
   function expected(price) {
@@ -22,8 +23,17 @@ async ([count, painted]) => {
   const prices = () => [document, ...[...document.querySelectorAll("odds-board")].map((host) => host.shadowRoot).filter(Boolean)]
     .flatMap((root) => [...root.querySelectorAll(".price")]);
   const result = { samples: 0, shown: 0, stale: 0, visible: 0, wrong: [] };
-  while (result.samples < count) {
-    await new Promise((done) => painted ? requestAnimationFrame(done) : setTimeout(done));
+  let took = 20;
+  const rest = (ms) => new Promise((done) => setTimeout(done, ms));
+  while (result.samples < count || result.shown < count) {
+    if (at === "frame") await new Promise(requestAnimationFrame);
+    else if (at === "render") {
+      await rest(4 * took); // the extension spends less than half of its time on reading, however slow the machine
+      const begin = performance.now();
+      render();
+      await rest();
+      took = performance.now() - begin;
+    } else await rest();
     result.samples += 1;
     const overlay = document.querySelector("pikkit-overlay")?.shadowRoot;
     for (const badge of overlay?.querySelectorAll(".badge:not([hidden])") ?? []) {
