@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.costs import CONNECTIONS, CURVES, LIMIT, ROUNDS, due_times, measure
-from benchmarks.load import arrivals
-from benchmarks.queueing import Cost, Events, Fleet, one_worker
+from benchmarks.load.loops import arrivals
+from benchmarks.scaling.costs import CONNECTIONS, CURVES, LIMIT, ROUNDS, due_times, measure
+from benchmarks.scaling.queueing import Cost, Events, Fleet, one_worker
 from tests.support.need import root
 
 __all__ = ["cost_of", "simulated", "tables"]

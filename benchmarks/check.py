@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pikkit
-from benchmarks.mix import BET
+from benchmarks.load.mix import BET
 from pikkit.settings import Settings
 from pikkit.telemetry.logs import configure
 

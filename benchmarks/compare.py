@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.contestants import FAR, NEAR, SECONDS, Contestant, environment, nginx, running, versions
-from benchmarks.latency import Stalls, Waits, at_shares, stalls
-from benchmarks.report import BEHIND, OWN, OWN_CASES, PREDICT, SHARED_CASES, TUNED, WORKERS, Results
-from benchmarks.starts import starts
+from benchmarks.comparison.contestants import FAR, NEAR, SECONDS, Contestant, environment, nginx, running, versions
+from benchmarks.comparison.latency import Stalls, Waits, at_shares, stalls
+from benchmarks.comparison.report import BEHIND, OWN, OWN_CASES, PREDICT, SHARED_CASES, TUNED, WORKERS, Results
+from benchmarks.comparison.starts import starts
 from tests.support.need import root
 from tests.support.server import Server
 

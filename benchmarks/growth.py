@@ -23,8 +23,8 @@ import numpy as np
 import xgboost
 
 from benchmarks.features import made_up, timed
-from benchmarks.load import wrk
-from benchmarks.mix import BET, one
+from benchmarks.load.loops import wrk
+from benchmarks.load.mix import BET, one
 from pikkit.bets.bet import CATEGORICAL, Bet
 from pikkit.features.table import FEATURES
 from pikkit.grading.predictor import Predictor

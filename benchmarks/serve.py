@@ -13,10 +13,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.contestants import Case
-from benchmarks.load import Load, wrk
-from benchmarks.mix import requests
-from benchmarks.report import ALONE, BATCH, PREDICT
+from benchmarks.comparison.contestants import Case
+from benchmarks.comparison.report import ALONE, BATCH, PREDICT
+from benchmarks.load.loops import Load, wrk
+from benchmarks.load.mix import requests
 from tests.support.server import Server
 
 SECONDS = 5

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.mix import BET, get, one
+from benchmarks.load.mix import BET, get, one
 from pikkit.web.routes import BATCH, PREDICT, ROUTES
 from tests.support.server import Server
 

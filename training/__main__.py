@@ -32,19 +32,19 @@ from pikkit.models.model_set import ModelSet
 from pikkit.models.rules import predictor_of
 from pikkit.settings import Settings
 from pikkit.telemetry.prediction_log import read_predictions
-from training.evaluate import Judged, Verdict, gates, judge, newest, slices
-from training.imports import imports_of
-from training.live import Live, join
-from training.measures import percent, scores
-from training.outcomes import Outcome, outcomes, verdict
-from training.prices import PriceReport, moneyline_reports, soccer_reports
-from training.publish import promote, write_version
+from training.fitting.publish import promote, write_version
+from training.fitting.train import STEPS, train
+from training.judging.evaluate import Judged, Verdict, gates, judge, newest, slices
+from training.judging.live import Live, join
+from training.judging.measures import percent, scores
+from training.judging.outcomes import Outcome, outcomes, verdict
+from training.judging.prices import PriceReport, moneyline_reports, soccer_reports
+from training.reports.summary import markdown_summary
+from training.reports.terms import terms
+from training.reports.told import live_told, prices_told, tell, verdict_told
 from training.score import ScoredFile
-from training.simulate import simulate
-from training.summary import markdown_summary
-from training.terms import terms
-from training.told import live_told, prices_told, tell, verdict_told
-from training.train import STEPS, train
+from training.settled.imports import imports_of
+from training.settled.simulate import simulate
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
 console = Console()
@@ -288,7 +288,7 @@ def _read(bets: Path | None, asked: Asked, *, supabase: bool, rejected: Path | N
         raise ModelError("name the bets: --bets FILE or --supabase (one of them); nothing is trained without bets")
     with console.status(f"reading {bets or 'Supabase'}"):
         if bets is None:
-            from training.supabase_bets import fetch_settled  # noqa: PLC0415 - a second to import
+            from training.settled.supabase import fetch_settled  # noqa: PLC0415 - a second to import
 
             settled, report = fetch_settled(Settings.load(), placed=asked.placed)
         else:
@@ -363,7 +363,7 @@ def _show(
     for gate in verdict.gates:
         console.print(f"{'pass' if gate.passed else 'FAIL'}  {gate.name}: {gate.found}", soft_wrap=True)
     if report:
-        from training.report import html_report  # noqa: PLC0415 - matplotlib takes a second to import
+        from training.reports.page import html_report  # noqa: PLC0415 - matplotlib takes a second to import
 
         report.write_text(html_report(models, judged, verdict, which=which, production=production), encoding="utf-8")
         console.print(f"report: {report}")
@@ -397,7 +397,7 @@ def _show_live(live: Live, report: Path | None) -> list[Outcome]:
         table.add_row(name, f"{own.bets:,}", *figures, f"{own.brier:.4f}", f"{own.ece:.4f}", f"{own.auc:.3f}")
     wide.print(table)
     if report:
-        from training.report import live_report  # noqa: PLC0415 - matplotlib takes a second to import
+        from training.reports.page import live_report  # noqa: PLC0415 - matplotlib takes a second to import
 
         report.write_text(live_report(live), encoding="utf-8")
         console.print(f"report: {report}")

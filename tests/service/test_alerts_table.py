@@ -20,7 +20,7 @@ from pikkit.supabase_client import project
 from tests.support.alerts import an_alert, seen_around_midnight
 from tests.support.need import root
 from tests.support.postgres import Postgres, PostgREST, postgres
-from training.supabase_bets import fetch_rows
+from training.settled.supabase import fetch_rows
 
 SQL = (root() / "monitoring/supabase/ml_alerts.sql").read_text(encoding="utf-8")
 SERVICE, ANON, USER = "sb_secret_of_the_service", "sb_publishable_of_anybody", "of-a-user"

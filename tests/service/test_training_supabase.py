@@ -10,7 +10,7 @@ import pytest
 from pikkit.errors import ModelError
 from pikkit.settings import Settings
 from tests.support.receiver import Answer, Call, StandIn
-from training.supabase_bets import fetch_settled
+from training.settled.supabase import fetch_settled
 
 KEY = "a.b.c"
 

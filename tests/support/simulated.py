@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from training.simulate import simulate
+from training.settled.simulate import simulate
 
 _IMPORTS = 35  # blocks of rows, each one user's import
 _FIRST_IMPORT = 1_759_773_128.0  # 2025-10-06T17:52:08Z

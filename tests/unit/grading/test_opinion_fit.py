@@ -12,7 +12,7 @@ from pikkit.grading.opinion import Opinion
 from pikkit.grading.opinion_fit import ENOUGH_BETS, ENOUGH_UNSEEN, fit_opinion, opinion_of, price_range
 from pikkit.grading.reasons import Contributions
 from pikkit.history.history import History, SettledBets
-from training.simulate import simulate
+from training.settled.simulate import simulate
 
 BETS = 12_000
 MARGIN = 0.045

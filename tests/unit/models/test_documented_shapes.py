@@ -101,7 +101,7 @@ CASES: Mapping[str, Mapping[str, Sequence[str]]] = {
         FORMS: ["test_ragged_lines_and_what_else_is_set_aside_are_counted_and_kept_with_line_and_reason"],
         ROWS: ["test_a_row_that_can_not_be_used_is_counted_by_reason", "push", "not settled"],
     },
-    "times of imports": {"unit/training/test_imports.py": ["imports_of"]},
+    "times of imports": {"unit/training/settled/test_imports.py": ["imports_of"]},
 }
 TESTS = root() / "tests"
 

@@ -1,0 +1,111 @@
+"""What a caller waits at a given load, by an open loop: at shares of the capacity, and over 200,000 requests."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.comparison.contestants import Case, Contestant
+from benchmarks.load.loops import Opened, arrivals, open_loop
+from benchmarks.load.mix import get, one
+from tests.support.need import root
+from tests.support.server import Server
+
+__all__ = ["SHARES", "Stalls", "Waits", "at_shares", "stalls"]
+
+SHARES = (0.5, 0.8, 0.95)
+PERCENTS = (50.0, 99.0, 99.9)
+SLOW_MS = 50
+RELOADS = 4
+_RELOAD = one("/api/v1/reload-models", {})
+_SCRAPE = get("/metrics")
+
+
+@dataclass
+class Waits:
+    """Milliseconds by percent, of each round, at one share of the capacity."""
+
+    name: str
+    share: float
+    poisson: bool
+    rounds: list[tuple[float, ...]] = field(default_factory=list)
+
+    def add(self, seen: Opened) -> None:
+        """One more round."""
+        self.rounds.append(tuple(seen.ms(percent) for percent in PERCENTS))
+
+    def ms(self, percent: float) -> float:
+        """The median of the rounds."""
+        return statistics.median(each[PERCENTS.index(percent)] for each in self.rounds)
+
+
+def at_shares(
+    contestants: Sequence[Contestant], case: Case, rates: Mapping[str, float], rounds: int, seconds: float
+) -> list[Waits]:
+    """Every contestant at its own shares of `rates`, due evenly and by chance, in interleaved rounds."""
+    found = [Waits(one.name, share, poisson) for share in SHARES for poisson in (False, True) for one in contestants]
+    urls = {one.name: one for one in contestants}
+    for number in range(rounds):
+        for waits in found:
+            rate, contestant = waits.share * rates[waits.name], urls[waits.name]
+            due = arrivals(rate, round(rate * seconds), poisson=waits.poisson, seed=number)
+            waits.add(open_loop(contestant.url, itertools.cycle(contestant.requests(case)), due))
+    return found
+
+
+@dataclass(frozen=True)
+class Stalls:
+    """How many of so many requests took longer than 50 ms; `growth_mib`: of the worker, after the first tenth."""
+
+    requests: int
+    slow: int
+    worst_ms: float
+    failed: int
+    growth_mib: float
+
+
+def stalls(folder: Path, requests: Sequence[bytes], rate: float, count: int) -> Stalls:
+    """Load a service of its own while much else goes on.
+
+    A new model set is put in place four times, Prometheus scrapes each second, the access log is on and the prediction
+    log turns its files over.
+    """
+    models = folder / "models"
+    shutil.copytree(root() / "models", models)
+    memory: list[float] = []
+    reloads = {count * (2 * n + 1) // (2 * RELOADS) for n in range(RELOADS)}
+    with Server(folder, MODEL_DIR=models, PREDICTION_LOG="true") as server:
+        worker = server.worker()
+
+        def stream() -> Iterator[bytes]:
+            for number, request in zip(range(count), itertools.cycle(requests), strict=False):
+                if number == count // 10:
+                    memory.append(worker.memory_info().rss / 2**20)
+                if number in reloads:
+                    _release(models, number)
+                    yield _RELOAD
+                else:
+                    yield _SCRAPE if number % round(rate) == 0 else request
+
+        seen = open_loop(server.url, stream(), arrivals(rate, count, poisson=False))
+        memory.append(worker.memory_info().rss / 2**20)
+    latencies = np.delete(seen.latencies, list(reloads))  # converting a set is what its caller waits for
+    return Stalls(
+        count, int((latencies > SLOW_MS).sum()), float(np.nanmax(latencies)), seen.failed, memory[1] - memory[0]
+    )
+
+
+def _release(models: Path, number: int) -> None:
+    """A set of another name."""
+    file = models / "model_metadata_latest.json"
+    metadata = json.loads(file.read_text())
+    minutes, seconds = divmod(number % 3600, 60)
+    metadata["timestamp"] = f"20260102_00{minutes:02d}{seconds:02d}"
+    file.write_text(json.dumps(metadata))

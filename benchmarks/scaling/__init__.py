@@ -1,0 +1,1 @@
+"""What one worker's work costs, and a fleet of workers simulated with it."""

@@ -1,0 +1,1 @@
+"""How good a set's probabilities, prices and grades turned out to be, on settled bets and as served."""
