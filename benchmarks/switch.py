@@ -75,7 +75,7 @@ def switch_under_load(rig: Rig) -> tuple[list[float], Tally]:
             route = router.get()
             assert route is not None
             begin = time.perf_counter()
-            await asyncio.to_thread(router.set, route.moved(production="green" if number % 2 else "blue"))
+            await asyncio.to_thread(router.set, route.moved(production="green" if number % 2 else "blue", spare=None))
             taken.append(time.perf_counter() - begin)
             await asyncio.sleep(0.1)
         stop.set()

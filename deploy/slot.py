@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from deploy.errors import UsageError
 
-__all__ = ["COLOURS", "SLOTS", "Colour", "Slot", "colour_named", "other_colour", "slot_named"]
+__all__ = ["COLOURS", "SLOTS", "Colour", "Slot", "colour_named", "other_colour"]
 
 Colour = Literal["blue", "green"]
 Slot = Literal["blue", "green", "canary"]
@@ -17,18 +17,6 @@ SLOTS: tuple[Slot, ...] = get_args(Slot)
 def other_colour(colour: Colour) -> Colour:
     """Green for blue and blue for green."""
     return "green" if colour == "blue" else "blue"
-
-
-def slot_named(name: object) -> Slot:
-    """The slot of that name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    for slot in SLOTS:
-        if slot == name:
-            return slot
-    raise UsageError(f"{name!r} is not a slot: use one of {', '.join(SLOTS)}")
 
 
 def colour_named(name: object) -> Colour:

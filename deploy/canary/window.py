@@ -79,13 +79,11 @@ class Window:
         restarts = self._runtime.observe("canary").restarts - told.restarts
         return judge(production, canary, self._settings, restarts=restarts)
 
-    def answers(self, slot: Slot, since: float, until: float = math.inf) -> Sample:
-        """What clients of a slot were answered in that time, seconds since the epoch."""
-        return Sample(served=self._answered(since, until).get(slot, {}))
-
-    def compared(self, before: Sample, after: Sample, restarts: int) -> Verdict:
-        """The judge on what clients were answered before and after a promotion."""
-        return judge_answers(before, after, self._settings, restarts=restarts)
+    def across(self, before: tuple[Slot, float], after: tuple[Slot, float], restarts: int) -> Verdict:
+        """The judge on what clients were answered before and after a promotion: by which slot, since when."""
+        earlier = self._answered(before[1], after[1]).get(before[0], {})
+        later = self._answered(after[1]).get(after[0], {})
+        return judge_answers(Sample(served=earlier), Sample(served=later), self._settings, restarts=restarts)
 
     def opened_at(self) -> float | None:
         """When it began, seconds since the epoch."""

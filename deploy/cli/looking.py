@@ -23,9 +23,7 @@ from deploy.watch.status import condition, history_table, status_data, status_ta
 def judge(context: typer.Context, as_json: AsJson = False) -> None:
     """Compare the canary with production, as a ramp would; change nothing."""
     with opened(context) as stack:
-        stack.production()
-        route = stack.router.get()
-        verdict, weight = stack.window.verdict(), route.weight if route else 0
+        weight, verdict = stack.route().weight, stack.window.verdict()
         if as_json:
             told({"weight": weight, **dataclasses.asdict(verdict)})
         else:
@@ -74,7 +72,7 @@ def logs(
 ) -> None:
     """Show the last lines of a slot, by default of the one in production."""
     with opened(context) as stack:
-        name = slot or stack.production()
+        name = slot or stack.route().production
         sys.stdout.writelines(line + "\n" for line in stack.runtime.log_lines(name, lines))
         if follow:
             with contextlib.suppress(KeyboardInterrupt):

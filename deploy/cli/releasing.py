@@ -249,7 +249,7 @@ def _follow(stack: Stack) -> None:
     """
     shown = ""
     stack.progress.say("following the ramp; Ctrl-C ends the following, not the ramp")
-    while (ramp := ramping.ramp_of(stack)) is not None:
+    while (ramp := stack.ramp) is not None:
         state = f"{ramp.weight}% {ramp.state}"
         if state != shown:
             shown = state

@@ -25,7 +25,7 @@ class Job:
     version: str
     slot: Slot
     workers: int
-    workers_before: int = 0
+    replicas_before: int = 0
     kept: bool = True
     models: Path | None = None
     models_from: Slot | None = None
@@ -49,10 +49,6 @@ class Job:
     def colour(self) -> Colour:
         """The slot as a colour."""
         return colour_named(self.slot)
-
-    def plan(self) -> dict[str, Any]:
-        """What recovery needs to know, JSON-able."""
-        return {"workers": self.workers, "workers_before": self.workers_before, "reject": self.reject}
 
     def facts(self) -> dict[str, Any]:
         """What the audit log tells beside the outcome."""

@@ -9,7 +9,7 @@ from deploy.canary.ramp import Ramp
 from deploy.errors import UsageError
 from deploy.flow import lineage
 from deploy.flow.job import Job, Operation
-from deploy.flow.phases import CANARY, DEPLOY, PROMOTE, RAMP, RESIZE, ROLLBACK, SHARE, STOP, WITHDRAW
+from deploy.flow.phases import CANARY, DEPLOY, PROMOTE, RESIZE, ROLLBACK, SHARE, STOP
 from deploy.flow.stack import Stack
 from deploy.slot import Slot
 from deploy.slots.port import ResizableRuntime
@@ -55,31 +55,20 @@ def canary(
     Raises:
         UsageError: nothing is in production, or no canary runs and no version is named.
     """
-    stack.production()
+    share = stack.route().weight
     running = stack.runtime.observe("canary")
-    route = stack.router.get()
-    workers = stack.settings.workers
-    if running.running and version in (None, running.version) and models is None:
-        share = route.weight if route and route.canary else 0
-        shown = running.version or "?"
-        going = replace(ramp, version=shown).at_least(share) if ramp else None
-        job = Job("canary", shown, "canary", workers, weight=going.weight if going else weight, ramp=going)
-        about = f"canary {shown} from {share}% to {job.weight}%; {_now(stack)}"
-        return Operation(job, (*SHARE, RAMP), about, undone=False)
-    if version is None:
+    runs = running.running and running.version and version in (None, running.version) and models is None
+    shown = running.version if runs else version
+    if shown is None:
         raise UsageError("no canary runs: name its --version")
-    job = Job(
-        "canary",
-        version,
-        "canary",
-        workers,
-        models=models,
-        weight=ramp.weight if ramp else weight,
-        ramp=replace(ramp, version=version) if ramp else None,
-        as_built=as_built,
-        older_models=older_models,
-    )
-    return Operation(job, (*CANARY, RAMP), f"canary {version} with {job.weight}%; {_now(stack)}")
+    if ramp:
+        ramp = replace(ramp, version=shown).at_least(share if runs else 0)
+        weight = ramp.weight
+    job = Job("canary", shown, "canary", stack.settings.workers, models=models, weight=weight, ramp=ramp)
+    if runs:
+        return Operation(job, SHARE, f"canary {shown} from {share}% to {weight}%; {_now(stack)}", undone=False)
+    job.as_built, job.older_models = as_built, older_models
+    return Operation(job, CANARY, f"canary {shown} with {weight}%; {_now(stack)}")
 
 
 def promote(stack: Stack, *, force: bool = False) -> Operation:
@@ -91,7 +80,7 @@ def promote(stack: Stack, *, force: bool = False) -> Operation:
     seen = stack.runtime.observe("canary")
     if not seen.running or seen.version is None:
         raise UsageError("no canary runs: there is nothing to promote")
-    workers = stack.runtime.observe(stack.production()).workers or stack.settings.workers
+    workers = stack.runtime.observe(stack.route().production).workers or stack.settings.workers
     job = Job("promote", seen.version, stack.idle_colour(), workers, models_from="canary", as_built=True, forced=force)
     return Operation(job, PROMOTE, f"promote {seen.version} into {job.slot}; {_now(stack)}")
 
@@ -102,7 +91,6 @@ def rollback(stack: Stack, version: str | None = None) -> Operation:
     Raises:
         UsageError: there is no such release.
     """
-    stack.production()
     goal = lineage.target(stack, version)
     live = stack.journal.live()
     reject = live.id if live and live.version == stack.live_version() else None
@@ -125,7 +113,7 @@ def abort(stack: Stack) -> Operation:
     if not seen.running and not (route and route.canary):
         raise UsageError("no canary runs: there is nothing to abort (`rollback` is what moves production)")
     job = Job("abort", seen.version or "?", "canary", 1)
-    return Operation(job, WITHDRAW, f"end canary {job.version}; {_now(stack)}, which stays", undone=False)
+    return Operation(job, STOP, f"end canary {job.version}; {_now(stack)}, which stays", undone=False)
 
 
 def stop(stack: Stack, slot: Slot, *, force: bool = False) -> Operation:
@@ -138,8 +126,7 @@ def stop(stack: Stack, slot: Slot, *, force: bool = False) -> Operation:
     if route and route.production == slot and not force and stack.router.running():
         raise UsageError(f"{slot} is production: stopping it stops the service; `stop` without a slot stops all")
     job = Job("stop", stack.runtime.observe(slot).version or "?", slot, 1)
-    phases = WITHDRAW if slot == "canary" else STOP
-    return Operation(job, phases, f"stop {slot}; {_now(stack)}", undone=False)
+    return Operation(job, STOP, f"stop {slot}; {_now(stack)}", undone=False)
 
 
 def scale(stack: Stack, slot: Slot, workers: int) -> Operation:
@@ -157,8 +144,9 @@ def scale(stack: Stack, slot: Slot, workers: int) -> Operation:
         before = len(stack.runtime.base_urls(slot))
         job = Job("scale", seen.version, slot, workers, before, seen.kept, models_from=slot, as_built=True)
         return Operation(job, RESIZE, f"scale {slot} from {before} to {workers}; {_now(stack)}")
-    if slot != stack.production():
-        raise UsageError(f"{slot} has no production traffic: scale {stack.production()}")
+    production = stack.route().production
+    if slot != production:
+        raise UsageError(f"{slot} has no production traffic: scale {production}")
     job = Job("scale", seen.version, stack.idle_colour(), workers, models_from=slot, as_built=True)
     return Operation(job, DEPLOY, f"scale {seen.version} to {workers} by way of {job.slot}; {_now(stack)}")
 

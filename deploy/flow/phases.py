@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 
 from deploy.canary.judge import Verdict
-from deploy.errors import CanaryFailed, DeployError, Inconclusive, RouterError, UsageError
+from deploy.errors import CanaryFailed, DeployError, Inconclusive, RouterError
 from deploy.flow import lineage, watching
 from deploy.flow.drain import drain
 from deploy.flow.job import Job, Phase
@@ -21,15 +21,14 @@ __all__ = [
     "CANARY",
     "DEPLOY",
     "PROMOTE",
-    "RAMP",
     "RESIZE",
     "ROLLBACK",
     "SHARE",
     "STOP",
-    "WITHDRAW",
     "set_weight",
     "trim",
     "unresize",
+    "withdraw",
 ]
 
 
@@ -48,14 +47,7 @@ def _build(stack: Stack, job: Job) -> str:
 
 
 def _claim(stack: Stack, job: Job) -> str:
-    route = stack.router.get()
-    drained = ""
-    if route and job.slot == "canary" and route.canary:
-        stack.router.set(route.moved(spare=route.spare))
-        drained = f"{drain(stack, job.slot)}, "
-    elif route and route.spare == job.slot:
-        stack.router.set(route.moved(weight=route.weight, canary=route.canary))
-        drained = f"{drain(stack, job.slot)}, "
+    drained = f"{drain(stack, job.slot)}, " if withdraw(stack, job.slot) else ""
     if stack.runtime.observe(job.slot).running:
         stack.runtime.stop(job.slot, grace_s=stack.settings.stop_grace_s)
         return f"{drained}{job.slot} freed"
@@ -104,13 +96,11 @@ def _switch(stack: Stack, job: Job) -> str:
     if before is None:
         route = Route(generation=1, production=colour)
     else:
-        keep_canary = before.canary and job.command != "promote"
         job.previous = before.production if before.production != colour else None
         spare = job.previous if job.previous and stack.runtime.observe(job.previous).running else None
         if job.command == "rollback":
             spare = None  # never stand in with the release that was just found bad
-        weight = before.weight if keep_canary else 0
-        route = before.moved(production=colour, weight=weight, canary=keep_canary, spare=spare)
+        route = (before.closed() if job.command == "promote" else before).moved(production=colour, spare=spare)
     if job.command == "promote":
         watching.begin(stack, job.version, colour)
     else:
@@ -135,7 +125,7 @@ def _record(stack: Stack, job: Job) -> str:
 
 def _drain(stack: Stack, job: Job) -> str:
     slots: list[Slot] = [job.previous] if job.previous else []
-    if job.command == "promote" or job.slot == "canary":
+    if job.command == "promote":
         slots.append("canary")
     return "; ".join(drain(stack, slot) for slot in slots) or "nothing to drain"
 
@@ -143,7 +133,7 @@ def _drain(stack: Stack, job: Job) -> str:
 def _retire(stack: Stack, job: Job) -> str:
     if job.command == "promote":
         stack.runtime.stop("canary", grace_s=stack.settings.stop_grace_s)
-        stack.journal.put("ramp", None)
+        stack.ramp = None
     stack.router.finalize()
     pruned = prune(stack)
     warm = stack.runtime.observe(job.previous) if job.previous else None
@@ -167,7 +157,7 @@ def _share_of_clients(stack: Stack, job: Job) -> str:
 
 
 def _ramp(stack: Stack, job: Job) -> str:
-    stack.journal.put("ramp", job.ramp)
+    stack.ramp = job.ramp
     return job.ramp.words() if job.ramp else "no ramp: the share stays until it is changed"
 
 
@@ -178,27 +168,10 @@ def _check(stack: Stack, job: Job) -> str:
     return f"{job.slot} is warm with {job.version}"
 
 
-def _withdraw(stack: Stack, _: Job) -> str:
-    stack.journal.put("ramp", None)
-    route = stack.router.get()
-    if route and route.canary:
-        stack.router.set(route.moved(spare=route.spare))
-        return "weight 0, the canary is closed"
-    return "the canary had no traffic"
-
-
-def _stop_canary(stack: Stack, _: Job) -> str:
-    stack.runtime.stop("canary", grace_s=stack.settings.stop_grace_s)
-    stack.router.finalize()
-    return "canary stopped"
-
-
-def _detach(stack: Stack, job: Job) -> str:
-    route = stack.router.get()
-    if route and route.spare == job.slot:
-        stack.router.set(route.moved(weight=route.weight, canary=route.canary))
-        return f"{job.slot} stands in for nobody any more"
-    return f"{job.slot} stands in for nobody"
+def _withdraw(stack: Stack, job: Job) -> str:
+    if job.slot == "canary":
+        stack.ramp = None
+    return f"{job.slot} gets nothing any more" if withdraw(stack, job.slot) else f"{job.slot} had no share"
 
 
 def _quiet(stack: Stack, job: Job) -> str:
@@ -206,21 +179,15 @@ def _quiet(stack: Stack, job: Job) -> str:
     return drain(stack, job.slot) if route and route.production != job.slot else "it is production: not waited for"
 
 
-def _stop_slot(stack: Stack, job: Job) -> str:
+def _stop(stack: Stack, job: Job) -> str:
     stack.runtime.stop(job.slot, grace_s=stack.settings.stop_grace_s)
+    stack.router.finalize()
     return f"{job.slot} stopped"
-
-
-def _find(stack: Stack, job: Job) -> str:
-    job.release = stack.releases.get(job.version)
-    if job.release is None:
-        raise DeployError(f"release {job.version} is gone: deploy another version")
-    return f"{job.release.tag}, which {job.slot} runs"
 
 
 def _resize(stack: Stack, job: Job) -> str:
     _resizable(stack).resize(job.slot, job.workers)
-    return f"{job.slot} has {job.workers}, before {job.workers_before}"
+    return f"{job.slot} has {job.workers}, before {job.replicas_before}"
 
 
 def _share_out(stack: Stack, job: Job) -> str:
@@ -235,18 +202,27 @@ def _share_out(stack: Stack, job: Job) -> str:
 
 def _trim(stack: Stack, job: Job) -> str:
     trim(stack, job.slot, grace_s=stack.settings.stop_grace_s)
-    return f"{max(0, job.workers_before - job.workers)} ended"
+    return f"{max(0, job.replicas_before - job.workers)} ended"
+
+
+def withdraw(stack: Stack, slot: Slot) -> bool:
+    """Have the slot get nothing, neither as canary nor as stand-in; whether it could have got something."""
+    route = stack.router.get()
+    if route and slot == "canary" and route.canary:
+        stack.router.set(route.closed())
+    elif route and route.spare == slot:
+        stack.router.set(route.moved(spare=None))
+    else:
+        return False
+    return True
 
 
 def set_weight(stack: Stack, weight: int, *, new_salt: bool = False) -> str:
     """Give the canary `weight` percent; the judge counts from here on."""
-    route = stack.router.get()
-    if route is None:
-        raise UsageError("nothing is in production to share traffic with: `deploy --version` first")
-    if new_salt:
-        route = replace(route, salt=secrets.token_hex(3))
+    route = stack.route()
+    salt = secrets.token_hex(3) if new_salt else route.salt
     stack.router.reconcile(stack.runtime.addresses())
-    stack.router.set(route.moved(weight=weight, canary=True, spare=route.spare))
+    stack.router.set(route.moved(weight=weight, canary=True, salt=salt))
     stack.window.open()
     return f"canary gets {weight}%"
 
@@ -290,27 +266,23 @@ _LIVE = (
 DEPLOY = (*_CANDIDATE, *_LIVE)
 PROMOTE = (Phase("judge", "compare the canary with production", _judge), *DEPLOY)
 ROLLBACK = (Phase("check", "see that the old slot is fit", _check), *_LIVE)
+_RAMP = Phase("ramp", "leave the ramp to the supervisor", _ramp)
 CANARY = (
     *_CANDIDATE,
     Phase("keep", "have it supervised", _keep),
     Phase("expose", "give it its share of the clients", _expose),
+    _RAMP,
 )
-SHARE = (Phase("share", "change its share of the clients", _share_of_clients),)
-RAMP = Phase("ramp", "leave the ramp to the supervisor", _ramp)
+SHARE = (Phase("share", "change its share of the clients", _share_of_clients), _RAMP)
 RESIZE = (
-    Phase("find", "find the release that runs", _find),
+    Phase("build", "find the release", _build),
     Phase("resize", "start what is to be added", _resize),
     *_GATES,
     Phase("share", "share the requests out to them, and read that back", _share_out),
     Phase("trim", "end what is left over, once nothing goes there", _trim),
 )
-WITHDRAW = (
-    Phase("withdraw", "take the canary's share to 0", _withdraw),
-    Phase("drain", "wait for its requests in flight", _drain),
-    Phase("stop", "stop the canary", _stop_canary),
-)
 STOP = (
-    Phase("detach", "have it stand in for nobody", _detach),
+    Phase("withdraw", "send it nothing any more", _withdraw),
     Phase("drain", "wait for its requests in flight", _quiet),
-    Phase("stop", "stop it", _stop_slot),
+    Phase("stop", "stop it", _stop),
 )

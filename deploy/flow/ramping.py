@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deploy.canary.judge import Verdict
-from deploy.canary.ramp import Decision, Ramp
+from deploy.canary.ramp import Ramp
 from deploy.errors import DeployError, UsageError
 from deploy.flow import operations, watching
 from deploy.flow.phases import set_weight
@@ -13,15 +13,7 @@ from deploy.flow.recovery import recover
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
 
-__all__ = ["look_at_promotion", "look_at_ramp", "pause", "ramp_of", "resume"]
-
-_FACT = "ramp"
-
-
-def ramp_of(stack: Stack) -> Ramp | None:
-    """The ramp under way; None when there is none."""
-    found: Ramp | None = stack.journal.fact(_FACT, Ramp)
-    return found
+__all__ = ["look_at_promotion", "look_at_ramp", "pause", "resume"]
 
 
 def look_at_ramp(stack: Stack, seconds: float) -> str | None:
@@ -34,22 +26,32 @@ def look_at_ramp(stack: Stack, seconds: float) -> str | None:
     Returns:
         What was decided, in words; None where there is no ramp.
     """
-    ramp = ramp_of(stack)
+    ramp = stack.ramp
     if ramp is None:
         return None
-    seen = stack.runtime.observe("canary")
     route = stack.router.get()
-    if seen.version != ramp.version or route is None or not route.canary:
-        stack.journal.put(_FACT, None)
+    if stack.runtime.observe("canary").version != ramp.version or route is None or not route.canary:
+        stack.ramp = None
         return f"the canary {ramp.version} is gone, and its ramp with it"
     ramp = ramp.held(seconds)
     verdict = stack.window.verdict()
     decision = ramp.decide(verdict.outcome)
-    if decision != "hold":
-        stack.progress.verdict(verdict, ramp.weight)
-        facts = {"version": ramp.version, "weight": ramp.weight, "verdict": verdict.outcome, "rows": verdict.words()}
-        stack.journal.write("judge", verdict.outcome, **facts)
-    return _follow(stack, ramp, decision, verdict)
+    if decision == "hold":
+        stack.ramp = ramp
+        return ramp.words()
+    stack.progress.verdict(verdict, ramp.weight)
+    _note(stack, "judge", verdict.outcome, ramp, verdict, rows=verdict.words())
+    match decision:
+        case "abort":
+            run(stack, operations.abort(stack))
+            said = f"canary {ramp.version} was worse at {ramp.weight}% and was ended"
+            return _ended(stack, "failed", ramp, said, verdict)
+        case "pause":
+            return _stopped(stack, ramp.stopped("paused", "too little was seen"), verdict)
+        case "wait":
+            return _stopped(stack, ramp.stopped("waiting", "`resume` goes on"), verdict)
+        case _:
+            return _onwards(stack, ramp, verdict)
 
 
 def pause(stack: Stack) -> str:
@@ -59,7 +61,7 @@ def pause(stack: Stack) -> str:
         UsageError: there is none.
     """
     ramp = _there(stack).stopped("paused", "by hand")
-    stack.journal.put(_FACT, ramp)
+    stack.ramp = ramp
     return ramp.words()
 
 
@@ -74,8 +76,7 @@ def resume(stack: Stack) -> str:
         raise UsageError(f"the ramp is not held: {ramp.words()}")
     if ramp.state == "waiting":
         return _onwards(stack, ramp, stack.window.verdict())
-    ramp = ramp.resumed()
-    stack.journal.put(_FACT, ramp)
+    stack.ramp = ramp = ramp.resumed()
     return ramp.words()
 
 
@@ -86,36 +87,18 @@ def look_at_promotion(stack: Stack, seconds: float) -> str | None:
         return None
     watch = replace(watch, held_s=watch.held_s + seconds)
     verdict = watch.verdict(stack)
-    if verdict.outcome == "fail":
-        watching.keep(stack, None)
-        stack.progress.verdict(verdict, 100)
-        stack.journal.write("watch", "fail", version=watch.version, rows=verdict.words())
-        stack.tell(f"{watch.version} is worse than what was before it: going back")
-        run(stack, operations.rollback(stack))
-        return f"{watch.version} was worse than what was before it: production went back"
-    if watch.held_s >= stack.settings.watch:
-        watching.keep(stack, None)
-        stack.journal.write("watch", "done", version=watch.version, rows=verdict.words())
+    failed = verdict.outcome == "fail"
+    if not failed and watch.held_s < stack.settings.watch:
+        watching.keep(stack, watch)
+        return None
+    watching.keep(stack, None)
+    stack.journal.write("watch", "fail" if failed else "done", version=watch.version, rows=verdict.words())
+    if not failed:
         return f"{watch.version} was watched for {watch.held_s:.0f} s and stays"
-    watching.keep(stack, watch)
-    return None
-
-
-def _follow(stack: Stack, ramp: Ramp, decision: Decision, verdict: Verdict) -> str:
-    match decision:
-        case "hold":
-            stack.journal.put(_FACT, ramp)
-            return ramp.words()
-        case "abort":
-            run(stack, operations.abort(stack))
-            said = f"canary {ramp.version} was worse at {ramp.weight}% and was ended"
-            return _ended(stack, "failed", ramp, said, verdict)
-        case "pause":
-            return _stopped(stack, ramp.stopped("paused", "too little was seen"), verdict)
-        case "wait":
-            return _stopped(stack, ramp.stopped("waiting", "`resume` goes on"), verdict)
-        case _:
-            return _onwards(stack, ramp, verdict)
+    stack.progress.verdict(verdict, 100)
+    stack.tell(f"{watch.version} is worse than what was before it: going back")
+    run(stack, operations.rollback(stack))
+    return f"{watch.version} was worse than what was before it: production went back"
 
 
 def _onwards(stack: Stack, ramp: Ramp, verdict: Verdict) -> str:
@@ -123,8 +106,8 @@ def _onwards(stack: Stack, ramp: Ramp, verdict: Verdict) -> str:
     if ramp.onwards() == "advance":
         ramp = ramp.advanced()
         said = set_weight(stack, ramp.weight)
-        stack.journal.put(_FACT, ramp)
-        stack.journal.write("ramp", "advanced", version=ramp.version, weight=ramp.weight)
+        stack.ramp = ramp
+        _note(stack, "ramp", "advanced", ramp, verdict)
         return said
     if verdict.outcome != "pass":
         return _stopped(stack, ramp.stopped("paused", "the judge can't decide"), verdict)
@@ -136,22 +119,25 @@ def _onwards(stack: Stack, ramp: Ramp, verdict: Verdict) -> str:
 
 
 def _stopped(stack: Stack, ramp: Ramp, verdict: Verdict) -> str:
-    stack.journal.put(_FACT, ramp)
-    facts = {"version": ramp.version, "weight": ramp.weight, "verdict": verdict.outcome, "error": ramp.why}
-    stack.journal.write("ramp", ramp.state, **facts)
+    stack.ramp = ramp
+    _note(stack, "ramp", ramp.state, ramp, verdict, error=ramp.why)
     stack.tell(f"ramp of {ramp.words()}")
     return ramp.words()
 
 
 def _ended(stack: Stack, outcome: str, ramp: Ramp, said: str, verdict: Verdict) -> str:
-    stack.journal.put(_FACT, None)
-    stack.journal.write("ramp", outcome, version=ramp.version, weight=ramp.weight, verdict=verdict.outcome)
+    stack.ramp = None
+    _note(stack, "ramp", outcome, ramp, verdict)
     stack.tell(said)
     return said
 
 
+def _note(stack: Stack, command: str, outcome: str, ramp: Ramp, verdict: Verdict, **facts: object) -> None:
+    stack.journal.write(command, outcome, version=ramp.version, weight=ramp.weight, verdict=verdict.outcome, **facts)
+
+
 def _there(stack: Stack) -> Ramp:
-    ramp = ramp_of(stack)
+    ramp = stack.ramp
     if ramp is None:
         raise UsageError("no ramp is under way: `canary --steps 10,25,50 --auto` begins one")
     return ramp

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from deploy.flow import lineage
-from deploy.flow.phases import trim, unresize
+from deploy.flow.phases import trim, unresize, withdraw
 from deploy.flow.stack import Stack
 from deploy.journal.journal import Operation
-from deploy.slot import Colour, colour_named, other_colour, slot_named
+from deploy.slot import Colour, colour_named, other_colour
 
 __all__ = ["explain", "recover"]
 
@@ -29,11 +29,10 @@ def recover(stack: Stack) -> None:
 
 
 def _settle(stack: Stack, operation: Operation) -> str:
-    slot = slot_named(operation.slot)
-    before = int(operation.plan.get("workers_before") or 0)
-    if before:
+    slot = operation.slot
+    if operation.replicas_before:
         if operation.phase != "trim":
-            return unresize(stack, slot, before)
+            return unresize(stack, slot, operation.replicas_before)
         trim(stack, slot, grace_s=stack.settings.stop_grace_s)
         return f"{slot} has its new number of replicas, and what was left over is ended"
     if slot == "canary":
@@ -52,9 +51,8 @@ def _settle_canary(stack: Stack, operation: Operation) -> str:
     if route and route.canary and operation.command == "canary" and stack.runtime.observe("canary").running:
         stack.runtime.keep("canary", kept=True)
         return f"the canary goes on at {route.weight}%"
-    if route and route.canary:
-        stack.router.set(route.moved(spare=route.spare))
-    stack.journal.put("ramp", None)
+    withdraw(stack, "canary")
+    stack.ramp = None
     stack.runtime.stop("canary", grace_s=5)
     return "the canary was stopped"
 
@@ -63,12 +61,11 @@ def _settle_switched(stack: Stack, operation: Operation, production: Colour) -> 
     seen = stack.runtime.observe(production)
     live = stack.journal.live()
     if live is None or (live.version, live.slot) != (seen.version, production):
-        reject = operation.plan.get("reject")
         released = lineage.planned(stack, operation.command, operation.version, production, seen.workers)
-        lineage.record(stack, released, reject=reject if isinstance(reject, int) else None)
+        lineage.record(stack, released, reject=operation.reject)
     stack.runtime.keep(production, kept=True)
     stack.runtime.keep(other_colour(production), kept=operation.command != "rollback")
     if operation.command == "promote":
         stack.runtime.stop("canary", grace_s=stack.settings.stop_grace_s)
-        stack.journal.put("ramp", None)
+        stack.ramp = None
     return f"{production} had become production and stays it"

@@ -24,10 +24,10 @@ def run(stack: Stack, operation: Operation) -> None:
     """
     job = operation.job
     with audited(stack, job.command, job.version, job):
-        begun = journal.Operation(job.command, job.version, job.slot, "begin", job.plan())
+        begun = journal.Operation(job.command, job.version, job.slot, "begin", job.replicas_before, job.reject)
         stack.journal.begin(begun)
         for phase in operation.phases:
-            stack.journal.begin(replace(begun, phase=phase.name, plan=job.plan()))
+            stack.journal.begin(replace(begun, phase=phase.name))
             stack.progress.begin(phase.name, phase.title)
             start = stack.clock.monotonic()
             try:
@@ -68,10 +68,10 @@ def audited(stack: Stack, command: str, version: str, job: Job | None = None) ->
 
 def _abandon(stack: Stack, job: Job) -> None:
     """Stop the candidate, unless it is what production turned out to be."""
-    if job.slot not in _started(job):
+    if job.replicas_before:
+        stack.progress.say(unresize(stack, job.slot, job.replicas_before))
         return
-    if job.workers_before:
-        stack.progress.say(unresize(stack, job.slot, job.workers_before))
+    if "claim" not in job.seconds:  # nothing was touched yet
         return
     with contextlib.suppress(RouterError):
         route = stack.router.get()
@@ -80,8 +80,3 @@ def _abandon(stack: Stack, job: Job) -> None:
             return
     stack.runtime.stop(job.slot, grace_s=5)
     stack.progress.say(f"{job.slot} was stopped; production is untouched")
-
-
-def _started(job: Job) -> tuple[str, ...]:
-    """The slots that the job has laid hands on: before `claim` (or `resize`) was done, none."""
-    return (job.slot,) if {"claim", "find"} & set(job.seconds) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from deploy.canary.ramp import Ramp
 from deploy.canary.window import Window
 from deploy.checks.gates import Gates
 from deploy.checks.probe import Probe
@@ -14,6 +15,7 @@ from deploy.flow.progress import Progress
 from deploy.journal.journal import Journal
 from deploy.journal.lock import Lock
 from deploy.proxy.nginx import Router
+from deploy.proxy.route import Route
 from deploy.release.release import ReleaseStore
 from deploy.settings import DeploySettings
 from deploy.slot import Colour, other_colour
@@ -55,16 +57,26 @@ class Stack:
         route = self.router.get()
         return other_colour(route.production) if route else "blue"
 
-    def production(self) -> Colour:
-        """The colour that is.
+    def route(self) -> Route:
+        """Where requests go.
 
         Raises:
-            UsageError: none is.
+            UsageError: nothing is in production.
         """
         route = self.router.get()
         if route is None:
             raise UsageError("nothing is in production: `python -m deploy up` or `deploy --version V` first")
-        return route.production
+        return route
+
+    @property
+    def ramp(self) -> Ramp | None:
+        """The ramp under way; None when there is none."""
+        found: Ramp | None = self.journal.fact("ramp", Ramp)
+        return found
+
+    @ramp.setter
+    def ramp(self, ramp: Ramp | None) -> None:
+        self.journal.put("ramp", ramp)
 
     def live_version(self) -> str | None:
         """The version in production, as seen; None when nothing is."""

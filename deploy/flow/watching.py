@@ -27,9 +27,8 @@ class Watch:
 
     def verdict(self, stack: Stack) -> Verdict:
         """The judge on 5xx, 4xx, latency and restarts: after the promotion against before it."""
-        before = stack.window.answers(self.before, self.since, self.until)
-        after = stack.window.answers(self.slot, self.until)
-        return stack.window.compared(before, after, stack.runtime.observe(self.slot).restarts - self.restarts)
+        restarts = stack.runtime.observe(self.slot).restarts - self.restarts
+        return stack.window.across((self.before, self.since), (self.slot, self.until), restarts)
 
 
 def begin(stack: Stack, version: str, slot: Colour) -> None:

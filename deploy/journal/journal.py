@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from deploy.clock import Clock
 from deploy.files import parsed, plain
 from deploy.journal.database import RELEASES, Database
 from deploy.journal.lock import user
+from deploy.slot import Slot
 
 __all__ = ["Journal", "Operation", "Released"]
 
@@ -43,13 +44,17 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A command under way: `phase` is written before the phase is done; `plan` is what recovery needs to know."""
+    """A command under way: `phase` is written before the phase is done.
+
+    `replicas_before` of a slot that is resized in place, else 0; `reject` is the id of a release that is left for good.
+    """
 
     command: str
     version: str
-    slot: str
-    phase: str = ""
-    plan: dict[str, Any] = field(default_factory=dict)
+    slot: Slot
+    phase: str = "begin"
+    replicas_before: int = 0
+    reject: int | None = None
 
 
 class Journal:

@@ -130,10 +130,9 @@ class Router:
 
     def _prepare(self, route: Route) -> None:
         """Folders of the ways back: on a full disk a rollback must be a rename and nothing else."""
-        back = route.moved(production=other_colour(route.production), weight=route.weight, canary=route.canary)
-        closed = route.moved(spare=route.spare)
+        back = route.moved(production=other_colour(route.production), spare=None)
         with contextlib.suppress(OSError):
-            self._make_folders(*(f"routes/{way.name}" for way in (back, closed)))
+            self._make_folders(*(f"routes/{way.name}" for way in (back, route.closed())))
 
     def get(self) -> Route | None:
         """The route that the running Nginx evaluates; of one that does not run, the link's."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from deploy.errors import UsageError
 from deploy.slot import Colour, Slot, colour_named
@@ -73,23 +73,13 @@ class Route:
         except UsageError:
             return None
 
-    def moved(
-        self,
-        *,
-        production: Colour | None = None,
-        weight: int = 0,
-        canary: bool = False,
-        spare: Colour | None = None,
-    ) -> Route:
-        """The next route: a new generation, with the salt kept."""
-        return replace(
-            self,
-            generation=self.generation + 1,
-            production=production or self.production,
-            weight=weight,
-            canary=canary,
-            spare=spare,
-        )
+    def moved(self, **changes: Any) -> Route:
+        """The next route: a new generation, the same but for these fields."""
+        return replace(self, generation=self.generation + 1, **changes)
+
+    def closed(self) -> Route:
+        """The next one, without a canary."""
+        return self.moved(weight=0, canary=False)
 
     def targets(self) -> tuple[Slot, ...]:
         """The slots that may get requests."""

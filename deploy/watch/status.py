@@ -9,7 +9,6 @@ from typing import Any
 from rich.table import Table
 
 from deploy.flow.models import hot_reloaded
-from deploy.flow.ramping import ramp_of
 from deploy.flow.recovery import explain
 from deploy.flow.stack import Stack
 from deploy.proxy.route import Route
@@ -29,7 +28,7 @@ def status_data(stack: Stack) -> dict[str, Any]:
     at_work = owner if owner and owner.command != "supervise" else None
     supervisor = supervisor_process(stack.settings.run_dir)
     previous = stack.journal.previous()
-    ramp = ramp_of(stack)
+    ramp = stack.ramp
     data: dict[str, Any] = {
         "url": stack.settings.url,
         "proxy": "running" if stack.router.running() else "stopped",

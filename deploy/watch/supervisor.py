@@ -110,7 +110,7 @@ class Supervisor:
 
     def _judge(self) -> None:
         stack = self._stack
-        if ramping.ramp_of(stack) is None and not stack.journal.fact("watch"):
+        if stack.ramp is None and not stack.journal.fact("watch"):
             self._looked = None
             return
         now = stack.clock.monotonic()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from deploy.canary.judge import Outcome, Verdict
-from deploy.canary.sample import Sample
 from deploy.canary.window import Window
 from deploy.checks.probe import Probe
 from deploy.clock import Clock
@@ -231,7 +230,7 @@ class FakeWindow(Window):
     def verdict(self) -> Verdict:
         return Verdict(self.said, ())
 
-    def compared(self, before: Sample, after: Sample, restarts: int) -> Verdict:
+    def across(self, before: tuple[Slot, float], after: tuple[Slot, float], restarts: int) -> Verdict:
         return Verdict(self.after, ())
 
 

@@ -131,7 +131,7 @@ def test_what_the_load_balancer_answers_itself_can_be_read_too(tmp_path: Path, s
         answers = [page.evaluate(script, f"{rig.url}/api/v1/predict") for _ in range(12)]
         assert [429, "rate_limited", "nginx"] in answers
         stack = rig.stack()
-        stack.runtime.stop(stack.production(), grace_s=1)
+        stack.runtime.stop(stack.route().production, grace_s=1)
         time.sleep(4)  # the limit lets a few more through
         assert page.evaluate(script, f"{rig.url}/api/v1/predict") == [502, "unavailable", "nginx"]
     page.close()

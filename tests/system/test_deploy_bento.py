@@ -117,7 +117,7 @@ def test_a_dead_worker_or_master_leaves_no_process_when_the_slot_is_stopped(rig:
 
 
 def test_a_hot_reloaded_set_is_shown_and_no_command_silently_goes_back(rig: BentoRig) -> None:
-    production = rig.stack().production()
+    production = rig.stack().route().production
     newer = make_models(rig.folder / "newer", "5")
     for file in newer.iterdir():
         shutil.copy(file, rig.model_dir(production) / file.name)
@@ -140,9 +140,9 @@ def test_a_hot_reloaded_set_is_shown_and_no_command_silently_goes_back(rig: Bent
     assert rig.status()["slots"][production]["models"] == "5"
     # scaling moves to the other slot, with the set
     rig.do(operations.scale, production, 2)
-    now = rig.stack().production()
+    now = rig.stack().route().production
     assert now != production
     assert rig.status()["slots"][now]["models"] == "5"
     # and a release that has the set may go on
     rig.do(operations.deploy, "2.1", models=newer)
-    assert rig.status()["slots"][rig.stack().production()]["models_note"] is None
+    assert rig.status()["slots"][rig.stack().route().production]["models_note"] is None

@@ -132,7 +132,7 @@ def test_4b_a_proxy_that_reads_another_folder_is_found_out(rig: Rig) -> None:
     assert route is not None
     router._link = router.folder / "elsewhere"
     with pytest.raises(RouterError, match="not the folder that it reads"):
-        router.set(route.moved(production="green"))
+        router.set(route.moved(production="green", spare=None))
     assert rig.version() == "1"
 
 
@@ -198,7 +198,7 @@ def test_8_idle_keep_alive_connections_survive_a_switch(rig: Rig) -> None:
         for colour in ("blue", "green") * 10:
             route = stack.router.get()
             assert route is not None
-            stack.router.set(route.moved(production=colour))
+            stack.router.set(route.moved(production=colour, spare=None))
             time.sleep(0.05)
     assert tally.failures == {}
     assert set(tally.served) == {"blue", "green"}

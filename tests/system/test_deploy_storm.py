@@ -149,7 +149,7 @@ class Storm:
         self.calm("promote", lambda: self.rig.do(operations.promote, force=True))
 
     def scale(self) -> None:
-        slot, workers = self.rig.stack().production(), self.luck.choice((1, 2))
+        slot, workers = self.rig.stack().route().production, self.luck.choice((1, 2))
         self.calm("scale", lambda: self.rig.do(operations.scale, slot, workers))
 
     def rollback(self) -> None:
@@ -175,7 +175,7 @@ class Storm:
             for words in (["rollback"], ["deploy", "--version", self.luck.choice(VERSIONS)]):
                 self.calm(f"{words[0]} on a full disk", lambda words=words: self._command(*words))  # type: ignore[misc]
             for _ in range(self.luck.choice((1, 2))):  # what was started again may die again
-                self._slot("kill -9 of production on a full disk", self.rig.stack().production())
+                self._slot("kill -9 of production on a full disk", self.rig.stack().route().production)
             if self.luck.random() < 0.5:
                 self._nginx("kill -9 of Nginx's master on a full disk")
 

@@ -63,7 +63,7 @@ def test_no_request_of_thousands_fails_while_a_hundred_switches_happen(tmp_path:
             assert route is not None
             for number in itertools.count():
                 colour = ("blue", "green")[number % 2]
-                route = route.moved(production=colour, weight=WEIGHTS[number % 4], canary=True)  # type: ignore[arg-type]
+                route = route.moved(production=colour, weight=WEIGHTS[number % 4], canary=True, spare=None)
                 await asyncio.to_thread(router.set, route)
                 switches += 1
                 if switches >= SWITCHES and tally.requests >= REQUESTS * 0.85:

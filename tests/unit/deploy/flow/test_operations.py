@@ -274,7 +274,7 @@ def test_word_is_sent_at_the_end_of_each_operation(rig: Rig) -> None:
     canary(rig, "3")
     run(rig.stack, operations.promote(rig.stack))
     run(rig.stack, operations.rollback(rig.stack))
-    run(rig.stack, operations.scale(rig.stack, rig.stack.production(), 2))
+    run(rig.stack, operations.scale(rig.stack, rig.stack.route().production, 2))
     run(rig.stack, operations.stop(rig.stack, rig.stack.idle_colour()))
     stop_all(rig.stack)
     assert [word.partition(" (was")[0] for word in rig.word] == [

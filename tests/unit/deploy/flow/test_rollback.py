@@ -19,7 +19,7 @@ def deploy(version: str) -> Callable[[Rig], None]:
 
 
 def scale(rig: Rig) -> None:
-    run(rig.stack, operations.scale(rig.stack, rig.stack.production(), 2))
+    run(rig.stack, operations.scale(rig.stack, rig.stack.route().production, 2))
 
 
 def again(rig: Rig) -> None:

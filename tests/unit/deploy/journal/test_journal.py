@@ -30,8 +30,8 @@ def test_what_was_recorded_is_read_by_the_next_command(journal: Journal, tmp_pat
     first = journal.live()
     assert first is not None
     journal.record(Released("2", "green", before=first.id))
-    journal.begin(Operation("deploy", "3", "blue", "begin", {"reject": None}))
-    journal.begin(Operation("deploy", "3", "blue", "wait", {"reject": 7}))
+    journal.begin(Operation("deploy", "3", "blue", "begin"))
+    journal.begin(Operation("deploy", "3", "blue", "wait", reject=7))
     journal.put("ramp", {"weight": 10})
     journal.close()
     journal = reopened(tmp_path, said)
@@ -41,7 +41,7 @@ def test_what_was_recorded_is_read_by_the_next_command(journal: Journal, tmp_pat
     assert operation is not None
     assert (live.version, live.slot, live.before) == ("2", "green", first.id)
     assert replace(previous, at=0.0) == Released("1", "blue", 2, "bento:1", "sha", "digest", id=first.id)
-    assert (operation.command, operation.phase, operation.plan) == ("deploy", "wait", {"reject": 7})
+    assert (operation.command, operation.phase, operation.reject) == ("deploy", "wait", 7)
     assert journal.fact("ramp") == {"weight": 10}
     journal.end()
     journal.put("ramp", None)

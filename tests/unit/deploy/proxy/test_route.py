@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deploy.errors import UsageError
 from deploy.proxy.route import Route
-from deploy.slot import COLOURS, other_colour, slot_named
+from deploy.slot import COLOURS, colour_named, other_colour
 
 
 @given(
@@ -47,11 +47,13 @@ def test_a_weight_is_a_percentage(weight: int) -> None:
         Route(1, "blue", weight, canary=True)
 
 
-def test_a_switch_closes_the_canary_and_counts_on() -> None:
+def test_the_next_route_is_the_same_but_for_what_is_changed() -> None:
     route = Route(7, "blue", 25, canary=True, salt="abc", spare="green")
-    assert route.moved(production="green") == Route(8, "green", 0, canary=False, salt="abc", spare=None)
+    assert route.moved(production="green", spare=None) == Route(8, "green", 25, canary=True, salt="abc", spare=None)
+    assert route.closed() == Route(8, "blue", 0, canary=False, salt="abc", spare="green")
 
 
-def test_a_misspelt_slot_is_told_the_right_names() -> None:
-    with pytest.raises(UsageError, match="blue, green, canary"):
-        slot_named("purple")
+@pytest.mark.parametrize("name", ["canary", "purple"])
+def test_what_can_not_be_production_is_told_the_right_names(name: str) -> None:
+    with pytest.raises(UsageError, match="blue, green"):
+        colour_named(name)

@@ -119,7 +119,7 @@ def test_a_canary_that_can_not_be_judged_is_held_and_goes_on_by_hand(rig: Rig) -
     rig.window.said = "inconclusive"
     one = supervisor(rig)
     looks(rig, 20, by=one)
-    ramp = ramping.ramp_of(rig.stack)
+    ramp = rig.stack.ramp
     assert ramp is not None
     assert (ramp.state, weight(rig), rig.live()) == ("paused", 10, "1")
     rig.window.said = "pass"
