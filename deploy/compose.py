@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from deploy.canary.window import Window
 from deploy.checks.probe import Probe
 from deploy.clock import Clock
-from deploy.engine.client import Engine
+from deploy.engine import Engine
 from deploy.files import ROOT
 from deploy.flow.progress import Progress
 from deploy.flow.stack import Stack
@@ -115,7 +115,7 @@ class Composer:
             engine.check_home()
             runtime = DockerRuntime(settings, engine, environment=own)
             process = ContainerNginx(settings, engine, clock)
-            releases = ImageReleases(releases, self.images(settings), engine, settings.run_dir)
+            releases = ImageReleases(releases, self.images(settings), engine, settings.run_dir / "images")
         router = Router(settings, clock, process, told.say)
 
         def tell(text: str) -> None:

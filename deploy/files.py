@@ -109,14 +109,14 @@ def remove(*paths: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def fill(folder: Path, source: Path) -> None:
-    """Make `folder` hold copies of the files of `source` (none where that is missing), for every user to read."""
+def fill(folder: Path, source: Path | None) -> None:
+    """Make `folder` hold copies of the files of `source` (none where there is none), for every user to read."""
     new = _beside(folder, "new")
     remove(new)
     new.mkdir(parents=True)
-    for name in names(source):
-        shutil.copyfile(source / name, new / name)
-        (new / name).chmod(0o644)  # containers have a user of their own
+    for file in sorted(source.iterdir()) if source and source.is_dir() else ():
+        shutil.copyfile(file, new / file.name)
+        (new / file.name).chmod(0o644)  # containers have a user of their own
     new.chmod(0o755)
     remove(folder)
     new.replace(folder)

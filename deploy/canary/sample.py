@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.canary.traffic import Served
 
-__all__ = ["Sample", "active_requests"]
+__all__ = ["Sample"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,3 @@ class Sample:
             grades={grade: n - earlier.grades.get(grade, 0) for grade, n in self.grades.items()},
             probability_sum=self.probability_sum - earlier.probability_sum,
         )
-
-
-def active_requests(text: str) -> float | None:
-    """Requests in progress over all workers; None when the gauge is missing."""
-    values = [
-        sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == "pikkit_active_requests"
-    ]
-    return sum(values) if values else None

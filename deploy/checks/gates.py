@@ -26,6 +26,7 @@ SMOKE_BET: Mapping[str, Any] = {
 }
 _POLL_S = 0.1
 _LOG_LINES = 15
+_QUIET_READS = 3
 
 
 def difference(golden: Golden, answer: Mapping[str, Any] | None) -> str | None:
@@ -108,6 +109,25 @@ class Gates:
         if failed:
             raise self._failed(slot, f"{failed} of {requests * len(urls)} warm-up requests failed")
         return f"{requests * len(urls)} requests in {self._clock.monotonic() - begin:.2f} s"
+
+    def drained(self, slot: Slot, timeout_s: float) -> str:
+        """Wait until the slot's gauge says several times in a row that nothing is in progress.
+
+        The slot is not stopped here, so running out of time breaks nothing: it is told, and the slot stays warm.
+        """
+        begin = self._clock.monotonic()
+        quiet = 0
+        while True:
+            active = self._probe.active_requests(self._runtime, slot)
+            if active is None and not self._runtime.observe(slot).running:
+                return f"{slot} does not run"
+            quiet = quiet + 1 if active is not None and active <= 0 else 0  # can't be told: waited for, not believed
+            seconds = self._clock.monotonic() - begin
+            if quiet == _QUIET_READS:
+                return f"{slot} is quiet after {seconds:.1f} s"
+            if seconds > timeout_s:
+                return f"{slot} still has {active or 1:.0f} requests after {timeout_s:g} s"
+            self._clock.sleep(_POLL_S)
 
     def _mismatch(self, slot: Slot, release: Release, *, own_models: bool) -> str | None:
         fault = self.fit(slot, release.version)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.slot import Slot
 from deploy.slots.port import Runtime
@@ -67,6 +68,12 @@ class Probe:
         texts = [self.metrics(url) for url in runtime.base_urls(slot)]
         known = [text for text in texts if text is not None]
         return "\n".join(known) if len(known) == len(texts) else None
+
+    def active_requests(self, runtime: Runtime, slot: Slot) -> float | None:
+        """Requests in progress over all workers of the slot; None where that can't be told."""
+        families = text_string_to_metric_families(self.slot_metrics(runtime, slot) or "")
+        gauges = [family.samples for family in families if family.name == "pikkit_active_requests"]
+        return sum(sample.value for samples in gauges for sample in samples) if gauges else None
 
     def _json(self, method: str, url: str, **more: Any) -> Mapping[str, Any] | None:
         try:

@@ -12,10 +12,10 @@ import typer
 
 from deploy.cli.shell import app, console, opened
 from deploy.errors import UsageError
-from deploy.files import ROOT
+from deploy.files import ROOT, template_of
+from deploy.settings import DeploySettings
 from deploy.watch.observation import Observation
 from deploy.watch.supervisor import Supervisor
-from deploy.watch.unit import render_unit
 
 _UNIT = Path("/etc/systemd/system/pikkit.service")
 
@@ -43,6 +43,13 @@ def install_unit(
             raise UsageError(f"{_UNIT} is root's: run this by sudo, or print the unit and install it yourself")
         _UNIT.write_text(text, encoding="utf-8")
         console.print(f"{_UNIT} is written: systemctl daemon-reload && systemctl enable --now pikkit")
+
+
+def render_unit(root: Path, settings: DeploySettings, *, user: str, python: str) -> str:
+    """The unit of systemd for the checkout at `root`, run by `python` as `user`."""
+    docker = settings.runtime == "docker"
+    template = template_of(ROOT / "deploy/systemd/pikkit.service.j2")
+    return template.render(root=root, run_dir=settings.run_dir, user=user, python=python, docker=docker)
 
 
 @app.command(epilog="Example: python -m deploy unlock")

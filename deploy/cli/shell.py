@@ -21,7 +21,7 @@ from deploy.flow.progress import Progress
 from deploy.flow.recovery import recover
 from deploy.flow.stack import Stack
 from deploy.slot import Slot
-from deploy.watch.targets import write_targets
+from deploy.watch.observation import write_targets
 
 __all__ = [
     "AsBuilt",

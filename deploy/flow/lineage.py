@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from deploy.errors import UsageError
 from deploy.flow.stack import Stack
 from deploy.journal.journal import Released
-from deploy.slot import Colour, other_colour
+from deploy.slot import SLOTS, Colour, other_colour
 
-__all__ = ["planned", "reconcile", "record", "settings_digest", "target", "warm_slot"]
+__all__ = ["planned", "prune", "reconcile", "record", "settings_digest", "target", "warm_slot"]
 
 
 def planned(stack: Stack, command: str, version: str, slot: str, workers: int) -> Released:
@@ -79,6 +77,17 @@ def warm_slot(stack: Stack, version: str) -> Colour | None:
     return other if seen.running and seen.version == version and stack.gates.fit(other, version) is None else None
 
 
+def prune(stack: Stack) -> Sequence[str]:
+    """Delete old releases, but never one that a slot holds, the rollback target, or the newest few; tells which."""
+    previous = stack.journal.previous()
+    needed = {stack.runtime.observe(slot).version for slot in SLOTS} | {previous.version if previous else None}
+    spare = [release.version for release in stack.releases.releases() if release.version not in needed]
+    pruned = spare[stack.settings.keep_releases :]
+    for version in pruned:
+        stack.releases.delete(version)
+    return pruned
+
+
 def reconcile(stack: Stack) -> None:
     """Bring the record to what is seen to be live: the route is the truth, the record may have been lost or full."""
     route = stack.router.get()
@@ -113,5 +122,5 @@ def _seen_before(stack: Stack, production: Colour, version: str) -> int | None:
 
 def settings_digest(stack: Stack) -> str:
     """A digest of what slots are started with, 12 hex digits: tells whether a release is run as it was."""
-    told: Mapping[str, Any] = stack.settings.model_dump(mode="json", include={"slot_memory", "nginx_image", "runtime"})
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+    told = stack.settings.model_dump_json(include={"slot_memory", "nginx_image", "runtime"})
+    return hashlib.sha256(told.encode()).hexdigest()[:12]

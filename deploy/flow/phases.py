@@ -8,10 +8,8 @@ from dataclasses import replace
 from deploy.canary.judge import Verdict
 from deploy.errors import CanaryFailed, DeployError, Inconclusive, RouterError
 from deploy.flow import lineage, watching
-from deploy.flow.drain import drain
 from deploy.flow.job import Job, Phase
 from deploy.flow.models import check_not_older, hot_reloaded, validated
-from deploy.flow.prune import prune
 from deploy.flow.stack import Stack
 from deploy.proxy.route import Route
 from deploy.slot import Slot
@@ -47,7 +45,7 @@ def _build(stack: Stack, job: Job) -> str:
 
 
 def _claim(stack: Stack, job: Job) -> str:
-    drained = f"{drain(stack, job.slot)}, " if withdraw(stack, job.slot) else ""
+    drained = f"{_drained(stack, job.slot)}, " if withdraw(stack, job.slot) else ""
     if stack.runtime.observe(job.slot).running:
         stack.runtime.stop(job.slot, grace_s=stack.settings.stop_grace_s)
         return f"{drained}{job.slot} freed"
@@ -127,7 +125,11 @@ def _drain(stack: Stack, job: Job) -> str:
     slots: list[Slot] = [job.previous] if job.previous else []
     if job.command == "promote":
         slots.append("canary")
-    return "; ".join(drain(stack, slot) for slot in slots) or "nothing to drain"
+    return "; ".join(_drained(stack, slot) for slot in slots) or "nothing to drain"
+
+
+def _drained(stack: Stack, slot: Slot) -> str:
+    return stack.gates.drained(slot, stack.settings.drain_timeout_s)
 
 
 def _retire(stack: Stack, job: Job) -> str:
@@ -135,7 +137,7 @@ def _retire(stack: Stack, job: Job) -> str:
         stack.runtime.stop("canary", grace_s=stack.settings.stop_grace_s)
         stack.ramp = None
     stack.router.finalize()
-    pruned = prune(stack)
+    pruned = lineage.prune(stack)
     warm = stack.runtime.observe(job.previous) if job.previous else None
     stays = f"{job.previous} stays warm with {warm.version}" if warm and warm.running else "nothing stays warm"
     if job.command == "rollback" and warm:
@@ -176,7 +178,7 @@ def _withdraw(stack: Stack, job: Job) -> str:
 
 def _quiet(stack: Stack, job: Job) -> str:
     route = stack.router.get()
-    return drain(stack, job.slot) if route and route.production != job.slot else "it is production: not waited for"
+    return _drained(stack, job.slot) if route and route.production != job.slot else "it is production: not waited for"
 
 
 def _stop(stack: Stack, job: Job) -> str:

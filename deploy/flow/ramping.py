@@ -47,11 +47,12 @@ def look_at_ramp(stack: Stack, seconds: float) -> str | None:
             said = f"canary {ramp.version} was worse at {ramp.weight}% and was ended"
             return _ended(stack, "failed", ramp, said, verdict)
         case "pause":
-            return _stopped(stack, ramp.stopped("paused", "too little was seen"), verdict)
+            ramp = ramp.stopped("paused", "too little was seen")
         case "wait":
-            return _stopped(stack, ramp.stopped("waiting", "`resume` goes on"), verdict)
+            ramp = ramp.stopped("waiting", "`resume` goes on")
         case _:
             return _onwards(stack, ramp, verdict)
+    return _stopped(stack, ramp, verdict)
 
 
 def pause(stack: Stack) -> str:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from deploy.clock import Clock
-from deploy.engine.client import Engine
+from deploy.engine import Engine
 from deploy.errors import DeployError, RouterError
 from deploy.proxy.process import NginxProcess, emergencies
 from deploy.settings import DeploySettings

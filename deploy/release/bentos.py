@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -22,7 +21,7 @@ from deploy.processes import output_of
 from deploy.release.content import commit_of, describe_models, tree_hash
 from deploy.release.release import Golden, Release
 
-__all__ = ["BentoReleases", "build_command", "check_unchanged"]
+__all__ = ["BentoReleases", "build_command"]
 
 
 def build_command(release: Release, bentofile: Path) -> list[str]:
@@ -33,12 +32,8 @@ def build_command(release: Release, bentofile: Path) -> list[str]:
     return [*line, "--bentofile", str(bentofile), "."]
 
 
-def check_unchanged(existing: Release, tree: str, models: Path | None) -> None:
-    """See that a release which is there is the one that is asked for: of this code and these models (None: any).
-
-    Raises:
-        UsageError: it is another.
-    """
+def _check_unchanged(existing: Release, tree: str, models: Path | None) -> None:
+    """See that a release which is there is the one that is asked for: of this code and these models (None: any)."""
     if existing.tree != tree:
         raise UsageError(
             f"release {existing.version} was built from other code (commit {existing.commit}): choose a new version, "
@@ -66,11 +61,12 @@ class BentoReleases:
 
     def build(self, version: str, models: Path | None) -> Release:
         """Build it, or return the one that was built from the same."""
-        _check_version(version)
+        if not re.fullmatch("[a-z0-9][a-z0-9._-]{0,62}", version):
+            raise UsageError(f"version {version!r} can't be a tag: use lower-case letters, digits, '.', '-' and '_'")
         existing = self.get(version)
         tree = tree_hash(self._root)
         if existing:
-            check_unchanged(existing, tree, models)
+            _check_unchanged(existing, tree, models)
             return existing
         described = describe_models(models or self._default_models())
         kept = self._folder / version / "models"
@@ -78,7 +74,8 @@ class BentoReleases:
         kept.mkdir(parents=True)
         for file in described.files:
             shutil.copy2(file, kept / file.name)
-        imported = self._import(kept)
+        line = [sys.executable, "import_models.py", "--from", str(kept), "--no-activate", "--json"]
+        imported = json.loads(self._run(line).splitlines()[-1])  # tag in the model store, digest, golden bets
         release = Release(
             version=version,
             tree=tree,
@@ -130,18 +127,11 @@ class BentoReleases:
             return None
         return {name: str(value) for name, value in told["labels"].items()}
 
-    def _import(self, models: Path) -> dict[str, Any]:
-        """Have the project import the files: tag in the model store, digest, golden bets."""
-        line = [sys.executable, "import_models.py", "--from", str(models), "--no-activate", "--json"]
-        imported: dict[str, Any] = json.loads(self._run(line).splitlines()[-1])
-        return imported
-
-    def _bentofile(self, version: str, tag: str | None) -> Path:
+    def _bentofile(self, version: str, tag: str) -> Path:
         """The project's bentofile, but with this one imported set in place of the model files of the checkout."""
         content = yaml.safe_load((self._root / "bentofile.yaml").read_text(encoding="utf-8"))
-        if tag is not None:
-            content["models"] = [tag]
-            content["include"] = [pattern for pattern in content["include"] if not pattern.startswith("models/")]
+        content["models"] = [tag]
+        content["include"] = [pattern for pattern in content["include"] if not pattern.startswith("models/")]
         path = self._folder / version / "bentofile.yaml"
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         return path
@@ -165,8 +155,3 @@ def _labels(release: Release) -> dict[str, str]:
         "models_digest": release.models_digest,
         "models_version": release.models_version,
     }
-
-
-def _check_version(version: str) -> None:
-    if not re.fullmatch("[a-z0-9][a-z0-9._-]{0,62}", version):
-        raise UsageError(f"version {version!r} can't be a tag: use lower-case letters, digits, '.', '-' and '_'")

@@ -7,22 +7,18 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.engine.client import Engine
-from deploy.engine.replicas import IMAGE_NAME
+from deploy.engine import IMAGE_NAME, Engine
 from deploy.errors import DeployError, UsageError
-from deploy.files import ROOT, fill, names, parsed, read_json, remove, write_json
+from deploy.files import remove, write_json, write_text
 from deploy.processes import output_of
-from deploy.release.bentos import check_unchanged
-from deploy.release.content import tree_hash
 from deploy.release.release import Release, ReleaseStore
 from deploy.settings import DeploySettings
 
-__all__ = ["Image", "ImageReleases", "Images", "containerize_command", "finish_command", "models_folder"]
+__all__ = ["Image", "ImageReleases", "Images", "containerize_command", "finish_command"]
 
-_FOLDER = "images"
 _DOCKERFILE = Path(__file__).parents[1] / "Dockerfile"
 _TIMEOUT_S = 1800
 _LIST_PACKAGES = (
@@ -90,9 +86,8 @@ class Images:
         self._run(["docker", "image", "rm", bento])
         seen = json.loads(self._run(["docker", "image", "inspect", tag]))[0]
         image = Image(tag, seen["Id"], seen["Size"], base, release.version, release.commit, release.models_version)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "image.json", asdict(image))
-        (folder / "sbom.json").write_text(self._sbom(tag), encoding="utf-8")
+        write_json(folder / "image.json", image)
+        write_text(folder / "sbom.json", self._sbom(tag))
         return image
 
     def _sbom(self, tag: str) -> str:
@@ -125,59 +120,26 @@ class Images:
         return output_of(command, environment=self._environment, given=given, timeout_s=_TIMEOUT_S)
 
 
-def models_folder(version: str) -> str:
-    """Where the stack's folder has the model files of a release."""
-    return f"{_FOLDER}/{version}/models"
-
-
 class ImageReleases:
-    """`store` keeps the Bentos; `root` is the folder of the stack."""
+    """`store` keeps the releases; each is an image of the engine too, described in `folder`."""
 
-    def __init__(self, store: ReleaseStore, images: Images, engine: Engine, root: Path) -> None:
+    def __init__(self, store: ReleaseStore, images: Images, engine: Engine, folder: Path) -> None:
+        self.get, self.releases = store.get, store.releases
         self._store = store
         self._images = images
         self._engine = engine
-        self._root = root
-
-    def get(self, version: str) -> Release | None:
-        """The release of that version, whoever built it; None when there is none."""
-        return self._recorded(version) or self._store.get(version)
+        self._folder = folder
 
     def build(self, version: str, models: Path | None) -> Release:
         """Build Bento and image, as far as they are not there."""
-        tag = f"{IMAGE_NAME}:{version}"
-        there = self._engine.has_image(tag)
-        recorded = self._recorded(version) if there else None
-        if recorded:
-            check_unchanged(recorded, tree_hash(ROOT), models)
-            return recorded
         release = self._store.build(version, models)
-        if not there:
-            self._images.build(release, self._root / _FOLDER / version)
-        if release.models_dir:
-            fill(self._root / models_folder(version), Path(release.models_dir))
-        write_json(self._record(version), release)
+        if not self._engine.has_image(f"{IMAGE_NAME}:{version}"):
+            self._images.build(release, self._folder / version)
         return release
-
-    def releases(self) -> Sequence[Release]:
-        """All, newest first; also those that are no images yet."""
-        found = {release.version: release for release in self._store.releases()}
-        for version in names(self._root / _FOLDER):
-            release = self._recorded(version)
-            if release:
-                found[version] = release
-        return sorted(found.values(), key=lambda release: -release.built_at)
 
     def delete(self, version: str) -> None:
         """Remove the release, its image and its Bento."""
         self._store.delete(version)
-        remove(self._record(version), self._root / _FOLDER / version)
+        remove(self._folder / version)
         with contextlib.suppress(DeployError):
             self._engine.docker("image", "rm", f"{IMAGE_NAME}:{version}")
-
-    def _recorded(self, version: str) -> Release | None:
-        release = parsed(Release, read_json(self._record(version)))
-        return replace(release, models_dir=str(self._root / models_folder(version))) if release else None
-
-    def _record(self, version: str) -> Path:
-        return self._root / _FOLDER / version / "release.json"

@@ -1,6 +1,7 @@
 """Slots as containers of one machine, by Compose: pikkit-ml-api-blue, -green and -canary, on its loopback.
 
-A slot's workers are replicas: containers with a port of their own, which Nginx shares the requests out to.
+A slot's workers are replicas: containers with a port of their own, which Nginx shares the requests out to. The first
+has the name that operators know; further ones are numbered from 2, and told to Compose in a file beside compose.yaml.
 """
 
 from __future__ import annotations
@@ -11,22 +12,32 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.engine.client import SETTINGS, Engine
-from deploy.engine.replicas import IMAGE_NAME, MOST, SLOT_LABEL, containers, count, number_name, replica_port, services
+from deploy.engine import COMPOSE_FILE, IMAGE_NAME, REPLICAS, SETTINGS, Engine
 from deploy.errors import DeployError
-from deploy.files import fill, names, remove, write_text
+from deploy.files import fill, names, remove, write_json, write_text
 from deploy.processes import require_free
-from deploy.release.images import models_folder
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slot import SLOTS, Slot
 from deploy.slots.port import Observed
 
-__all__ = ["DockerRuntime"]
+__all__ = ["DockerRuntime", "containers", "services"]
 
+_MOST = 20  # replicas of a slot
+_APART = 10  # a stack's own ports are within ten: Nginx, three slots, status
 _KEPT, _NOT_KEPT = "unless-stopped", "no"
 _FOREIGN = re.compile("BENTOML_HOME|DATA_DIR|MODEL_DIR|PATH|DEPLOY_.*")  # of this machine, not of the container
 _SECRET = re.compile(".*(_KEYS?|_TOKEN|_SECRET|_PASSWORD|_WEBHOOK_URL)")
+
+
+def services(slot: Slot, replicas: int) -> list[str]:
+    """The names of a slot's replicas in Compose."""
+    return [slot, *(f"{slot}-{number}" for number in range(2, replicas + 1))]
+
+
+def containers(slot: Slot, replicas: int) -> list[str]:
+    """The names of their containers."""
+    return [f"{IMAGE_NAME}-{service}" for service in services(slot, replicas)]
 
 
 class DockerRuntime:
@@ -36,6 +47,7 @@ class DockerRuntime:
 
     def __init__(self, settings: DeploySettings, engine: Engine, *, environment: Mapping[str, str]) -> None:
         self._settings = settings
+        self._root = settings.run_dir
         self._engine = engine
         own = {name: value for name, value in environment.items() if not _FOREIGN.fullmatch(name)}
         self._secrets = {name: value for name, value in own.items() if _SECRET.fullmatch(name)}
@@ -48,34 +60,22 @@ class DockerRuntime:
             raise DeployError(
                 f"there is no image {image}: `python -m deploy build --image --version {release.version}`"
             )
-        self._check_number(slot, workers)
         spare = self._beyond(slot, workers)
         if spare:
             self._engine.docker("rm", "--force", *spare)
-        require_free(*self._ports(slot, workers), of=slot)
-        self._lay_models(slot, release, models_from)
-        self._write_settings(slot)
-        name = slot.upper()
-        variables = {
-            "SLOT_MEMORY": self._settings.slot_memory,
-            f"{name}_IMAGE": image,
-            f"{name}_VERSION": release.version,
-            f"{name}_PORT": str(self._settings.port(slot)),
-            number_name(slot): str(workers),
-        }
-        self._engine.up(services(slot, workers), variables)
+        self._check(slot, workers, range(workers))
+        own = Path(release.models_dir) if release.models_dir else None
+        fill(self._models(slot), self._models(models_from) if models_from else own)
+        told = {"SLOT_MEMORY": self._settings.slot_memory, f"{slot.upper()}_PORT": str(self._settings.port(slot))}
+        told |= {f"{slot.upper()}_IMAGE": image, f"{slot.upper()}_VERSION": release.version}
+        self._up(slot, workers, range(workers), told)
 
     def resize(self, slot: Slot, replicas: int) -> None:
         """Start further ones beside those that run, with their image, the slot's models and the settings of now."""
-        self._check_number(slot, replicas)
         running = {name for name, one in self._seen(slot, replicas).items() if one["State"]["Running"]}
         missing = [index for index, name in enumerate(containers(slot, replicas)) if index and name not in running]
-        if missing:
-            ports = self._ports(slot, replicas)
-            require_free(*(ports[index] for index in missing), of=slot)
-            self._write_settings(slot)
-        names = services(slot, replicas)
-        self._engine.up([names[index] for index in missing], {number_name(slot): str(replicas)})
+        self._check(slot, replicas, missing)
+        self._up(slot, replicas, missing, {})
 
     def trim(self, slot: Slot, *, after_s: float, grace_s: float) -> None:
         """SIGTERM, SIGKILL after `grace_s`, and remove them."""
@@ -130,14 +130,12 @@ class DockerRuntime:
 
     def base_urls(self, slot: Slot) -> Sequence[str]:
         """On loopback: containers share the host's network."""
-        return tuple(f"http://127.0.0.1:{port}" for port in self._ports(slot, self._replicas(slot)))
+        return tuple(f"http://{address}" for address in self.addresses()[slot])
 
     def addresses(self) -> Mapping[Slot, Sequence[str]]:
         """One address a replica."""
-        variables = self._engine.variables()
-        return {
-            slot: tuple(f"127.0.0.1:{port}" for port in self._ports(slot, count(slot, variables))) for slot in SLOTS
-        }
+        ports = {slot: self._ports(slot, self._replicas(slot)) for slot in SLOTS}
+        return {slot: tuple(f"127.0.0.1:{port}" for port in ports[slot]) for slot in SLOTS}
 
     def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
         """The end of each container's log, the first replica's last."""
@@ -153,15 +151,29 @@ class DockerRuntime:
     def rotate_logs(self, limit: int) -> None:
         """The engine does."""
 
+    def _check(self, slot: Slot, replicas: int, starting: Collection[int]) -> None:
+        if replicas > _MOST:
+            raise DeployError(f"{replicas} replicas of {slot} are over {_MOST}: start fewer, or more hosts")
+        ports = self._ports(slot, replicas)
+        require_free(*(ports[index] for index in starting), of=slot)
+
+    def _up(self, slot: Slot, replicas: int, starting: Collection[int], variables: Mapping[str, str]) -> None:
+        """Have so many replicas from now on, and start some of them, counted from 0."""
+        if starting:
+            self._write_settings(slot)
+        told = {**self._engine.variables(), **variables, f"{slot.upper()}_REPLICAS": str(replicas)}
+        write_json(self._root / REPLICAS, {"services": _further(told)})
+        self._engine.up([services(slot, replicas)[index] for index in starting], told)
+
     def _set_policy(self, names: Collection[str], *, kept: bool) -> None:
         if names:
             self._engine.docker("update", "--restart", _KEPT if kept else _NOT_KEPT, *names)
 
     def _write_settings(self, slot: Slot) -> None:
         """The folder that holds the slot's secrets is closed to other users here; in the container it isn't seen."""
-        root = self._settings.run_dir
-        write_text(root / SETTINGS, "".join(f"{name}={value}\n" for name, value in self._told.items()), mode=0o600)
-        closed, folder = root / "secrets", root / "secrets" / slot
+        told = "".join(f"{name}={value}\n" for name, value in self._told.items())
+        write_text(self._root / SETTINGS, told, mode=0o600)
+        closed, folder = self._root / "secrets", self._root / "secrets" / slot
         folder.mkdir(parents=True, exist_ok=True)
         closed.chmod(0o700)
         folder.chmod(0o755)
@@ -173,28 +185,38 @@ class DockerRuntime:
     def _beyond(self, slot: Slot, replicas: int) -> list[str]:
         """Containers of the slot, as the engine knows them, beyond so many replicas."""
         wanted = containers(slot, replicas)
-        every = self._engine.docker("ps", "--all", "--filter", f"label={SLOT_LABEL}={slot}", "--format", "{{.Names}}")
+        every = self._engine.docker("ps", "--all", "--filter", f"label=pikkit.slot={slot}", "--format", "{{.Names}}")
         return [name for name in every.split() if name not in wanted]
 
     def _replicas(self, slot: Slot) -> int:
-        return count(slot, self._engine.variables())
+        return _count(slot, self._engine.variables())
 
     def _ports(self, slot: Slot, replicas: int) -> list[int]:
-        return [replica_port(self._settings.port(slot), index) for index in range(replicas)]
+        return [self._settings.port(slot) + _APART * index for index in range(replicas)]
 
     def _seen(self, slot: Slot, replicas: int | None = None) -> dict[str, Mapping[str, Any]]:
         """The containers that there are, by name."""
         found = {name: self._engine.inspect(name) for name in containers(slot, replicas or self._replicas(slot))}
         return {name: seen for name, seen in found.items() if seen is not None}
 
-    def _lay_models(self, slot: Slot, release: Release, models_from: Slot | None) -> None:
-        """Into the slot's MODEL_DIR, which it reads only: what is put there is loaded by the running service."""
-        root = self._settings.run_dir
-        source = root / (f"slots/{models_from}/models" if models_from else models_folder(release.version))
-        if not models_from and release.models_dir and not names(source):
-            source = Path(release.models_dir)
-        fill(root / f"slots/{slot}/models", source)
+    def _models(self, slot: Slot) -> Path:
+        """The slot's MODEL_DIR, which it reads only: what is put there is loaded by the running service."""
+        return self._root / f"slots/{slot}/models"
 
-    def _check_number(self, slot: Slot, replicas: int) -> None:
-        if replicas > MOST:
-            raise DeployError(f"{replicas} replicas of {slot} are over {MOST}: start fewer, or more hosts")
+
+def _count(slot: Slot, variables: Mapping[str, str]) -> int:
+    return int(variables.get(f"{slot.upper()}_REPLICAS", "1"))
+
+
+def _further(variables: Mapping[str, str]) -> dict[str, Any]:
+    """The second and further replicas of all slots, as services of a Compose file (JSON is YAML)."""
+    return {
+        service: {
+            "extends": {"file": str(COMPOSE_FILE), "service": slot},
+            "container_name": f"{IMAGE_NAME}-{service}",
+            "environment": {"PORT": str(int(variables[f"{slot.upper()}_PORT"]) + _APART * index)},
+        }
+        for slot in SLOTS
+        for index, service in enumerate(services(slot, _count(slot, variables)))
+        if index
+    }

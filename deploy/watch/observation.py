@@ -1,4 +1,6 @@
-"""What is looked at from outside: a bet every so often by way of the proxy, and whether each slot answers at all.
+"""What Prometheus is told: which slots there are, and what is seen of them from outside.
+
+That is a bet every so often by way of the proxy, and whether each slot answers at all.
 
 The figures are written as Prometheus text into `metrics/balancer.prom`, which the proxy shows on its status port at
 /traffic: they are there as long as the proxy is, and go on from where the supervisor left them only by its counters.
@@ -14,13 +16,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from deploy.canary.traffic import BOUNDS, Tail
 from deploy.checks.gates import SMOKE_BET
-from deploy.files import write_text
+from deploy.files import read_json, write_json, write_text
 from deploy.flow.stack import Stack
 from deploy.slot import SLOTS, Slot
 
-__all__ = ["FILE", "Observation"]
+__all__ = ["FILE", "Observation", "write_targets"]
 
 FILE = "nginx/metrics/balancer.prom"
+_TARGETS = "targets/pikkit.json"
 _PROBE_PERIOD_S = 15.0
 _WRITE_PERIOD_S = 5.0
 _CLASSES = ("2xx", "4xx", "5xx")
@@ -111,3 +114,19 @@ class Observation:
                 stack.journal.write("supervise", "hangs", slot=slot)
                 stack.progress.say(said)
                 stack.tell(said)
+
+
+def write_targets(stack: Stack) -> None:
+    """Write `targets/pikkit.json` if it changed: replicas of slots that run or should, so that a dead one is down."""
+    addresses = stack.runtime.addresses()
+    route = stack.router.get()
+    wanted = route.targets() if route and stack.router.wanted() else ()
+    groups = []
+    for slot in SLOTS:
+        seen = stack.runtime.observe(slot)
+        if seen.running or seen.kept or slot in wanted:
+            labels = {"deployment": slot, "version": seen.version or "unknown"}
+            groups.append({"targets": list(addresses.get(slot, ())), "labels": labels})
+    path = stack.settings.run_dir / _TARGETS
+    if read_json(path) != groups:
+        write_json(path, groups)

@@ -21,8 +21,7 @@ from deploy.flow.stack import Stack
 from deploy.processes import ProcessId
 from deploy.proxy.route import Route
 from deploy.slot import SLOTS, Slot
-from deploy.watch.observation import Observation
-from deploy.watch.targets import write_targets
+from deploy.watch.observation import Observation, write_targets
 
 __all__ = ["Supervisor", "start_supervisor", "stop_supervisor", "supervisor_process"]
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.canary.judge import Outcome, Verdict, difference_interval, judge, judge_answers, quantile, wilson
-from deploy.canary.sample import Sample, active_requests
+from deploy.canary.sample import Sample
 from deploy.canary.traffic import BOUNDS, Line, Served
 from deploy.files import parsed, plain
 from deploy.settings import DeploySettings
@@ -234,8 +234,6 @@ def test_a_sample_counts_what_was_predicted() -> None:
     read = Sample.from_metrics(METRICS)
     assert read == Sample(unknown=6, grades={"A": 5, "C": 5}, probability_sum=5)
     assert parsed(Sample, plain(read)) == read
-    assert active_requests(METRICS) == 3
-    assert active_requests("") is None
 
 
 def test_counters_that_went_back_began_anew() -> None:

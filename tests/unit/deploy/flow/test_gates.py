@@ -7,7 +7,6 @@ import pytest
 
 from deploy.checks.gates import difference
 from deploy.errors import GateFailed
-from deploy.flow.drain import drain
 from deploy.release.release import Golden
 from tests.support.deploy_fakes import Rig, made
 
@@ -64,11 +63,11 @@ def test_a_golden_figure_may_differ_by_a_millionth(given: float, fits: bool) -> 
 )
 def test_a_slot_is_quiet_after_three_reads_in_a_row(rig: Rig, active: list[float], waited: float) -> None:
     rig.probe.active["blue"] = active
-    assert drain(rig.stack, "blue") == f"blue is quiet after {waited:.1f} s"
+    assert rig.stack.gates.drained("blue", 40) == f"blue is quiet after {waited:.1f} s"
 
 
 def test_a_slot_that_can_not_be_read_is_waited_for_and_a_dead_one_is_not(rig: Rig) -> None:
     rig.probe.metrics = lambda _: None  # type: ignore[method-assign,assignment]
-    assert "still has 1 requests after 40 s" in drain(rig.stack, "blue")
+    assert "still has 1 requests after 40 s" in rig.stack.gates.drained("blue", 40)
     rig.runtime.stop("blue", grace_s=0)
-    assert drain(rig.stack, "blue") == "blue does not run"
+    assert rig.stack.gates.drained("blue", 40) == "blue does not run"

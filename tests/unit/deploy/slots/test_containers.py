@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.engine.client import COMPOSE_FILE, Engine
-from deploy.engine.replicas import containers, services
+from deploy.engine import COMPOSE_FILE, Engine
 from deploy.errors import DeployError, UsageError
 from deploy.files import names
 from deploy.release.images import containerize_command, finish_command
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slot import SLOTS
-from deploy.slots.containers import DockerRuntime
+from deploy.slots.containers import DockerRuntime, containers
 from pikkit.settings import Settings
 from tests.support.ports import free_block
 
@@ -108,13 +107,13 @@ def test_secrets_are_files_for_the_slot_alone_and_nothing_that_the_engine_shows(
 
 
 def test_replicas_are_services_like_the_first_with_a_port_of_their_own(engine: Engine, tmp_path: Path) -> None:
-    _client(tmp_path, "docker", '[ "$1" = compose ]')
-    variables = {"BLUE_PORT": "8001", "BLUE_REPLICAS": "3", "GREEN_PORT": "8002", "GREEN_REPLICAS": "1"}
-    engine.up(services("blue", 3), variables)
+    _client(tmp_path, "docker", "exit 0")
+    settings = DeploySettings(run_dir=tmp_path / "run", base_port=free_block(30))
+    DockerRuntime(settings, engine, environment={}).start("blue", RELEASE, workers=3)
     told = yaml.safe_load((tmp_path / "run/compose.replicas.json").read_text())["services"]
     assert {name: service["environment"]["PORT"] for name, service in told.items()} == {
-        "blue-2": "8011",
-        "blue-3": "8021",
+        "blue-2": str(settings.port("blue") + 10),
+        "blue-3": str(settings.port("blue") + 20),
     }
     assert told["blue-2"]["extends"] == {"file": str(COMPOSE_FILE), "service": "blue"}
     assert [service["container_name"] for service in told.values()] == containers("blue", 3)[1:]
@@ -123,7 +122,7 @@ def test_replicas_are_services_like_the_first_with_a_port_of_their_own(engine: E
 
 def test_gates_and_proxy_know_every_replica(engine: Engine, tmp_path: Path) -> None:
     _client(tmp_path, "docker", '[ "$1" = compose ]')
-    engine.up(services("green", 2), {"GREEN_PORT": "8002", "GREEN_REPLICAS": "2"})
+    engine.up(["green", "green-2"], {"GREEN_PORT": "8002", "GREEN_REPLICAS": "2"})
     runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={})
     assert runtime.addresses() == {
         "blue": ("127.0.0.1:8001",),

@@ -8,19 +8,21 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.engine.replicas import replica_services
 from deploy.errors import DeployError, UsageError
-from deploy.files import read_text, write_json, write_text
+from deploy.files import read_text, write_text
 from deploy.processes import run
 
-__all__ = ["COMPOSE_FILE", "SETTINGS", "Engine"]
+__all__ = ["COMPOSE_FILE", "IMAGE_NAME", "REPLICAS", "SETTINGS", "Engine"]
 
-COMPOSE_FILE = Path(__file__).parents[1] / "compose.yaml"
+COMPOSE_FILE = Path(__file__).with_name("compose.yaml")
 SETTINGS = "slot.env"
 """What slots get from the project's `.env` but for its secrets, which are files: `docker inspect` shows it."""
+REPLICAS = "compose.replicas.json"
+"""What Compose is told of beside compose.yaml, if it is there."""
+IMAGE_NAME = "pikkit-ml-api"
+"""Of the images, and how the names of containers begin."""
 _NONE = COMPOSE_FILE.with_name("none.env")
 _VARIABLES = "compose.env"
-_REPLICAS = "compose.replicas.json"
 _PROJECT = "pikkit"
 _TIMEOUT_S = 180
 
@@ -52,11 +54,9 @@ class Engine:
         merged = {**self.variables(), **variables, "RUN_DIR": str(self._root)}
         told = self._root / SETTINGS
         merged["SLOT_ENV_FILE"] = str(told) if told.exists() else str(_NONE)  # Compose reads it here
-        text = "".join(f"{name}={value}\n" for name, value in merged.items())
-        write_text(self._root / _VARIABLES, text)
-        write_json(self._root / _REPLICAS, replica_services(merged, str(COMPOSE_FILE)))
+        write_text(self._root / _VARIABLES, "".join(f"{name}={value}\n" for name, value in merged.items()))
         if services:
-            self.run(*self._compose(), "up", "--detach", "--no-deps", "--force-recreate", "--no-build", *services)
+            self.docker(*self._compose(), "up", "--detach", "--no-deps", "--force-recreate", "--no-build", *services)
 
     def check_home(self) -> None:
         """See that what runs there is of this stack: two that share names would undo each other's work.
@@ -64,11 +64,9 @@ class Engine:
         Raises:
             UsageError: it reads another folder.
         """
-        line = ["docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.Mounts}}"]
-        said = self._ask(*line, "--filter", "name=^/?pikkit-ml-api-", "--filter", "name=^/?pikkit-nginx-lb$")
-        if said.returncode:
-            self._missing(said)
-        for running in said.stdout.splitlines():
+        line = ["ps", "--no-trunc", "--format", "{{.Names}} {{.Mounts}}"]
+        line += ["--filter", "name=^/?pikkit-ml-api-", "--filter", "name=^/?pikkit-nginx-lb$"]
+        for running in (self._found(*line) or "").splitlines():
             container, _, mounts = running.partition(" ")
             folders = [Path(mount) for mount in mounts.split(",") if mount.startswith("/")]
             strange = next((path for path in folders if not path.is_relative_to(self._root)), None)
@@ -80,44 +78,34 @@ class Engine:
 
     def inspect(self, container: str) -> Mapping[str, Any] | None:
         """What the engine knows of a container; None when there is none."""
-        said = self._ask("docker", "container", "inspect", container)
-        if said.returncode:
-            self._missing(said)
-            return None
-        seen: Mapping[str, Any] = json.loads(said.stdout)[0]
+        told = self._found("container", "inspect", container)
+        seen: Mapping[str, Any] | None = json.loads(told)[0] if told is not None else None
         return seen
 
     def has_image(self, tag: str) -> bool:
         """Whether the engine holds the image."""
-        said = self._ask("docker", "image", "inspect", tag)
-        if said.returncode:
-            self._missing(said)
-        return said.returncode == 0
+        return self._found("image", "inspect", tag) is not None
 
     def docker(self, *arguments: str) -> str:
-        """Run the client; gives what it printed.
+        """Run the client; gives what it printed, error output included.
 
         Raises:
             DeployError: it failed.
         """
-        return self.run("docker", *arguments)
+        said = self._ask(*arguments)
+        if said.returncode:
+            last = "; ".join((said.stderr or said.stdout).strip().splitlines()[-4:])
+            raise DeployError(f"`docker {' '.join(arguments[-3:])}` failed: {last}")
+        return said.stdout + said.stderr
 
     def stop(self, *containers: str, grace_s: float) -> None:
         """Each container's stop signal, and SIGKILL after `grace_s`."""
         self.docker("stop", "--time", str(max(1, round(grace_s))), *containers)
 
-    def run(self, *command: str) -> str:
-        """Run a command line of the engine; gives what it printed, error output included."""
-        said = self._ask(*command)
-        if said.returncode:
-            last = "; ".join((said.stderr or said.stdout).strip().splitlines()[-4:])
-            raise DeployError(f"`{Path(command[0]).name} {' '.join(command[-3:])}` failed: {last}")
-        return said.stdout + said.stderr
-
     def follow(self, services: Sequence[str]) -> Generator[str, None, None]:
         """Lines that the containers of services write from now on, until the caller has enough."""
         prefix = [] if len(services) > 1 else ["--no-log-prefix"]
-        line = [*self._compose(), "logs", "--follow", "--tail", "0", "--no-color", *prefix, *services]
+        line = ["docker", *self._compose(), "logs", "--follow", "--tail", "0", "--no-color", *prefix, *services]
         with subprocess.Popen(
             line, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as client:
@@ -126,28 +114,26 @@ class Engine:
             finally:
                 client.terminate()
 
-    def _missing(self, said: subprocess.CompletedProcess[str]) -> None:
-        """An engine that does not answer must not be taken for one that has nothing.
-
-        Raises:
-            DeployError: it is not that there is no such thing.
-        """
-        if "no such" not in said.stderr.lower():
+    def _found(self, *arguments: str) -> str | None:
+        """What the client tells; None when there is no such thing, of which an engine that is silent is no proof."""
+        said = self._ask(*arguments)
+        if said.returncode and "no such" not in said.stderr.lower():
             raise DeployError(f"the engine does not answer: {said.stderr.strip()[-300:]}")
+        return None if said.returncode else said.stdout
 
-    def _ask(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def _ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         try:
-            return run(command, environment=self._environment, timeout_s=_TIMEOUT_S)
+            return run(["docker", *arguments], environment=self._environment, timeout_s=_TIMEOUT_S)
         except DeployError as error:
             if isinstance(error.__cause__, OSError):
                 raise UsageError(f"{error}: install Docker") from error
             raise
 
     def _compose(self) -> list[str]:
-        """The command line of Compose, with all files and variables as they were last told."""
-        if self._ask("docker", "compose", "version").returncode:
+        """How Compose is called, with all files and variables as they were last told."""
+        if self._ask("compose", "version").returncode:
             raise UsageError("there is no Compose: install the plugin docker-compose-plugin (Compose 2)")
-        line = ["docker", "compose", "--project-name", _PROJECT, "--file", str(COMPOSE_FILE)]
-        if (self._root / _REPLICAS).exists():
-            line += ["--file", str(self._root / _REPLICAS)]
+        line = ["compose", "--project-name", _PROJECT, "--file", str(COMPOSE_FILE)]
+        if (self._root / REPLICAS).exists():
+            line += ["--file", str(self._root / REPLICAS)]
         return [*line, "--env-file", str(self._root / _VARIABLES)]

@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from deploy.cli.host import render_unit
 from deploy.settings import DeploySettings
-from deploy.watch.unit import render_unit
 
 
 def test_the_unit_comes_up_at_boot_is_started_again_and_leaves_slots_alone() -> None:
