@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from deploy.flow.drain import drain
 
 from deploy.errors import DeployError, GateFailed, Locked, RouterError, UsageError
 from deploy.files import plain, write_json
 from deploy.flow import operations
-from deploy.flow.drain import drain
 from deploy.journal.lock import Lock, host
 from deploy.processes import ProcessId
 from deploy.proxy.nginx import Router
