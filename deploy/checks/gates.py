@@ -126,7 +126,7 @@ class Gates:
             if quiet == _QUIET_READS:
                 return f"{slot} is quiet after {seconds:.1f} s"
             if seconds > timeout_s:
-                return f"{slot} still has {active or 1:.0f} requests after {timeout_s:g} s"
+                return f"{slot} still has {1 if active is None else active:.0f} requests after {timeout_s:g} s"
             self._clock.sleep(_POLL_S)
 
     def _mismatch(self, slot: Slot, release: Release, *, own_models: bool) -> str | None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from deploy.flow.drain import drain
 
 from deploy.errors import DeployError, GateFailed, Locked, RouterError, UsageError
 from deploy.files import plain, write_json
@@ -183,7 +182,7 @@ def test_7_a_request_in_flight_for_20_seconds_ends_with_200_and_the_old_slot_get
         old = stack.window.counters("blue")
         time.sleep(1)
         assert stack.window.counters("blue") == old  # nothing new came
-        assert "still has 1 request" in drain(rig.stack(), "blue")
+        assert "still has 1 request" in rig.stack().gates.drained("blue", 0)
         # the next deploy takes the old slot: it waits for the request before it stops it
         rig.environment["DEPLOY_DRAIN_TIMEOUT_S"] = "30"
         rig.do(operations.deploy, "3")
