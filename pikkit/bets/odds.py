@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 LEAST_AMERICAN = 100.0  # by definition; at -100 it is the same price
+_EVEN_DECIMAL = 2.0
 _LARGEST_PLAIN_DECIMAL = 20  # far below any American price
 _EVEN = frozenset({"EVEN", "EVENS", "EV", "PK", "PICK", "PICKEM"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,30})?")
@@ -60,7 +61,7 @@ def parse_decimal(value: float | str) -> float:
     number = _number(value)
     if number <= 1:
         raise ValueError(f"{shown(value)} is not a price in decimal odds: send a number above 1, such as 1.91")
-    return round(float(decimal_to_american(number)), 6)  # 1.001 is -100000, not a hair beyond it
+    return round(decimal_to_american(number), 6)  # 1.001 is -100000, not a hair beyond it
 
 
 def parse_fractional(value: float | str) -> float:
@@ -72,7 +73,7 @@ def parse_fractional(value: float | str) -> float:
     match = _FRACTION.fullmatch(value.strip()) if isinstance(value, str) else None
     if not match or not int(match[1]) or not int(match[2]):
         raise ValueError(f"{shown(value)} is not a price in fractional odds: send text such as '10/11' or '5/2'")
-    return round(float(decimal_to_american(1 + int(match[1]) / int(match[2]))), 6)
+    return round(decimal_to_american(1 + int(match[1]) / int(match[2])), 6)
 
 
 def american_to_decimal(american: Numbers) -> Numbers:
@@ -81,14 +82,16 @@ def american_to_decimal(american: Numbers) -> Numbers:
         if american > 0:
             return 1 + american / 100
         return 1 + 100 / -american if american else math.inf
-    with np.errstate(divide="ignore"):
-        return cast("Numbers", np.where(np.greater(american, 0), 1 + american / 100, 1 + 100 / np.abs(american))[()])
+    return cast("Numbers", 1 + np.maximum(american / 100, -100 / american))
 
 
 def decimal_to_american(decimal: Numbers) -> Numbers:
     """A = 100 (D - 1) for D >= 2, else -100 / (D - 1)."""
+    if isinstance(decimal, float):
+        return 100 * (decimal - 1) if decimal >= _EVEN_DECIMAL else -100 / (decimal - 1)
     with np.errstate(divide="ignore"):
-        american = np.where(np.greater_equal(decimal, 2), 100 * (decimal - 1), -100 / np.subtract(decimal, 1))
+        profit = np.subtract(decimal, 1)
+        american = np.where(profit >= _EVEN_DECIMAL - 1, 100 * profit, -100 / profit)
     return cast("Numbers", american[()])
 
 

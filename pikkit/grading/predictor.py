@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pikkit.bets.bet import Bet, Leg
-from pikkit.bets.numbers import Truth
 from pikkit.bets.prediction import GRADES, Prediction
 from pikkit.features.facts import Categories
 from pikkit.features.rows import FeatureRows
@@ -170,7 +169,8 @@ class Predictor:
             reason = why_limited(bet, self._legs_are_fair(models, i, bet, now, market))
             if reason is not None:
                 limited[i] = reason
-        flags: Truth = np.isin(np.arange(len(bets)), list(limited)) if limited else np.zeros(len(bets), dtype=np.bool_)
+        flags = np.zeros(len(bets), dtype=np.bool_)
+        flags[list(limited)] = True
         found, matrix = figures(models, facts, self._rules, limited=flags, market=market)
         return _Answers(
             columns=[np.asarray(column).tolist() for column in found],

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -200,7 +200,13 @@ def _may_repeat(body: bytes, objects: Sequence[Any]) -> bool:
 
     The first of them holds all others.
     """
-    if body.count(b"{") == len(objects) and set(map(type, objects)) == {dict}:  # none holds any more
+    braces = body.count(b"{")
+    plain = set(map(type, objects)) == {dict}
+    if plain and braces > len(objects):
+        sides = [one["market_prices"] for one in objects if isinstance(one.get("market_prices"), list)]
+        objects = [*objects, *chain.from_iterable(sides)]
+        plain = set(map(type, objects)) == {dict}
+    if plain and braces == len(objects):  # none holds any more
         names = sum(map(len, objects))
     elif _QUOTE in body:
         return True
