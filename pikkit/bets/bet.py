@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from operator import itemgetter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -56,8 +55,7 @@ _URL = re.compile(rf"https://[^\s{CONTROLS}]+", re.IGNORECASE)
 _TRUTHS = {"true": True, "false": False}
 
 
-@dataclass(frozen=True, slots=True)
-class OddsLimits:
+class OddsLimits(NamedTuple):
     """Bounds of |American odds| that are accepted, both included."""
 
     smallest: float = 100.0

@@ -91,8 +91,8 @@ def side_of(selection: str, line: float | None, prices: Sequence[Price]) -> int 
     """Which of the prices is the one of a selection and its line; None where there is none."""
     name = fold(selection)
     for i, price in enumerate(prices):
-        if price.selection == selection or fold(price.selection) == name:
-            at = price.line
+        if price["selection"] == selection or fold(price["selection"]) == name:
+            at = price["line"]
             if at == line or line is None or at is None:
                 return i
     return None
@@ -104,16 +104,16 @@ def sides_on_line(side: int, line: float | None, prices: Sequence[Price]) -> lis
     The other side of a spread has the line with the opposite sign, of a total the same one. Where a side has both, it
     is a spread with alternates.
     """
-    line = prices[side].line if line is None else line
-    own = fold(prices[side].selection)
+    line = prices[side]["line"] if line is None else line
+    own = fold(prices[side]["selection"])
     found: dict[str, int] = {}
     if len(prices) == 2 and line is None:  # noqa: PLR2004 - as most markets are
         other = 1 - side
-        return [side, other] if fold(prices[other].selection) != own else [side]
+        return [side, other] if fold(prices[other]["selection"]) != own else [side]
     for i, price in enumerate(prices):
-        at = price.line
+        at = price["line"]
         if i != side and (line is None or at is None or at in (line, -line)):
-            name = fold(price.selection)
+            name = fold(price["selection"])
             if name != own and (name not in found or (line is not None and at == -line)):
                 found[name] = i
     return [side, *(found.values() if len(found) == 1 else (found[name] for name in sorted(found)))]

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, StringConstraints, ValidationInfo
-from pydantic.dataclasses import dataclass
+from annotated_types import Ge, Le
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    SkipValidation,
+    Strict,
+    StringConstraints,
+    TypeAdapter,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from typing_extensions import TypedDict
 
 from pikkit.bets.odds import parse_american, parse_decimal, parse_fractional
 from pikkit.bets.shown import shown
@@ -27,9 +37,11 @@ __all__ = [
     "MarketPrices",
     "Moment",
     "OddsFormat",
+    "PlainLine",
     "Price",
     "ReferencePrices",
     "Text",
+    "american",
     "plain_number",
     "price_of",
 ]
@@ -56,10 +68,15 @@ def price_of(value: object, info: ValidationInfo) -> float:
     Raises:
         ValueError: it is no such price.
     """
-    return _american(value, info.data.get("odds_format", "american"))
+    return american(value, info.data.get("odds_format", "american"))
 
 
-def _american(value: object, odds_format: str) -> float:
+def american(value: object, odds_format: str) -> float:
+    """American odds from a price in this format.
+
+    Raises:
+        ValueError: it is no such price.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(  # noqa: TRY004 - pydantic reports ValueError as the field's own
             f"{shown(value)} is not a price: send American odds such as -110 or +150"
@@ -100,44 +117,48 @@ def _moment(value: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-_CONFIG = ConfigDict(extra="ignore", hide_input_in_errors=True)
+PlainLine = Annotated[float, Strict(), Ge(-MAX_LINE), Le(MAX_LINE)]
 Line = Annotated[float | None, PlainValidator(_line, json_schema_input_type=float | None)]
 Moment = Annotated[datetime | None, PlainValidator(_moment, json_schema_input_type=str | None)]
+_AsWritten = Annotated[float, SkipValidation, WithJsonSchema(TypeAdapter(float | str).json_schema())]
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class Price:
+class Price(TypedDict):
     """One side of a market and what it pays; American once its bet is validated."""
 
-    selection: Text = Field(description="The side", examples=["MTL"])
-    odds: Annotated[float, PlainValidator(lambda value: value, json_schema_input_type=float | str)] = Field(
-        description="Price in the bet's odds_format", examples=[120]
-    )
-    line: Line = Field(default=None, description="Handicap or total of this side", examples=[1.5])
+    selection: Annotated[Text, Field(description="The side", examples=["MTL"])]
+    odds: Annotated[_AsWritten, Field(description="Price in the bet's odds_format", examples=[120])]
+    line: Annotated[Line, Field(default=None, description="Handicap or total of this side", examples=[1.5])]
 
 
 def _converted(prices: Sequence[Price], odds_format: str) -> tuple[Price, ...]:
-    return tuple(replace(price, odds=_american(price.odds, odds_format)) for price in prices)
+    return tuple({**price, "odds": american(price["odds"], odds_format)} for price in prices)
 
 
 def _of_market(prices: tuple[Price, ...], info: ValidationInfo) -> tuple[Price, ...]:
     return _converted(prices, info.data.get("odds_format", "american"))
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class BookPrices:
+class BookPrices(TypedDict):
     """The sides of the bet's market at another sportsbook."""
 
-    book: Text = Field(description="Sportsbook", examples=["Pinnacle"])
-    prices: Annotated[tuple[Price, ...], Field(min_length=1, max_length=MAX_PRICES)] = Field(
-        description="All sides; a book with one side only is left out with a warning"
-    )
-    at: Moment = Field(default=None, description="When the prices were seen (ISO 8601; UTC without an offset)")
+    book: Annotated[Text, Field(description="Sportsbook", examples=["Pinnacle"])]
+    prices: Annotated[
+        tuple[Price, ...],
+        Field(
+            min_length=1,
+            max_length=MAX_PRICES,
+            description="All sides; a book with one side only is left out with a warning",
+        ),
+    ]
+    at: Annotated[
+        Moment, Field(default=None, description="When the prices were seen (ISO 8601; UTC without an offset)")
+    ]
 
 
 def _of_books(books: tuple[BookPrices, ...], info: ValidationInfo) -> tuple[BookPrices, ...]:
     odds_format = info.data.get("odds_format", "american")
-    return tuple(replace(book, prices=_converted(book.prices, odds_format)) for book in books)
+    return tuple({**book, "prices": _converted(book["prices"], odds_format)} for book in books)
 
 
 MarketPrices = Annotated[

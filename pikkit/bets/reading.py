@@ -2,58 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from operator import itemgetter
+from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BeforeValidator, FailFast, Field, Strict, StrictBool, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from annotated_types import Ge, Le
+from pydantic import (
+    BeforeValidator,
+    FailFast,
+    Field,
+    GetPydanticSchema,
+    Strict,
+    StrictBool,
+    StrictFloat,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
+from typing_extensions import TypedDict
 
 from pikkit.bets.bet import CATEGORICAL, MAX_CLV_PCT, MAX_LEGS, MIN_LEGS, Bet, Leg, OddsLimits, given
 from pikkit.bets.market import side_of
-from pikkit.bets.prices import MAX_BOOKS, MAX_LINE, MAX_PRICES, MAX_TEXT, MIN_SIDES, BookPrices, Price
+from pikkit.bets.odds import LEAST_AMERICAN
+from pikkit.bets.prices import MAX_BOOKS, MAX_PRICES, MAX_TEXT, MIN_SIDES, Moment, PlainLine, Text, american
 from pikkit.bets.shown import named, shown
 from pikkit.errors import InvalidBet
 
 __all__ = ["FIELDS", "read_bet", "read_bets", "unknown_fields"]
 
-_EVEN, _PLAIN = 100, 10**9
+_Written = Annotated[Any, GetPydanticSchema(lambda _, schema_of: schema_of(StrictFloat | StrictStr))]
+_priced = itemgetter("odds", "odds_format", "market_prices", "reference_prices", "legs")
 
 
-_PlainOdds = Annotated[
-    Annotated[float, Strict(), Ge(_EVEN), Lt(_PLAIN)] | Annotated[float, Strict(), Lt(-_EVEN), Gt(-_PLAIN)],
-    Field(union_mode="left_to_right"),
-]
+class _WrittenPrice(TypedDict):
+    selection: Text
+    odds: _Written
+    line: Annotated[PlainLine | None, Field(default=None)]
 
 
-@dataclass(frozen=True, slots=True)
-class _PlainPrice(Price):
-    odds: _PlainOdds = Field()
-    line: Annotated[float, Strict(), Ge(-MAX_LINE), Le(MAX_LINE)] | None = None
+class _WrittenBook(TypedDict):
+    book: Text
+    prices: Annotated[tuple[_WrittenPrice, ...], Field(min_length=1, max_length=MAX_PRICES)]
+    at: Annotated[Moment, Field(default=None)]
 
 
-@dataclass(frozen=True, slots=True)
-class _PlainBook(BookPrices):
-    prices: tuple[_PlainPrice, ...] = Field(min_length=1, max_length=MAX_PRICES)
+class _WrittenBet(Bet):
+    """A bet as nearly all are sent: each value in its own type. Checked without a call into Python, prices left."""
 
-
-class _PlainBet(Bet):
-    """A bet as nearly all are sent: each value in its own type, American odds. Checked without a call into Python."""
-
-    odds_format: Literal["american"] = "american"
-    odds: _PlainOdds
+    odds: _Written
     is_live: StrictBool = False
     clv_percentage: Annotated[float, Strict(), Ge(-MAX_CLV_PCT), Le(MAX_CLV_PCT)] | None = None
-    line: Annotated[float, Strict(), Ge(-MAX_LINE), Le(MAX_LINE)] | None = None
-    market_prices: Annotated[tuple[_PlainPrice, ...], Field(min_length=MIN_SIDES, max_length=MAX_PRICES)] | None = None
-    reference_prices: Annotated[tuple[_PlainBook, ...], Field(max_length=MAX_BOOKS)] | None = None
+    line: PlainLine | None = None
+    market_prices: Annotated[tuple[_WrittenPrice, ...], Field(min_length=MIN_SIDES, max_length=MAX_PRICES)] | None = (
+        None
+    )
+    reference_prices: Annotated[tuple[_WrittenBook, ...], Field(max_length=MAX_BOOKS)] | None = None
 
 
 # Each bet is tried as a plain one, then as any: a mixed batch costs its bets, not its worst bet.
-_AnyBet = Annotated[_PlainBet | Annotated[Bet, BeforeValidator(given)], Field(union_mode="left_to_right")]
+_AnyBet = Annotated[_WrittenBet | Annotated[Bet, BeforeValidator(given)], Field(union_mode="left_to_right")]
 _BET: TypeAdapter[Bet] = TypeAdapter(_AnyBet)
-_BETS = TypeAdapter(Annotated[list[_AnyBet], FailFast()])
+_BETS: TypeAdapter[list[Bet]] = TypeAdapter(Annotated[list[_AnyBet], FailFast()])
 FIELDS = frozenset(Bet.model_fields)
 _CHARACTERS = "characters, no control characters (line breaks, tabs, U+0000)"
 _RULES: Mapping[str, str] = {
@@ -85,7 +96,9 @@ def read_bet(data: object, limits: OddsLimits = OddsLimits()) -> Bet:
         )
     try:
         bet = _BET.validate_python(data)
-    except ValidationError:
+        if type(bet) is _WrittenBet:
+            _american(vars(bet))
+    except ValueError:  # pydantic's among them
         try:
             bet = Bet.model_validate(given(data))
         except ValidationError as error:
@@ -108,17 +121,39 @@ def read_bets(data: list[object], limits: OddsLimits = OddsLimits()) -> list[Bet
 
     They are checked together; only where one is refused, each is read for itself.
     """
-    bets: Sequence[Bet] = ()
-    with suppress(ValidationError):
+    smallest, largest = limits
+    with suppress(ValueError):  # pydantic's among them
         bets = _BETS.validate_python(data)
-    if bets and all(
-        limits.smallest <= abs(fields["odds"]) <= limits.largest
-        and (fields["market_prices"] is None or _has_own_side(fields))
-        and fields["legs"] is None
-        for fields in map(vars, bets)  # attributes of models are slow
-    ):
-        return list(bets)
+        for bet in bets:
+            fields = vars(bet)  # attributes of models are slow
+            odds, odds_format, market, references, legs = _priced(fields)
+            bare = market is references is legs is None and odds_format == "american" and type(odds) is float
+            if bare and smallest < abs(odds) <= largest:
+                continue
+            if type(bet) is _WrittenBet:
+                _american(fields)
+            in_bounds = smallest <= abs(fields["odds"]) <= largest
+            if legs is not None or not in_bounds or not (market is None or _has_own_side(fields)):
+                break
+        else:
+            return list(bets)
     return [_read(item, limits) for item in data]
+
+
+def _american(fields: dict[str, Any]) -> None:
+    """Put American odds in the place of a bet's prices as they are written; nobody else has it yet.
+
+    Raises:
+        ValueError: one of them is no price.
+    """
+    _, odds_format, market, references, _ = _priced(fields)
+    prices: list[Any] = [fields, *(market or ())]
+    for book in references or ():
+        prices += book["prices"]
+    for one in prices:
+        odds = one["odds"]
+        if odds_format != "american" or type(odds) is str or not LEAST_AMERICAN < abs(odds) < math.inf:
+            one["odds"] = american(odds, odds_format)
 
 
 def _has_own_side(bet: Mapping[str, Any]) -> bool:

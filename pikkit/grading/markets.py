@@ -80,7 +80,7 @@ def markets_of(bets: Sequence[Leg], rules: MarketRules, now: float, warnings: di
         own: Sequence[int] = ()
         if sides is not None:
             own = _own_sides(selection, line, sides)
-            prices = [sides[j].odds for j in own]
+            prices = [sides[j]["odds"] for j in own]
             if prices[0] != odds:
                 told, prices[0] = prices[0], odds
                 warnings.setdefault(i, []).append(
@@ -91,7 +91,7 @@ def markets_of(bets: Sequence[Leg], rules: MarketRules, now: float, warnings: di
             try:
                 found.append(_reference(i, bet, book, own, rules, now))
             except _LeftOut as reason:
-                warnings.setdefault(i, []).append(f"reference {book.book!r} is left out: {reason}")
+                warnings.setdefault(i, []).append(f"reference {book['book']!r} is left out: {reason}")
     return found
 
 
@@ -101,7 +101,7 @@ def _reference(i: int, bet: Leg, book: BookPrices, own: Sequence[int], rules: Ma
     Raises:
         _LeftOut: why it can't be compared with the bet.
     """
-    name = group_key("institution_name", book.book)
+    name = group_key("institution_name", book["book"])
     if name == group_key("institution_name", bet.institution_name):
         raise _LeftOut("it is the bet's own sportsbook")
     sides = _sides_at(bet, book)
@@ -111,9 +111,9 @@ def _reference(i: int, bet: Leg, book: BookPrices, own: Sequence[int], rules: Ma
     if weight <= 0:
         raise _LeftOut("its weight is 0")
     age_s, freshness = _age(bet, book, rules, now)
-    prices = [book.prices[j].odds for j in sides]
+    prices = [book["prices"][j]["odds"] for j in sides]
     return Market(
-        i, prices, book.book, weight, name in rules.weights, age_s, freshness, _comparable(bet, own, book, sides)
+        i, prices, book["book"], weight, name in rules.weights, age_s, freshness, _comparable(bet, own, book, sides)
     )
 
 
@@ -123,10 +123,10 @@ def _age(bet: Leg, book: BookPrices, rules: MarketRules, now: float) -> tuple[fl
     Raises:
         _LeftOut: it is too old.
     """
-    if book.at is None:
+    if book["at"] is None:
         return float("nan"), _UNTIMED
     moment = now if bet.placed_at is None else bet.placed_at.timestamp()
-    age_s = max(0.0, moment - book.at.timestamp())
+    age_s = max(0.0, moment - book["at"].timestamp())
     limit = rules.max_age_live_s if bet.is_live else rules.max_age_s
     if age_s > limit:
         raise _LeftOut(f"it is {age_s:.0f} s old, more than {limit:.0f} s")
@@ -137,13 +137,13 @@ def _sides_at(bet: Leg, book: BookPrices) -> Sequence[int]:
     """Which of the book's prices are the bet's market, the bet's own side first."""
     if bet.selection is None:
         raise _LeftOut("the bet names no selection")
-    side = side_of(bet.selection, bet.line, book.prices)
+    side = side_of(bet.selection, bet.line, book["prices"])
     if side is None:
-        others = [price.line for price in book.prices if side_of(bet.selection, price.line, [price]) == 0]
+        others = [price["line"] for price in book["prices"] if side_of(bet.selection, price["line"], [price]) == 0]
         if others:
             raise _LeftOut(f"it is on another line ({_line(others[0])}, the bet {_line(bet.line)})")
         raise _LeftOut(f"it has no price for {bet.selection!r}")
-    sides = sides_on_line(side, bet.line, book.prices)
+    sides = sides_on_line(side, bet.line, book["prices"])
     if len(sides) < MIN_SIDES:
         raise _LeftOut("it has one side only")
     return sides
@@ -160,7 +160,7 @@ def _comparable(bet: Leg, own: Sequence[int], book: BookPrices, sides: Sequence[
     if len(own) <= MIN_SIDES or bet.market_prices is None:
         return True
     pairs = zip(own[1:], sides[1:], strict=True)
-    return all(fold(bet.market_prices[i].selection) == fold(book.prices[j].selection) for i, j in pairs)
+    return all(fold(bet.market_prices[i]["selection"]) == fold(book["prices"][j]["selection"]) for i, j in pairs)
 
 
 def _line(line: float | None) -> str:

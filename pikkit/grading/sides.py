@@ -102,7 +102,7 @@ def _moments(bets: Sequence[Leg], sides: Sides) -> Sequence[Sides]:
     for side in sides:
         apart: dict[object, list[int]] = {}
         for i in side:
-            prices = sorted((fold(price.selection), price.odds) for price in bets[i].market_prices or ())
+            prices = sorted((fold(price["selection"]), price["odds"]) for price in bets[i].market_prices or ())
             apart.setdefault(tuple(prices), []).append(i)
         for key, some in apart.items():
             moments.setdefault(key, []).append(some)

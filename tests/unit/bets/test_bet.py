@@ -99,8 +99,8 @@ def test_a_bet_says_which_it_is_and_what_the_market_says() -> None:
     assert bet.starts_at == datetime(2026, 1, 31, 19, 30, tzinfo=UTC)
     assert bet.market_prices is not None
     assert bet.reference_prices is not None
-    assert [(price.odds, price.line) for price in bet.market_prices] == [(120, -1.5), (-140, -1.5)]
-    assert bet.reference_prices[0].prices == bet.market_prices
+    assert [(price["odds"], price["line"]) for price in bet.market_prices] == [(120, -1.5), (-140, -1.5)]
+    assert bet.reference_prices[0]["prices"] == bet.market_prices
 
 
 def test_every_price_is_in_the_format_of_the_bet() -> None:
@@ -112,8 +112,8 @@ def test_every_price_is_in_the_format_of_the_bet() -> None:
     )
     assert bet.market_prices is not None
     assert bet.reference_prices is not None
-    assert [price.odds for price in bet.market_prices] == pytest.approx([120, -140])
-    assert bet.reference_prices[0].prices == bet.market_prices
+    assert [price["odds"] for price in bet.market_prices] == pytest.approx([120, -140])
+    assert bet.reference_prices[0]["prices"] == bet.market_prices
 
 
 def test_optional_fields_that_are_null_or_blank_are_absent() -> None:

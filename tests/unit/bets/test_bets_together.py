@@ -1,10 +1,12 @@
 """Bets that are read together are the bets, or the errors, that they are alone."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pikkit.bets.bet import Bet, OddsLimits
 from pikkit.bets.reading import read_bet, read_bets
@@ -42,7 +44,38 @@ def facts(found: Bet | InvalidBet) -> Any:
     return found.body() if isinstance(found, InvalidBet) else (found.model_dump(), repr(found.odds))
 
 
-@given(raw)
+prices = st.sampled_from(
+    [-110, 150.5, -100, 100, 0, "+150", "EVEN", "6/5", "1.91", 2.5, 10**9, True, None, float("inf")]
+)
+sides = st.lists(
+    st.fixed_dictionaries(
+        {"selection": st.sampled_from(["MTL", " BOS "]), "odds": prices},
+        optional={"line": st.sampled_from([None, -1.5, 2, "1.5", -0.0]), "other": st.just(1)},
+    ),
+    max_size=3,
+)
+with_prices = st.fixed_dictionaries(
+    {"odds": prices, "market_prices": sides},
+    optional={
+        "odds_format": st.sampled_from(["american", "decimal", "fractional"]),
+        "reference_prices": st.lists(st.fixed_dictionaries({"book": st.just("X"), "prices": sides}), max_size=2),
+    },
+).map(lambda more: {**BET, "selection": "MTL", **more})
+
+
+@given(with_prices)
+def test_prices_are_read_as_the_rules_of_the_fields_have_it(data: dict[str, Any]) -> None:
+    try:
+        expected = Bet.model_validate(data)
+    except ValidationError:
+        with pytest.raises(InvalidBet):
+            read_bet(data)
+        return
+    with suppress(InvalidBet):  # its own side is missing, or its odds are beyond what is accepted
+        assert facts(read_bet(data)) == facts(expected)
+
+
+@given(raw | st.lists(with_prices, min_size=1, max_size=3))
 def test_bets_read_together_are_what_each_is_alone(data: list[Any]) -> None:
     assert [facts(found) for found in read_bets(data, LIMITS)] == [alone(item) for item in data]
 

@@ -16,7 +16,7 @@ MARKETS = st.tuples(st.lists(st.floats(0.02, 1), min_size=2, max_size=8), st.flo
 
 
 def prices(*sides: tuple[str, float | None]) -> list[Price]:
-    return [Price(selection=name, odds=-110, line=line) for name, line in sides]
+    return [{"selection": name, "odds": -110, "line": line} for name, line in sides]
 
 
 @given(MARKETS, st.sampled_from(METHODS))
