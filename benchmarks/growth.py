@@ -30,7 +30,7 @@ from pikkit.features.table import FEATURES
 from pikkit.grading.predictor import Predictor
 from pikkit.history.history import History, SettledBets
 from pikkit.models.conversion import convert
-from pikkit.models.loading import load_set
+from pikkit.models.loading import MANIFEST, load_engine
 from pikkit.models.model_set import Engine, ModelSet
 from pikkit.models.user_files import take_copy
 from tests.support.need import root
@@ -57,7 +57,8 @@ def trees(count: int, folder: Path) -> Engine:
     metadata = {"timestamp": "20260101_000000", "features": NAMES, "encoders": {name: ["x"] for name in CATEGORICAL}}
     (source / "model_metadata_latest.json").write_text(json.dumps(metadata))
     convert(take_copy(source, copied), made)
-    return load_set(made)._win  # noqa: SLF001 - the engine alone is wanted
+    described = json.loads((made / MANIFEST).read_text(encoding="utf-8"))["engines"]
+    return load_engine(made, "win", described["win"])
 
 
 def a_set(engine: Engine, history: History, names: dict[str, list[str]]) -> ModelSet:

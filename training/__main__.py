@@ -17,10 +17,8 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from pikkit.errors import ModelError
 from pikkit.exports.command_line import DateFormat, Map, OddsFormat, Rejected, asked_for
@@ -34,25 +32,19 @@ from pikkit.settings import Settings
 from pikkit.telemetry.prediction_log import read_predictions
 from training.fitting.publish import promote, write_version
 from training.fitting.train import STEPS, train
-from training.judging.evaluate import Judged, Verdict, gates, judge, newest, slices
-from training.judging.live import Live, join
-from training.judging.measures import percent, scores
-from training.judging.outcomes import Outcome, outcomes, verdict
-from training.judging.prices import PriceReport, moneyline_reports, soccer_reports
+from training.judging.evaluate import gates, judge, newest
+from training.judging.live import join
+from training.judging.prices import moneyline_reports, soccer_reports
+from training.reports.page import html_report, live_report
 from training.reports.summary import markdown_summary
-from training.reports.terms import terms
+from training.reports.tables import show_live, show_prices, show_verdict
 from training.reports.told import live_told, prices_told, tell, verdict_told
 from training.score import ScoredFile
+from training.settled import starter as starter_bets
 from training.settled.imports import imports_of
-from training.settled.simulate import simulate
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
 console = Console()
-
-_LIVE_WIDTH = 110
-STARTER_SEED = 20_260_101
-STARTER_BETS = 40_000
-STARTER_TIME = datetime(2026, 1, 1, tzinfo=UTC)  # names the set: made again, it is the same
 
 Bets = Annotated[Path | None, typer.Option("--bets", help="Settled bets, CSV or Parquet", metavar="FILE")]
 Report = Annotated[Path | None, typer.Option("--report", help="Write an HTML report there", metavar="FILE")]
@@ -111,7 +103,10 @@ def validate_command(
     """Judge a model set on settled bets; exits with 1 if a gate fails."""
     asked = asked_for(mapped, odds_format, date_format)
     with _checked(models) as candidate:
-        settled = _simulated(candidate) if simulated else _read(bets, asked, supabase=supabase, rejected=rejected)
+        if simulated:
+            settled = starter_bets.unseen_market(candidate)
+        else:
+            settled = _read(bets, asked, supabase=supabase, rejected=rejected)
         with console.status("judging"):
             judged_bets, past, which = newest(candidate, settled, share)
             which += " (simulated)" if simulated else ""
@@ -121,7 +116,8 @@ def validate_command(
                 with checked(against) as other:
                     production = judge(other, judged_bets, past)
             verdict = gates(judged, production)
-        _show(candidate, judged, verdict, which, report, production)
+        show_verdict(console, candidate, judged, verdict, which, production)
+        _write(report, lambda: html_report(candidate, judged, verdict, which=which, production=production))
         if as_json:
             tell(verdict_told(candidate, judged, verdict, which, production))
         if summary:
@@ -150,34 +146,13 @@ def validate_prices_command(
     with _checked(models or settings.model_dir) as loaded, console.status("grading the prices"):
         reports = list(soccer_reports(soccer, loaded, predictor, now=now)) if soccer else []
         reports += moneyline_reports(moneylines, loaded, predictor, now=now) if moneylines else []
-    faults = [list(_show_prices(report)) for report in reports]
+    faults = [list(show_prices(console, report)) for report in reports]
     if as_json:
         tell([prices_told(*pair) for pair in zip(reports, faults, strict=True)])
     failed = [fault for some in faults for fault in some]
     if failed:
         console.print(*failed, sep="\n")
         raise typer.Exit(1)
-
-
-def _show_prices(report: PriceReport) -> Iterator[str]:
-    """Print what a report says; yield what is wrong with it."""
-    loss = report.against_price()
-    console.print(
-        f"\n{report.name}: {len(report.won):,} selections; log loss of the fair probability against the raw price "
-        f"{loss.mean:+.5f} [{loss.low:+.5f}, {loss.high:+.5f}]"
-    )
-    if loss.low > 0:
-        yield f"{report.name}: the fair probability is worse than the raw price"
-    table = Table("grade", "selections", "return % [95 %]", box=SIMPLE_HEAD)
-    for letter, count, mean in report.returns():
-        table.add_row(letter, f"{count:,}", percent(mean))
-    console.print(table)
-    if "reference" not in report.name:
-        return
-    ahead = report.better_than("ABCD", "F")
-    console.print(f"A to D above F: {percent(ahead)} points")
-    for pair in report.inverted():
-        yield f"{report.name}: grades {pair} are inverted"
 
 
 @app.command("score", epilog="Example: python -m training score bets.csv --out graded.csv")
@@ -239,7 +214,8 @@ def live_command(
             since=since.replace(tzinfo=UTC) if since else None,
             version=model_version,
         )
-    found = _show_live(live, report)
+    found = show_live(console, live)
+    _write(report, lambda: live_report(live))
     if as_json:
         tell(live_told(live, found))
 
@@ -250,7 +226,7 @@ def starter_command(
 ) -> None:
     """Make the starter models: trained by this pipeline on simulated bets, and labelled so."""
     with tempfile.TemporaryDirectory() as work:
-        _train_and_judge(simulate(STARTER_BETS, STARTER_SEED), Path(work), seed=STARTER_SEED, report=None, starter=True)
+        _train_and_judge(starter_bets.market(), Path(work), seed=starter_bets.SEED, report=None, starter=True)
         out.mkdir(parents=True, exist_ok=True)
         paths = {path.name: path for path in Path(work).glob("*_latest.*")}
         promote(paths, out)
@@ -261,7 +237,7 @@ def _train_and_judge(
     settled: SettledBets, out: Path, *, seed: int, report: Path | None, starter: bool = False, as_json: bool = False
 ) -> str:
     with _bar("training", STEPS) as advance:
-        now = STARTER_TIME if starter else None
+        now = starter_bets.TIME if starter else None
         trained = train(settled, seed=seed, now=now, starter=starter, progress=lambda: advance(1))
     if not trained.metadata["rounds"]:
         console.print("no edge over the price that lasts: the set says what the odds say, recalibrated")
@@ -273,7 +249,8 @@ def _train_and_judge(
                 judged_bets, past, which = newest(models, settled, 0.2)
                 judged = judge(models, judged_bets, past)
                 verdict = gates(judged)
-            _show(models, judged, verdict, which, report)
+            show_verdict(console, models, judged, verdict, which)
+            _write(report, lambda: html_report(models, judged, verdict, which=which))
             if as_json:
                 tell(verdict_told(models, judged, verdict, which))
     if not verdict.passed:
@@ -302,15 +279,6 @@ def _read(bets: Path | None, asked: Asked, *, supabase: bool, rejected: Path | N
     return settled
 
 
-def _simulated(models: ModelSet) -> SettledBets:
-    if not models.starter:
-        raise ModelError(
-            f"model set {models.version} is no starter set: simulated bets say nothing of it; name settled ones by "
-            "--bets FILE (make validate BETS=FILE)"
-        )
-    return simulate(STARTER_BETS, STARTER_SEED + 1)  # a market that the set was not trained on
-
-
 def _print(report: ReadReport) -> None:
     for line in report.lines():
         console.print(line, soft_wrap=True)
@@ -332,76 +300,10 @@ def _bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda steps: bar.advance(task, steps)
 
 
-def _show(
-    models: ModelSet,
-    judged: Judged,
-    verdict: Verdict,
-    which: str,
-    report: Path | None,
-    production: Judged | None = None,
-) -> None:
-    console.print(f"model set {models.version} on {len(judged.won):,} bets: {which}", soft_wrap=True)
-    table = Table(box=SIMPLE_HEAD, padding=0)
-    losses = ["log loss", "of the odds", *(["production's"] if production else [])]
-    for name in ("bets", "n", *losses, "Brier", "ECE", "AUC"):
-        table.add_column(name, justify="left" if name == "bets" else "right")
-    for name, all_scores in slices(judged, production):
-        own = all_scores[0]
-        found = [f"{one.log_loss:.4f}" for one in all_scores]
-        table.add_row(name, f"{own.bets:,}", *found, f"{own.brier:.4f}", f"{own.ece:.4f}", f"{own.auc:.3f}")
-    console.print(table)
-    for name, words in terms(models, judged):
-        console.print(f"{name}: {words}", soft_wrap=True)
-    console.print("return by grade, one unit on each bet (95 % bootstrap interval)")
-    grades = Table(box=SIMPLE_HEAD)
-    for name in ("grade", "bets", "mean", "from", "to"):
-        grades.add_column(name, justify="right")
-    for letter, bets, roi in judged.returns():
-        figures = (f"{roi.mean:+.1f} %", f"{roi.low:+.1f} %", f"{roi.high:+.1f} %") if bets else ("", "", "")
-        grades.add_row(letter, f"{bets:,}", *figures)
-    console.print(grades)
-    for gate in verdict.gates:
-        console.print(f"{'pass' if gate.passed else 'FAIL'}  {gate.name}: {gate.found}", soft_wrap=True)
+def _write(report: Path | None, page: Callable[[], str]) -> None:
     if report:
-        from training.reports.page import html_report  # noqa: PLC0415 - matplotlib takes a second to import
-
-        report.write_text(html_report(models, judged, verdict, which=which, production=production), encoding="utf-8")
+        report.write_text(page(), encoding="utf-8")
         console.print(f"report: {report}")
-
-
-def _show_live(live: Live, report: Path | None) -> list[Outcome]:
-    # Cut figures would be worse than broken lines.
-    wide = Console(width=max(console.width, _LIVE_WIDTH), stderr=console.stderr)
-    for line in live.coverage.words():
-        console.print(line)
-    with console.status("judging"):
-        found = list(outcomes(live))
-    console.print(verdict(found[0]), soft_wrap=True)
-    console.print("what came of them, percent (95 % bootstrap intervals); pushes are left out")
-    came = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("predictions", "n", "closing line value", "known", "expected", "one unit each", "by Kelly"):
-        came.add_column(name, justify="left" if name == "predictions" else "right", no_wrap=True)
-    for row in found:
-        expected = f"{row.expected:+.1f}" if row.bets else ""
-        returns = (percent(row.returned), percent(row.kelly))
-        came.add_row(row.name, f"{row.bets:,}", percent(row.clv), f"{row.clv_known:,}", expected, *returns)
-    wide.print(came)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("predictions", "n", "log loss", "of the odds", "better by", "from", "to", "Brier", "ECE", "AUC"):
-        table.add_column(name, justify="left" if name == "predictions" else "right", no_wrap=True)
-    for name, part in live.parts():
-        own, odds = (scores(p, part.judged.won) for p in (part.judged.probability, part.judged.implied))
-        gap = part.judged.losses_against(part.judged.implied)
-        losses = (own.log_loss, odds.log_loss)
-        figures = [f"{value:.4f}" for value in losses] + [f"{-value:+.4f}" for value in (gap.mean, gap.high, gap.low)]
-        table.add_row(name, f"{own.bets:,}", *figures, f"{own.brier:.4f}", f"{own.ece:.4f}", f"{own.auc:.3f}")
-    wide.print(table)
-    if report:
-        from training.reports.page import live_report  # noqa: PLC0415 - matplotlib takes a second to import
-
-        report.write_text(live_report(live), encoding="utf-8")
-        console.print(f"report: {report}")
-    return found
 
 
 def _kind(path: Path) -> str:

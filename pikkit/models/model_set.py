@@ -73,7 +73,7 @@ class ModelSet:
 
     def win_probability(self, matrix: Matrix) -> Floats:
         """Win probability (fraction) for each row."""
-        return sigmoid(self._win.score(matrix, self._base(matrix)))
+        return sigmoid(self._win.score(matrix, self.prior(matrix)))
 
     def roi(self, matrix: Matrix, probability: Numbers, odds: Numbers) -> Numbers:
         """Expected ROI (percent) for each row; from probability and price where the set says so."""
@@ -92,7 +92,7 @@ class ModelSet:
         Where ROI follows from the probability, what the features add to it together, is shared out as they share in
         the log-odds, so that it adds up too.
         """
-        win = self._boosters.added("win.ubj", matrix, self._base(matrix))
+        win = self._boosters.added("win.ubj", matrix, self.prior(matrix))
         if self._roi is not None:
             return Contributions(win, self._boosters.added("roi.ubj", matrix, None), self._prior is not None)
         if win is None or self._implied < 0:
@@ -104,7 +104,8 @@ class ModelSet:
         roi = 100 * decimal[:, None] * np.column_stack([win[:, :-1] * slope[:, None], base - 1 / decimal])
         return Contributions(win, roi, from_price=True)
 
-    def _base(self, matrix: Matrix) -> Floats | None:
+    def prior(self, matrix: Matrix) -> Floats | None:
+        """What the price of each row alone says, in log-odds; None where the set has no such rule."""
         if self._prior is None:
             return None
         intercept, slope = self._prior

@@ -6,10 +6,9 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
 from pikkit.models.model_set import ModelSet
 from training.judging.evaluate import Judged, Verdict, slices
@@ -18,9 +17,10 @@ from training.judging.measures import Scores, percent, reliability, scores
 from training.judging.outcomes import outcomes, verdict
 from training.reports.terms import terms
 
-__all__ = ["html_report", "live_report"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-mpl.use("svg")
+__all__ = ["html_report", "live_report"]
 
 _MEASURES = {"log_loss": "log loss", "brier": "Brier", "ece": "ECE", "auc": "AUC"}
 _STYLE = """
@@ -163,8 +163,15 @@ def _figure(figure: Figure, text: str) -> str:
     return f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}"></figure>'
 
 
+def _blank(height: float) -> Figure:
+    import matplotlib.figure  # noqa: PLC0415 - takes a second, and who asks for no page draws nothing
+
+    matplotlib.use("svg")
+    return matplotlib.figure.Figure(figsize=(6.5, height), layout="constrained")
+
+
 def _reliability(judged: Judged, production: Judged | None) -> Figure:
-    figure = Figure(figsize=(6.5, 4.5), layout="constrained")
+    figure = _blank(4.5)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="#999", linewidth=1, label="perfect")
     curves = [(judged.implied, "implied by the odds", "s"), (judged.probability, "this set", "o")]
@@ -179,7 +186,7 @@ def _reliability(judged: Judged, production: Judged | None) -> Figure:
 
 
 def _returns(judged: Judged) -> Figure:
-    figure = Figure(figsize=(6.5, 3.5), layout="constrained")
+    figure = _blank(3.5)
     axes = figure.add_subplot()
     rows = [(letter, roi) for letter, bets, roi in judged.returns() if bets]
     means = np.array([roi.mean for _, roi in rows])

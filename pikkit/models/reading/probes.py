@@ -84,7 +84,7 @@ def disagreeing(models: Mapping[str, Any], converted: Any, roi: Any, probes: Mat
         ModelError: a model predicts what is no number.
     """
     ones = np.ones(len(probes))
-    base = converted._base(probes)  # noqa: SLF001 - the set's own prior
+    base = converted.prior(probes)
     before = {"win": _original_win(models["win"], probes, base), "roi": _original_roi(models["roi"], probes)}
     after = {"win": converted.win_probability(probes), "roi": roi.score(probes, None)}
     off = []
