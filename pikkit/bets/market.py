@@ -1,7 +1,7 @@
 """What the prices of all sides of a market say: the sportsbook's vig, and chances without it.
 
-Of m markets at once, a row each; a side that a market does not have is NaN. Implied probabilities of one market add up
-to more than 1 by the vig (overround). How it lies on the sides is an assumption:
+Implied probabilities of one market add up to more than 1 by the vig (overround). How it lies on the sides is an
+assumption:
 
 - power: p = q^k with k so that they add up to 1; longshots carry more. Clarke, Kovalchik and Ingram (2017), "Adjusting
   bookmaker's odds to allow for overround", American Journal of Sports Science 5(6).
@@ -13,78 +13,93 @@ to more than 1 by the vig (overround). How it lies on the sides is an assumption
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Literal
-
-import numpy as np
+from functools import lru_cache
+from operator import mul
+from typing import Literal, NamedTuple
 
 from pikkit.bets.names import fold
-from pikkit.bets.numbers import Bools, Floats
+from pikkit.bets.odds import implied_probability
 from pikkit.bets.prices import Price
 
-__all__ = ["LARGEST_SUM", "LEAST_SUM", "MarginMethod", "is_one_market", "side_of", "sides_on_line", "without_margin"]
+__all__ = [
+    "LARGEST_SUM",
+    "LEAST_SUM",
+    "FairMarket",
+    "MarginMethod",
+    "fair_market",
+    "side_of",
+    "sides_on_line",
+    "without_margin",
+]
 
 MarginMethod = Literal["power", "multiplicative", "shin"]
 
 LEAST_SUM, LARGEST_SUM = 0.97, 1.6  # implied probabilities of one market; beyond, it is none, or a price is wrong
+_REMEMBERED = 4096  # markets: most prices come again and again
 _STEPS = 40
-_NEVER = -1e5  # log-probability of a side that is not there
 _TINY = 1e-7  # what is left after a step of this size is its square
 
 
-def is_one_market(sums: Floats) -> Bools:
-    """Whether implied probabilities with these sums can be all sides of one market."""
-    return np.asarray((sums >= LEAST_SUM) & (sums <= LARGEST_SUM))
+class FairMarket(NamedTuple):
+    """`total`: of the implied probabilities. `chances`: without vig (fractions); empty where it can't be one market."""
+
+    total: float
+    chances: Sequence[float]
 
 
-def without_margin(implied: Floats, method: MarginMethod = "power") -> Floats:
-    """Fair probabilities, shape (m, k): each row adds up to 1 over the sides that it has.
+@lru_cache(_REMEMBERED)
+def fair_market(prices: tuple[float, ...], method: MarginMethod = "power") -> FairMarket:
+    """What the prices (American) of all sides of a market say."""
+    implied = [implied_probability(float(price)) for price in prices]
+    total = sum(implied)
+    return FairMarket(total, without_margin(implied, method) if LEAST_SUM <= total <= LARGEST_SUM else ())
+
+
+def without_margin(implied: Sequence[float], method: MarginMethod = "power") -> list[float]:
+    """Fair probabilities (fractions) of the sides of a market, which add up to 1.
 
     Args:
-        implied: implied probabilities (fractions, vig included), shape (m, k); NaN where there is no such side.
+        implied: implied probabilities (fractions, vig included).
         method: how the vig is thought to lie on the sides.
     """
-    absent = np.isnan(implied)
-    q = np.where(absent, 0.0, implied)
     if method == "power":
-        fair = _power(q)
+        fair = _power(implied)
     elif method == "shin":
-        fair = _shin(q)
+        fair = _shin(implied)
     else:
-        fair = q / q.sum(axis=1, keepdims=True)
-    return np.where(absent, np.nan, fair)
+        fair = list(implied)
+    total = sum(fair)
+    return [chance / total for chance in fair]
 
 
-def _power(q: Floats) -> Floats:
-    """Newton's method on log(sum(q^k)), which falls and is convex in k; 0 stays 0."""
-    log_q = np.log(q.T, where=q.T > 0, out=np.full(q.T.shape, _NEVER))
-    k = np.ones(len(q))
+def _power(q: Sequence[float]) -> list[float]:
+    """Newton's method on log(sum(q^k)), which falls and is convex in k."""
+    logs = [math.log(one) for one in q]
+    k = 1.0
     for _ in range(_STEPS):
-        parts = np.exp(k * log_q)
-        total = np.add.reduce(parts)
-        step = np.log(total) * total / np.add.reduce(parts * log_q)
+        parts = [math.exp(k * log) for log in logs]
+        total = sum(parts)
+        step = math.log(total) * total / sum(map(mul, parts, logs))
         k -= step
-        if np.abs(step).max(initial=0.0) < _TINY:
+        if abs(step) < _TINY:
             break
-    fair = np.exp(k * log_q)
-    return np.asarray((fair / np.add.reduce(fair)).T)
+    return [math.exp(k * log) for log in logs]
 
 
-def _shin(q: Floats) -> Floats:
+def _shin(q: Sequence[float]) -> list[float]:
     """Bisection on z: the sum falls with it; below a sum of 1 there are no insiders, and the rest is multiplicative."""
-    total = q.sum(axis=1, keepdims=True)
-    low, high = np.zeros_like(total), np.full_like(total, 1 - 1e-9)
+    total = sum(q)
+    low, high = 0.0, 1 - 1e-9
 
-    def chances(z: Floats) -> Floats:
-        root: Floats = np.sqrt(z**2 + 4 * (1 - z) * q**2 / total)
-        return np.where(q > 0, (root - z) / (2 * (1 - z)), 0.0)
+    def chances(z: float) -> list[float]:
+        return [(math.sqrt(z**2 + 4 * (1 - z) * one**2 / total) - z) / (2 * (1 - z)) for one in q]
 
     for _ in range(_STEPS + 10):
         z = (low + high) / 2
-        above = chances(z).sum(axis=1, keepdims=True) > 1
-        low, high = np.where(above, z, low), np.where(above, high, z)
-    fair = chances((low + high) / 2)
-    return np.asarray(fair / fair.sum(axis=1, keepdims=True))
+        low, high = (z, high) if sum(chances(z)) > 1 else (low, z)
+    return chances((low + high) / 2)
 
 
 def side_of(selection: str, line: float | None, prices: Sequence[Price]) -> int | None:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import isnan
-from typing import Any, NamedTuple, cast
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import mul
+from typing import NamedTuple
 
 import numpy as np
 
 from pikkit.bets.bet import Leg
-from pikkit.bets.market import is_one_market, without_margin
+from pikkit.bets.market import FairMarket, fair_market
 from pikkit.bets.numbers import Bools, Floats, Picked, rounded
 from pikkit.bets.odds import implied_probability
 from pikkit.bets.prediction import Prediction
-from pikkit.grading.markets import Market, MarketRules, markets_of
+from pikkit.grading.markets import Book, MarketRules, books_of, own_sides
 from pikkit.grading.sides import Sides, same_market
 
-__all__ = ["NO_HISTORY", "Evidence", "OtherSides", "evidence_of"]
+__all__ = ["NO_HISTORY", "Evidence", "EvidenceColumns", "OtherSide", "Told", "evidence_of"]
 
 NO_HISTORY = "no betting history in this model set: past rates are neutral and confidence is at most 0.5"
 
@@ -31,43 +32,73 @@ _BEATEN = (
 )
 
 
-class OtherSides(NamedTuple):
-    """Sides that came with bets beside their own, m of them."""
+class Told(NamedTuple):
+    """What other prices say of one bet."""
 
-    bet: Picked  # position of the bet
-    odds: Floats  # American
-    fair: Floats  # chance without vig (fraction)
+    fair: float  # chance without vig (fraction)
+    overround: float  # of the bet's own market, else the mean of the books'
+    age_s: float = _NAN  # of the oldest price that counts
+    trust: float = _NAN  # confidence that other books' prices give; NaN where there are none
+    joint: float = _NAN  # a parlay's chance by its legs
+
+    @property
+    def by_reference(self) -> bool:
+        """Whether it is other books' that say so."""
+        return not math.isnan(self.trust)
+
+
+class OtherSide(NamedTuple):
+    """A side that came with a bet beside its own."""
+
+    bet: int  # position
+    odds: float  # American
+    fair: float  # chance without vig (fraction)
+
+
+class EvidenceColumns(NamedTuple):
+    """Of n bets, NaN where nothing is told, and of m other sides."""
+
+    fair: Floats
+    trust: Floats
+    joint: Floats
+    reference: Bools
+    other_bet: Picked  # position
+    other_odds: Floats
+    other_fair: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Of n bets, NaN where there is none."""
+    """Of n bets; by their positions, where there is some."""
 
-    fair: Floats  # chance without vig (fraction)
-    reference: Bools  # whether it is other books'
-    overround: Floats  # of the bet's own market, else the mean of the books'
-    age_s: Floats  # of the oldest price that counts
-    trust: Floats  # confidence that references give
-    joint: Floats  # a parlay's chance by its legs
-    beaten: Bools  # whether another side has more value; known once the figures are
+    told: dict[int, Told]
+    others: list[OtherSide]
     together: Sequence[Sides]  # markets of which several sides are among the bets
-    others: OtherSides
-    doubtful: dict[int, str]  # by bet: why its own market's prices are not to be believed
-    warnings: dict[int, list[str]]  # by bet
-    words: dict[int, str]  # by bet, where they are asked for: what it comes to, for a person
+    beaten: Bools  # shape (n,): whether another side has more value; known once the figures are
+    doubtful: dict[int, str]  # why its own market's prices are not to be believed
+    warnings: dict[int, list[str]]
+    words: dict[int, str]  # where they are asked for: what it comes to, for a person
+
+    def columns(self) -> EvidenceColumns:
+        """What is told, in arrays."""
+        columns = np.full((len(Told._fields), len(self.beaten)), _NAN)
+        if self.told:
+            columns[:, list(self.told)] = np.array(list(self.told.values())).T
+        fair, _, _, trust, joint = columns
+        bet, odds, other_fair = np.array(self.others).reshape(-1, len(OtherSide._fields)).T
+        return EvidenceColumns(fair, trust, joint, ~np.isnan(trust), bet.astype(np.intp), odds, other_fair)
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Put it into the answers."""
-        columns = (np.asarray(column).tolist() for column in rounded(self.fair, self.overround, self.age_s))
-        for prediction, by_reference, fair, overround, age_s in zip(
-            predictions, self.reference.tolist(), *columns, strict=True
-        ):
-            if fair == fair:  # noqa: PLR0124 - NaN differs from itself
-                prediction["fair_probability"] = fair
-                prediction["fair_method"] = "reference" if by_reference else "market"
-                prediction["overround"] = None if isnan(overround) else overround
-                prediction["reference_age_s"] = None if isnan(age_s) else age_s
-            if by_reference:
+        [figures] = rounded(np.array([one[:3] for one in self.told.values()]).reshape(-1, 3))
+        shown = np.asarray(figures).tolist()
+        for (i, told), (fair, overround, age_s) in zip(self.told.items(), shown, strict=True):
+            prediction = predictions[i]
+            prediction["fair_probability"] = fair
+            prediction["fair_method"] = "reference" if told.by_reference else "market"
+            prediction["overround"] = overround
+            prediction["reference_age_s"] = None if math.isnan(age_s) else age_s
+            if told.by_reference:
                 prediction["warnings"] = [words for words in prediction["warnings"] if words != NO_HISTORY]
         for i, words in self.warnings.items():
             predictions[i]["warnings"] += words
@@ -92,145 +123,94 @@ def evidence_of(
         requests: which request each bet came with; None: all with one.
         explain: put it in words too.
     """
-    warnings: dict[int, list[str]] = {}
-    markets = markets_of(bets, rules, now, warnings)
-    fair, overround, age_s, trust, joint = np.full((5, len(bets)), _NAN)
-    reference, beaten = np.zeros((2, len(bets)), dtype=np.bool_)
-    none = np.zeros(0)
-    others = OtherSides(none.astype(np.intp), none, none)
-    evidence = Evidence(
-        fair, reference, overround, age_s, trust, joint, beaten, same_market(bets, requests), others, {}, warnings, {}
-    )
-    if not markets:
-        return evidence
-    table = _Table.of(markets, rules)
-    for k in np.flatnonzero(~table.possible).tolist():
-        whose = "market_prices" if markets[k].book is None else f"reference {markets[k].book!r}"
-        total = f"{100 * table.sums[k]:.1f} %"
-        warnings.setdefault(markets[k].bet, []).append(
-            f"{whose} is left out: its prices add up to {total} and can't be all sides of one market"
-        )
-    evidence = _weighed(evidence, table)
-    _say(bets, markets, table, evidence, explain=explain)
+    evidence = Evidence({}, [], same_market(bets, requests), np.zeros(len(bets), dtype=np.bool_), {}, {}, {})
+    for i, fields in enumerate(map(vars, bets)):
+        if fields["market_prices"] is not None or fields["reference_prices"] is not None:
+            _tell(evidence, i, bets[i], rules, now, explain=explain)
     return evidence
 
 
-class _Table(NamedTuple):
-    """All markets that were read, a row each; sides that a market does not have are NaN."""
-
-    bet: Picked
-    odds: Floats  # American, shape (m, k), the bet's own side first
-    implied: Floats  # shape (m, k)
-    sums: Floats
-    chances: Floats  # without vig, shape (m, k)
-    possible: Bools  # whether it can be one market
-    own: Bools  # whether it is the bet's own sportsbook's
-    weight: Floats
-    sharp: Bools
-    age_s: Floats
-    freshness: Floats
-    comparable: Bools
-
-    @classmethod
-    def of(cls, markets: Sequence[Market], rules: MarketRules) -> _Table:
-        bet, prices, book, weight, sharp, age_s, freshness, comparable = zip(*markets, strict=True)
-        width = max(map(len, prices))
-        odds = np.array([p if len(p) == width else [*p, *[_NAN] * (width - len(p))] for p in prices])
-        implied = implied_probability(odds)
-        sums = np.add.reduce(np.where(np.isnan(implied), 0.0, implied), axis=1)
-        own = np.array([name is None for name in book])
-        possible = is_one_market(sums)
-        chances = without_margin(implied, rules.method)
-        told = (np.array(column) for column in (weight, sharp, age_s, freshness, comparable))
-        return cls(np.array(bet), odds, implied, sums, chances, possible, own, *told)
-
-    def take(self, which: Bools) -> _Table:
-        """Some of the rows."""
-        if which.all():
-            return self
-        return _Table(*(cast("Any", column)[which] for column in self))
-
-
-def _weighed(evidence: Evidence, table: _Table) -> Evidence:
-    """Fill in what the markets of each bet say together."""
-    n = len(evidence.fair)
-    own = table.take(table.own & table.possible)
-    evidence.fair[own.bet], evidence.overround[own.bet] = own.chances[:, 0], own.sums - 1
-    sides = own.chances
-    books = table.take(~table.own & table.possible)
-    if len(books.bet):
-        weight = _weights(books, n)
-        total = np.bincount(books.bet, weight, n)
-        found = total > 0
-        share = np.where(found, total, 1.0)
-        evidence.reference[:] = found
-        means = np.zeros((n, table.odds.shape[1]))
-        np.add.at(means, books.bet, weight[:, None] * books.chances)
-        means /= share[:, None]
-        margin = np.bincount(books.bet, weight * (books.sums - 1), n) / share
-        fresh = np.bincount(books.bet, weight * books.freshness, n)
-        evidence.fair[found] = means[found, 0]
-        evidence.overround[:] = np.where(found & np.isnan(evidence.overround), margin, evidence.overround)
-        evidence.trust[found] = (0.5 + 0.5 * fresh / (fresh + _HALF_WEIGHT))[found]
-        np.fmax.at(evidence.age_s, books.bet, books.age_s)
-        known = found & (np.bincount(books.bet, ~books.comparable, n) == 0)
-        sides = np.where(known[own.bet][:, None], means[own.bet], sides)
-    row, side = np.nonzero(~np.isnan(own.odds[:, 1:]))
-    others = OtherSides(own.bet[row], own.odds[row, side + 1], sides[row, side + 1])
-    return replace(evidence, others=others)
-
-
-def _weights(books: _Table, n: int) -> Floats:
-    """What each book counts: all soft ones of a bet together at most as much as the sharp ones."""
-    sharp = np.bincount(books.bet, books.weight * books.sharp, n)
-    soft = np.bincount(books.bet, books.weight * ~books.sharp, n)
-    scale = np.where((sharp > 0) & (soft > sharp), sharp / np.where(soft > 0, soft, 1.0), 1.0)
-    return np.asarray(books.weight * np.where(books.sharp, 1.0, scale[books.bet]))
-
-
-def _say(bets: Sequence[Leg], markets: Sequence[Market], table: _Table, evidence: Evidence, *, explain: bool) -> None:
-    """Put into words what the reader of an answer has to know."""
-    stale = {} if table.own.all() else dict(_arbitrage(bets, markets, table))
-    loose = table.own & table.possible & (table.sums < _NO_MARGIN)
-    for i, total in zip(table.bet[loose].tolist(), table.sums[loose].tolist(), strict=True):
-        if not evidence.reference[i]:
+def _tell(evidence: Evidence, i: int, bet: Leg, rules: MarketRules, now: float, *, explain: bool) -> None:
+    """What the prices that came with bet `i` say."""
+    said = evidence.warnings[i] = []
+    sides, prices = own_sides(bet, said)
+    books = books_of(bet, sides, rules, now, said) if bet.reference_prices else []
+    own = _possible("market_prices", prices, rules, said) if prices else None
+    others = [(book, _possible(f"reference {book.name!r}", book.prices, rules, said)) for book in books]
+    known = [(book, market) for book, market in others if market is not None]
+    if known:
+        evidence.told[i], chances = _weighed(known, own)
+        said += _arbitrage(bet, known)
+    elif own is not None:
+        evidence.told[i], chances = Told(own.chances[0], own.total - 1), own.chances
+        said.append(_NO_SECOND)
+        if own.total < _NO_MARGIN:
             evidence.doubtful[i] = (
-                f"the market's own prices add up to {100 * total:.1f} %, less than any sportsbook asks: one of them is "
-                "probably stale"
+                f"the market's own prices add up to {100 * own.total:.1f} %, less than any sportsbook asks: one of "
+                "them is probably stale"
             )
-    reference = evidence.reference.tolist()
-    for i in np.flatnonzero(~np.isnan(evidence.fair)).tolist():
-        said = evidence.warnings.setdefault(i, [])
-        if not reference[i]:
-            said.append(_NO_SECOND)
-        elif i in stale:
-            said.append(stale[i])
-        line = vars(bets[i])["line"]
-        if line is not None and line == round(line):
-            said.append(f"the line {line:+g} can push: win probability and expected ROI hold for when it does not")
+    else:
+        return
+    if own is not None:
+        evidence.others.extend([OtherSide(i, odds, fair) for odds, fair in zip(prices[1:], chances[1:], strict=True)])
+    line = bet.line
+    if line is not None and line == round(line):
+        said.append(f"the line {line:+g} can push: win probability and expected ROI hold for when it does not")
     if explain:
-        books: dict[int, list[str | None]] = {}
-        for market, possible in zip(markets, table.possible.tolist(), strict=True):
-            if possible and market.book is not None:
-                books.setdefault(market.bet, []).append(market.book)
-        for i in np.flatnonzero(~np.isnan(evidence.fair)).tolist():
-            evidence.words[i] = (
-                f"{_whose(bets[i], books.get(i, []))} prices without vig give {100 * evidence.fair[i]:.1f} %, "
-                f"this price asks for {100 * implied_probability(bets[i].odds):.1f} %"
-            )
+        evidence.words[i] = (
+            f"{_whose(bet, [book.name for book, _ in known])} prices without vig give "
+            f"{100 * evidence.told[i].fair:.1f} %, this price asks for {100 * implied_probability(bet.odds):.1f} %"
+        )
 
 
-def _arbitrage(bets: Sequence[Leg], markets: Sequence[Market], table: _Table) -> Iterator[tuple[int, str]]:
+def _possible(whose: str, prices: tuple[float, ...], rules: MarketRules, said: list[str]) -> FairMarket | None:
+    """What the prices of one market say; None, and told, where they can't be one."""
+    market = fair_market(prices, rules.method)
+    if market.chances:
+        return market
+    said.append(
+        f"{whose} is left out: its prices add up to {100 * market.total:.1f} % and can't be all sides of one market"
+    )
+    return None
+
+
+def _weighed(books: Sequence[tuple[Book, FairMarket]], own: FairMarket | None) -> tuple[Told, Sequence[float]]:
+    """What books say together, and the chances of the bet's own side and, where they are comparable, of the others."""
+    weights = _weights([book for book, _ in books])
+    total = sum(weights)
+
+    def mean(values: Sequence[float]) -> float:
+        return math.fsum(map(mul, weights, values)) / total
+
+    fresh = total * mean([book.freshness for book, _ in books])
+    told = Told(
+        fair=mean([market.chances[0] for _, market in books]),
+        overround=mean([market.total - 1 for _, market in books]) if own is None else own.total - 1,
+        age_s=max([book.age_s for book, _ in books if not math.isnan(book.age_s)], default=_NAN),
+        trust=0.5 + 0.5 * fresh / (fresh + _HALF_WEIGHT),
+    )
+    if own is None or not all(book.comparable for book, _ in books):
+        return told, () if own is None else own.chances
+    return told, [mean(chances) for chances in zip(*(market.chances for _, market in books), strict=True)]
+
+
+def _weights(books: Sequence[Book]) -> list[float]:
+    """What each book counts: all soft ones together at most as much as the sharp ones."""
+    sharp = sum(book.weight for book in books if book.sharp)
+    soft = sum(book.weight for book in books if not book.sharp)
+    scale = sharp / soft if 0 < sharp < soft else 1.0
+    return [book.weight if book.sharp else book.weight * scale for book in books]
+
+
+def _arbitrage(bet: Leg, books: Sequence[tuple[Book, FairMarket]]) -> list[str]:
     """Where backing the bet here and all other sides elsewhere can't lose."""
-    rest = np.where(table.own | ~table.possible, np.inf, table.sums - table.implied[:, 0])
-    least = np.full(len(bets), np.inf)
-    np.minimum.at(least, table.bet, rest)
-    asked = implied_probability(np.array([bet.odds for bet in bets]))
-    for i in np.flatnonzero(asked + least < 1).tolist():
-        k = int(np.flatnonzero((table.bet == i) & (rest == least[i]))[0])
-        total = f"{100 * (asked[i] + least[i]):.1f} %"
-        words = f"this price and {markets[k].book}'s for the other sides add up to {total}"
-        yield i, f"{words}: one of them is probably stale, look again before you bet"
+    rest = [market.total - implied_probability(book.prices[0]) for book, market in books]
+    least = min(rest)
+    total = implied_probability(bet.odds) + least
+    if total >= 1:
+        return []
+    words = f"this price and {books[rest.index(least)][0].name}'s for the other sides add up to {100 * total:.1f} %"
+    return [f"{words}: one of them is probably stale, look again before you bet"]
 
 
 def _whose(bet: Leg, books: Sequence[str | None]) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from pikkit.bets.numbers import Bools, Floats, Numbers, Truth, Value, rounded
-from pikkit.bets.odds import american_to_decimal, returns
+from pikkit.bets.numbers import Floats, Numbers, Truth, Value, rounded
+from pikkit.bets.odds import returns
 from pikkit.errors import ModelError
 from pikkit.features.facts import Facts
 from pikkit.features.spec import FeatureSpec
 from pikkit.features.table import Matrix, matrix_of
-from pikkit.grading.decision import UNKNOWN_COST, Rules, confidence, decide
-from pikkit.grading.evidence import Evidence, OtherSides
+from pikkit.grading.decision import Rules, confidence, decide
+from pikkit.grading.evidence import Evidence, EvidenceColumns
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.reasons import Contributions
 from pikkit.grading.sides import beaten, scaled_to_one
@@ -110,7 +109,8 @@ def figures(
         ModelError: the models answered with something that is not a number.
     """
     arithmetic, odds, implied, opinion = facts.arithmetic, facts.odds, facts.implied, models.opinion
-    asked = facts if market is None else _asked(facts, market.others, opinion, market.reference)
+    beside = None if market is None else market.columns()
+    asked = facts if beside is None else _asked(facts, beside, opinion)
     matrix = matrix_of(asked, models.spec.features)
     chances = models.win_probability(matrix)
     chance: Value = chances.item() if isinstance(odds, float) else chances[: len(odds)]
@@ -118,28 +118,31 @@ def figures(
     [model] = rounded(arithmetic.smaller(arithmetic.larger(chance, 0.0), 1.0))
     trust = confidence(facts.sample_size, facts.unknown)
     outside = (implied < opinion.lowest) | (implied > opinion.highest)
-    if market is None:
+    if market is None or beside is None:
         probability = _held(model, implied, outside, facts, opinion)
         price_roi, kelly = returns(probability, facts.decimal)
         roi = price_roi if models.roi_from_price else models.roi(matrix, probability, odds)
         _check(roi, facts, models)
     else:
-        outside = outside & ~market.reference  # there others tell the chance, and the set nothing
-        known = ~np.isnan(market.fair)
-        floor = np.where(known, market.fair, implied)
+        outside = outside & ~beside.reference  # there others tell the chance, and the set nothing
+        known = ~np.isnan(beside.fair)
+        floor = np.where(known, beside.fair, implied)
         matrix = matrix[: len(known)]
         chances[: len(known)] = model
-        combined, rivals = _with_market(opinion, asked, chances, market)
-        probability = _held(combined, floor, outside, facts, opinion)
+        combined, others = _with_market(opinion, asked, chances, beside)
+        [probability] = rounded(scaled_to_one(combined, market.together))
+        probability = _held(probability, floor, outside, facts, opinion)
         price_roi, kelly = returns(probability, facts.decimal)
         told = models.roi(matrix, probability, odds)
         _check(told, facts, models)
         roi = np.where(known, price_roi, told)
-        trust = _trust(np.asarray(trust), np.asarray(facts.sample_size), market, opinion)
+        if beside.reference.any():
+            trust = _trust(np.asarray(trust), np.asarray(facts.sample_size), beside, opinion)
     roi, price_roi, kelly, trust, shown, edge = rounded(roi, price_roi, kelly, trust, implied, probability - implied)
     value = arithmetic.smaller(roi, price_roi)
     limited = limited | outside
-    if market is not None:
+    if market is not None and beside is not None:
+        rivals = (beside.other_bet, beside.other_odds, others)
         market.beaten[:] = beaten(np.asarray(value), market.together, rivals)
         limited = limited | market.beaten
     decision = decide(value, trust, kelly, rules, limited=limited)
@@ -174,55 +177,45 @@ def _held(probability: Value, floor: Value, outside: Truth, facts: Facts, opinio
     return probability - (probability - bound) * outside
 
 
-def _asked(facts: Facts, others: OtherSides, opinion: Opinion, reference: Bools) -> Facts:
+def _asked(facts: Facts, beside: EvidenceColumns, opinion: Opinion) -> Facts:
     """The bets, and after them the other sides that came with them, where the model's opinion of these counts."""
-    if len(others.bet) and opinion.counts_beside(reference[others.bet]):
-        return facts.with_other_prices(others.bet, others.odds)
+    if len(beside.other_bet) and opinion.counts_beside(beside.reference[beside.other_bet]):
+        return facts.with_other_prices(beside.other_bet, beside.other_odds)
     return facts
 
 
-def _with_market(opinion: Opinion, asked: Facts, model: Floats, market: Evidence) -> tuple[Floats, Floats]:
-    """Chances with what other prices say, and the return (percent) of the best other side that came with each bet.
+def _with_market(opinion: Opinion, asked: Facts, model: Floats, beside: EvidenceColumns) -> tuple[Floats, Floats]:
+    """Chances of n bets, and of the other sides that came with them, with what other prices say.
 
     Args:
         opinion: how much the model counts.
         asked: n bets, and after them the other sides, if their model's chances are known.
         model: its chances of these.
-        market: what other prices say.
+        beside: what other prices say.
     """
-    n, others = len(market.fair), market.others
-    fair, reference, implied = market.fair, market.reference, np.asarray(asked.implied)
+    n, fair, reference, implied = len(beside.fair), beside.fair, beside.reference, np.asarray(asked.implied)
     if len(model) > n:
         model = np.clip(model, 0.0, 1.0)
-        fair = np.concatenate([fair, others.fair])
-        reference = np.concatenate([reference, reference[others.bet]])
+        fair = np.concatenate([fair, beside.other_fair])
+        reference = np.concatenate([reference, reference[beside.other_bet]])
     combined = opinion.combined(model, implied, fair, reference=reference)
-    probability = np.where(np.isnan(market.fair), model[:n], combined[:n])
-    probability = np.where(np.isnan(market.joint), probability, market.joint)
-    rivals = np.full(n, -np.inf)
-    if len(others.bet):
-        chances = others.fair
-        if len(model) > n:
-            outside = (implied[n:] < opinion.lowest) | (implied[n:] > opinion.highest)
-            chances = np.asarray(_held(combined[n:], chances, outside, asked, opinion))
-        total = np.maximum(probability + np.bincount(others.bet, chances, minlength=n), 1.0)
-        probability = probability / total
-        [shown] = rounded(chances / total[others.bet])
-        [promised] = rounded(returns(np.asarray(shown), american_to_decimal(others.odds))[0])
-        np.maximum.at(rivals, others.bet, np.asarray(promised))
-    [whole_market] = rounded(scaled_to_one(probability, market.together))
-    return np.asarray(whole_market), rivals
+    probability = np.where(np.isnan(beside.fair), model[:n], combined[:n])
+    probability = np.where(np.isnan(beside.joint), probability, beside.joint)
+    others = beside.other_fair
+    if len(model) > n:
+        outside = (implied[n:] < opinion.lowest) | (implied[n:] > opinion.highest)
+        others = np.asarray(_held(combined[n:], others, outside, asked, opinion))
+    if not len(others):
+        return probability, others
+    total = np.maximum(probability + np.bincount(beside.other_bet, others, minlength=n), 1.0)
+    return probability / total, others / total[beside.other_bet]
 
 
-def _trust(trust: Floats, sample: Floats, market: Evidence, opinion: Opinion) -> Floats:
+def _trust(trust: Floats, sample: Floats, beside: EvidenceColumns, opinion: Opinion) -> Floats:
     """Confidence from references where there are some; unknown names cost as much as the model counts."""
     weight = min(opinion.weight_reference or 0.0, 1.0)
-    kept = trust / confidence(sample, _ALL_KNOWN)
-    by_reference = market.trust * (1 - weight * (1 - kept))
-    return np.where(np.isnan(market.trust), trust, by_reference)
-
-
-_ALL_KNOWN: Mapping[str, Truth] = dict.fromkeys(UNKNOWN_COST, False)
+    kept = trust / confidence(sample, {})
+    return np.where(beside.reference, beside.trust * (1 - weight * (1 - kept)), trust)
 
 
 def _check(answers: Value, facts: Facts, models: Models) -> None:

@@ -11,12 +11,12 @@ from typing import NamedTuple
 from pikkit.bets.bet import Leg
 from pikkit.bets.market import MarginMethod, side_of, sides_on_line
 from pikkit.bets.names import fold, group_key
-from pikkit.bets.prices import MIN_SIDES, BookPrices, Price
+from pikkit.bets.prices import MIN_SIDES, BookPrices
 
-__all__ = ["Market", "MarketRules", "markets_of"]
+__all__ = ["Book", "MarketRules", "books_of", "own_sides"]
 
 # Of a bet's `vars`: attributes of models are slow.
-_priced = itemgetter("market_prices", "reference_prices", "selection", "line", "odds")
+_own = itemgetter("market_prices", "selection", "line", "odds")
 _AGED = 0.5  # share of a reference's weight that is left when it is as old as it may be
 _UNTIMED = 0.75  # share that is left when nobody says how old it is
 
@@ -36,13 +36,12 @@ class MarketRules:
     max_age_live_s: float = 30.0
 
 
-class Market(NamedTuple):
-    """One market that was read for one bet.
+class Book(NamedTuple):
+    """The bet's market at another sportsbook.
 
     Attributes:
-        bet: its position.
+        name: the sportsbook's.
         prices: American, the bet's own side first, the others by their names.
-        book: whose prices they are; None: the bet's own sportsbook's.
         weight: what the book counts.
         sharp: whether it is one of those that are named.
         age_s: seconds; NaN where nobody says.
@@ -50,52 +49,57 @@ class Market(NamedTuple):
         comparable: whether its other sides have the names that market_prices give them.
     """
 
-    bet: int
-    prices: list[float]
-    book: str | None = None
-    weight: float = 0.0
-    sharp: bool = False
-    age_s: float = float("nan")
-    freshness: float = 0.0
-    comparable: bool = True
+    name: str
+    prices: tuple[float, ...]
+    weight: float
+    sharp: bool
+    age_s: float
+    freshness: float
+    comparable: bool
 
 
 class _LeftOut(Exception):
     """A book that can't be compared with the bet; the message says why."""
 
 
-def markets_of(bets: Sequence[Leg], rules: MarketRules, now: float, warnings: dict[int, list[str]]) -> list[Market]:
-    """The markets of each bet; what can't be compared with it is told in `warnings`, by its position.
+def own_sides(bet: Leg, said: list[str]) -> tuple[Sequence[int], tuple[float, ...]]:
+    """Which of market_prices are the bet's market, the bet's own side first, and their prices (American).
 
     Args:
-        bets: validated bets.
+        bet: a validated bet.
+        said: is told where the bet's own price differs.
+    """
+    market, selection, line, odds = _own(vars(bet))
+    side = None if market is None else side_of(selection or "", line, market)
+    if side is None:
+        return (), ()
+    sides = sides_on_line(side, line, market)
+    told = market[side]["odds"]
+    if told != odds:
+        said.append(f"market_prices has {told:g} for {selection!r}, the bet {odds:g}: odds holds")
+    return sides, (odds, *[market[j]["odds"] for j in sides[1:]])
+
+
+def books_of(bet: Leg, own: Sequence[int], rules: MarketRules, now: float, said: list[str]) -> list[Book]:
+    """Its market at other sportsbooks.
+
+    Args:
+        bet: a validated bet.
+        own: which of market_prices are its market.
         rules: how other prices are read.
         now: seconds since the epoch; stands in where placed_at is not given.
-        warnings: to be added to.
+        said: is told what can't be compared with the bet.
     """
-    found: list[Market] = []
-    for i, (bet, (sides, references, selection, line, odds)) in enumerate(
-        zip(bets, map(_priced, map(vars, bets)), strict=True)
-    ):
-        own: Sequence[int] = ()
-        if sides is not None:
-            own = _own_sides(selection, line, sides)
-            prices = [sides[j]["odds"] for j in own]
-            if prices[0] != odds:
-                told, prices[0] = prices[0], odds
-                warnings.setdefault(i, []).append(
-                    f"market_prices has {told:g} for {selection!r}, the bet {odds:g}: odds holds"
-                )
-            found.append(Market(i, prices))
-        for book in references or ():
-            try:
-                found.append(_reference(i, bet, book, own, rules, now))
-            except _LeftOut as reason:
-                warnings.setdefault(i, []).append(f"reference {book['book']!r} is left out: {reason}")
+    found = []
+    for book in bet.reference_prices or ():
+        try:
+            found.append(_reference(bet, book, own, rules, now))
+        except _LeftOut as reason:
+            said.append(f"reference {book['book']!r} is left out: {reason}")
     return found
 
 
-def _reference(i: int, bet: Leg, book: BookPrices, own: Sequence[int], rules: MarketRules, now: float) -> Market:
+def _reference(bet: Leg, book: BookPrices, own: Sequence[int], rules: MarketRules, now: float) -> Book:
     """The market at another book.
 
     Raises:
@@ -111,10 +115,9 @@ def _reference(i: int, bet: Leg, book: BookPrices, own: Sequence[int], rules: Ma
     if weight <= 0:
         raise _LeftOut("its weight is 0")
     age_s, freshness = _age(bet, book, rules, now)
-    prices = [book["prices"][j]["odds"] for j in sides]
-    return Market(
-        i, prices, book["book"], weight, name in rules.weights, age_s, freshness, _comparable(bet, own, book, sides)
-    )
+    prices = tuple([book["prices"][j]["odds"] for j in sides])
+    comparable = _comparable(bet, own, book, sides)
+    return Book(book["book"], prices, weight, name in rules.weights, age_s, freshness, comparable)
 
 
 def _age(bet: Leg, book: BookPrices, rules: MarketRules, now: float) -> tuple[float, float]:
@@ -147,12 +150,6 @@ def _sides_at(bet: Leg, book: BookPrices) -> Sequence[int]:
     if len(sides) < MIN_SIDES:
         raise _LeftOut("it has one side only")
     return sides
-
-
-def _own_sides(selection: str | None, line: float | None, prices: Sequence[Price]) -> Sequence[int]:
-    """Which of market_prices are the bet's market, the bet's own side first."""
-    side = side_of(selection or "", line, prices)
-    return [] if side is None else sides_on_line(side, line, prices)
 
 
 def _comparable(bet: Leg, own: Sequence[int], book: BookPrices, sides: Sequence[int]) -> bool:

@@ -6,11 +6,9 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
-
 from pikkit.bets.bet import Bet, Leg
 from pikkit.bets.names import fold, group_key
-from pikkit.grading.evidence import Evidence
+from pikkit.grading.evidence import Evidence, Told
 from pikkit.grading.figures import Figures
 
 __all__ = ["has_legs", "judge_legs", "why_limited"]
@@ -40,19 +38,21 @@ def judge_legs(i: int, columns: Sequence[Sequence[float]], legs: Evidence, marke
         legs: what other prices say of the legs.
         market: what other prices say of the bets.
     """
-    fair: list[bool] = (~np.isnan(legs.fair)).tolist()
-    for doubtful in legs.doubtful:
-        fair[doubtful] = False
+    told = [legs.told.get(leg) for leg in range(len(columns[0]))]
+    fair = [one is not None and leg not in legs.doubtful for leg, one in enumerate(told)]
     if all(fair):
-        market.joint[i] = math.prod(columns[Figures._fields.index("win_probability")])
-        market.fair[i] = float(legs.fair.prod())
-        market.reference[i] = bool(legs.reference.all())
-        market.overround[i] = float((1 + legs.overround).prod() - 1)
-        market.age_s[i] = float(np.nanmax(legs.age_s)) if not np.isnan(legs.age_s).all() else math.nan
-        market.trust[i] = float(legs.trust.min()) if legs.reference.all() else math.nan
+        known = [one for one in told if one is not None]
+        ages = [one.age_s for one in known if not math.isnan(one.age_s)]
+        together = market.told[i] = Told(
+            fair=math.prod(one.fair for one in known),
+            overround=math.prod(1 + one.overround for one in known) - 1,
+            age_s=max(ages, default=math.nan),
+            trust=min(one.trust for one in known) if all(one.by_reference for one in known) else math.nan,
+            joint=math.prod(columns[Figures._fields.index("win_probability")]),
+        )
         market.words[i] = (
-            f"the legs' prices without vig give {100 * market.fair[i]:.1f} % together, "
-            f"they give {100 * market.joint[i]:.1f} % with what the model adds"
+            f"the legs' prices without vig give {100 * together.fair:.1f} % together, "
+            f"they give {100 * together.joint:.1f} % with what the model adds"
         )
     return fair
 

@@ -171,7 +171,8 @@ class Predictor:
                 limited[i] = reason
         flags = np.zeros(len(bets), dtype=np.bool_)
         flags[list(limited)] = True
-        found, matrix = figures(models, facts, self._rules, limited=flags, market=market)
+        beside = market if market is not None and (market.told or market.together) else None
+        found, matrix = figures(models, facts, self._rules, limited=flags, market=beside)
         return _Answers(
             columns=[np.asarray(column).tolist() for column in found],
             unknown=[(i, name) for name, flags in facts.unknown.items() for i in np.flatnonzero(flags).tolist()],

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
-from typing import Any
 
 import numpy as np
 
 from pikkit.bets.bet import Leg
 from pikkit.bets.market import LARGEST_SUM
 from pikkit.bets.names import fold, group_key
-from pikkit.bets.numbers import Bools, Floats, Picked
-from pikkit.bets.odds import implied_probability
+from pikkit.bets.numbers import Bools, Floats, Picked, rounded
+from pikkit.bets.odds import expected_roi_pct, implied_probability
 
 __all__ = ["Sides", "beaten", "same_market", "scaled_to_one"]
 
@@ -24,7 +24,7 @@ _ANSWERS = ("over", "under", "yes", "no")
 # Markets in which several selections can be right, unless these are the answers to one question.
 _SEVERAL_RIGHT = ("player ", "pitcher ", "anytime", "double chance", "to score", "props")
 # Of a bet's `vars`: attributes of models are slow.
-_named = itemgetter("event", "selection", "line", "market", "institution_name", "is_live", "sport", "starts_at")
+_named = itemgetter("selection", "line", "market", "institution_name", "is_live", "sport", "starts_at")
 _TIE = 1e-5  # percent: returns that differ by less are the same
 
 
@@ -39,15 +39,15 @@ def same_market(bets: Sequence[Leg], requests: Sequence[int] | None = None) -> S
         bets: n bets.
         requests: which request each came with; None: all with one.
     """
-    events: dict[tuple[int, str], list[tuple[int, Any]]] = {}
-    for i, named in enumerate(map(_named, map(vars, bets))):
-        if named[0] is not None and named[1] is not None:
-            events.setdefault((requests[i] if requests else 0, fold(named[0])), []).append((i, named))
+    fields = list(map(vars, bets))
+    events: dict[tuple[int, str], list[int]] = {}
+    for i, bet in enumerate(fields):
+        if bet["event"] is not None and bet["selection"] is not None:
+            events.setdefault((requests[i] if requests else 0, fold(bet["event"])), []).append(i)
     markets: dict[tuple[object, ...], dict[tuple[str, float | None], list[int]]] = {}
     for event, of_event in events.items():
-        for i, (_, selected, line, market, institution, is_live, sport, starts_at) in (
-            of_event if len(of_event) > 1 else ()
-        ):
+        for i in of_event if len(of_event) > 1 else ():
+            selected, line, market, institution, is_live, sport, starts_at = _named(fields[i])
             selection, about = _selection(selected)
             names, several_right = _market(market, institution, sport)
             if about is None and several_right:
@@ -127,18 +127,21 @@ def _starts(parts: Sequence[Sequence[object]]) -> Picked:
     return np.cumsum([0, *map(len, parts[:-1])])
 
 
-def beaten(returns: Floats, markets: Sequence[Sides], rivals: Floats) -> Bools:
+def beaten(value: Floats, markets: Sequence[Sides], others: tuple[Picked, Floats, Floats]) -> Bools:
     """Of n bets those that promise something, though another side of their market promises as much or more.
 
     Args:
-        returns: expected ROI (percent).
+        value: expected ROI (percent).
         markets: sides that are among the bets.
-        rivals: expected ROI (percent) of the best of the other sides that came with a bet; -inf where none did.
+        others: positions of the bets that other sides came with, these sides' odds (American) and chances (fractions).
     """
-    worth = returns > 0
-    if not worth.any():
-        return worth
-    promised, best = returns.tolist(), rivals.tolist()
+    worth = value > 0
+    promised = value.tolist()
+    best = [-math.inf] * len(promised)
+    for bet, odds, chance in zip(*(column[worth[others[0]]].tolist() for column in others), strict=True):
+        [shown] = rounded(chance)
+        [promise] = rounded(expected_roi_pct(shown, odds))
+        best[bet] = max(best[bet], promise)
     for sides in markets:
         tops = [max([promised[bet] for bet in bets]) for bets in sides]
         if max(tops) > 0:
@@ -146,4 +149,4 @@ def beaten(returns: Floats, markets: Sequence[Sides], rivals: Floats) -> Bools:
                 other = max(tops[:i] + tops[i + 1 :])
                 for bet in bets:
                     best[bet] = max(best[bet], other)
-    return np.asarray(worth & (returns <= np.array(best) + _TIE))
+    return np.asarray(worth & (value <= np.array(best) + _TIE))

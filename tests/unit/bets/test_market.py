@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pikkit.bets.market import MarginMethod, is_one_market, side_of, sides_on_line, without_margin
+from pikkit.bets.market import MarginMethod, fair_market, side_of, sides_on_line, without_margin
+from pikkit.bets.odds import decimal_to_american
 from pikkit.bets.prices import Price
 
 METHODS: list[MarginMethod] = ["power", "multiplicative", "shin"]
@@ -21,7 +22,7 @@ def prices(*sides: tuple[str, float | None]) -> list[Price]:
 
 @given(MARKETS, st.sampled_from(METHODS))
 def test_chances_without_margin_add_up_to_1_and_keep_their_order(implied: np.ndarray, method: MarginMethod) -> None:
-    [fair] = without_margin(implied[None, :], method)
+    fair = np.array(without_margin(implied.tolist(), method))
     assert fair.sum() == pytest.approx(1)
     assert ((fair > 0) & (fair < 1)).all()
     order = np.argsort(implied, kind="stable")
@@ -39,34 +40,31 @@ def test_shin_is_what_a_published_implementation_gives(implied: np.ndarray) -> N
             (1 / implied).tolist(), max_iterations=100_000, convergence_threshold=1e-14
         )
     )
-    np.testing.assert_allclose(without_margin(implied[None, :], "shin")[0], theirs / theirs.sum(), atol=1e-6)
+    np.testing.assert_allclose(without_margin(implied.tolist(), "shin"), theirs / theirs.sum(), atol=1e-6)
 
 
 @given(MARKETS.filter(lambda implied: implied.sum() >= 1.001))
 def test_power_and_shin_take_more_from_longshots_than_a_share(implied: np.ndarray) -> None:
-    [share], [power], [by_shin] = (without_margin(implied[None, :], m) for m in ("multiplicative", "power", "shin"))
+    share, power, by_shin = (without_margin(implied.tolist(), m) for m in ("multiplicative", "power", "shin"))
     longest = int(np.argmin(implied))
     assert power[longest] <= share[longest] + 1e-9
     assert by_shin[longest] <= share[longest] + 1e-9
 
 
 def test_power_is_one_exponent_for_all_sides() -> None:
-    implied = np.array([[0.6, 0.3, 0.2]])
+    implied = [0.6, 0.3, 0.2]
     exponents = np.log(without_margin(implied)) / np.log(implied)
-    np.testing.assert_allclose(exponents, exponents[0, 0])
+    np.testing.assert_allclose(exponents, exponents[0])
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_markets_of_several_sizes_are_read_together_as_alone(method: MarginMethod) -> None:
-    two, three = np.array([0.55, 0.5]), np.array([0.5, 0.3, 0.25])
-    both = without_margin(np.array([[*two, np.nan], three]), method)
-    np.testing.assert_allclose(both[0, :2], without_margin(two[None, :], method)[0])
-    np.testing.assert_allclose(both[1], without_margin(three[None, :], method)[0])
-    assert np.isnan(both[0, 2])
-
-
-def test_what_can_be_one_market_adds_up_to_097_to_16() -> None:
-    assert is_one_market(np.array([0.96, 0.97, 1.05, 1.6, 1.61])).tolist() == [False, True, True, True, False]
+@pytest.mark.parametrize(
+    ("total", "possible"), [(0.96, False), (0.971, True), (1.05, True), (1.599, True), (1.61, False)]
+)
+def test_what_can_be_one_market_adds_up_to_097_to_16(total: float, possible: bool) -> None:
+    even = float(decimal_to_american(2 / total))
+    market = fair_market((even, even))
+    assert market.total == pytest.approx(total)
+    assert list(market.chances) == ([0.5, 0.5] if possible else [])
 
 
 @pytest.mark.parametrize(

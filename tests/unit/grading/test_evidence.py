@@ -1,12 +1,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 
 from pikkit.bets.bet import Bet
 from pikkit.bets.reading import read_bet
-from pikkit.grading.evidence import Evidence, evidence_of
+from pikkit.grading.evidence import Evidence, Told, evidence_of
 from pikkit.grading.markets import MarketRules
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -38,26 +37,30 @@ def evidence(rules: MarketRules | None = None, **changes: Any) -> Evidence:
     return evidence_of([bet], rules or MarketRules(), NOON.timestamp(), explain=True)
 
 
+def told(rules: MarketRules | None = None, **changes: Any) -> Told:
+    return evidence(rules, **changes).told[0]
+
+
 def test_without_other_prices_there_is_none() -> None:
     found = evidence()
-    assert np.isnan(found.fair[0])
+    assert not found.told
     assert not found.warnings
 
 
 def test_the_own_market_gives_a_fair_chance_its_margin_and_that_there_is_no_second_price() -> None:
     found = evidence(market_prices=two(120, -140))
-    assert found.overround[0] == pytest.approx(100 / 220 + 140 / 240 - 1)
-    assert 0.43 < found.fair[0] < 100 / 220
-    assert (bool(found.reference[0]), np.isnan(found.trust[0])) == (False, True)
+    assert found.told[0].overround == pytest.approx(100 / 220 + 140 / 240 - 1)
+    assert 0.43 < found.told[0].fair < 100 / 220
+    assert not found.told[0].by_reference
     assert "no second price" in found.warnings[0][0]
     assert found.words[0].startswith("DraftKings's own prices without vig give 4")
 
 
 def test_a_reference_counts_for_more_than_the_own_market() -> None:
     found = evidence(market_prices=two(120, -140), reference_prices=[book(mine=-150, other=140)])
-    assert found.reference[0]
-    assert found.fair[0] > 0.55
-    assert found.overround[0] == pytest.approx(100 / 220 + 140 / 240 - 1)  # the own market's
+    assert found.told[0].by_reference
+    assert found.told[0].fair > 0.55
+    assert found.told[0].overround == pytest.approx(100 / 220 + 140 / 240 - 1)  # the own market's
     assert found.words[0].startswith("Pinnacle's prices without vig give 5")
 
 
@@ -87,7 +90,7 @@ def test_a_reference_counts_for_more_than_the_own_market() -> None:
 def test_what_can_not_be_compared_is_left_out_and_said(changes: dict[str, Any], said: str) -> None:
     found = evidence(**changes)
     assert any(said in words for words in found.warnings[0]), found.warnings
-    assert not found.reference[0]
+    assert 0 not in found.told or not found.told[0].by_reference
 
 
 def test_a_book_without_a_weight_is_left_out() -> None:
@@ -97,20 +100,20 @@ def test_a_book_without_a_weight_is_left_out() -> None:
 
 @pytest.mark.parametrize("age_s", [0.0, 599.0])
 def test_a_fresh_price_is_taken_with_its_age(age_s: float) -> None:
-    assert evidence(reference_prices=[book(at=seen(age_s))]).age_s[0] == age_s
-    assert evidence(reference_prices=[book(at=seen(age_s))], placed_at=seen(-1)).age_s[0] == age_s + 1
+    assert told(reference_prices=[book(at=seen(age_s))]).age_s == age_s
+    assert told(reference_prices=[book(at=seen(age_s))], placed_at=seen(-1)).age_s == age_s + 1
 
 
 def test_soft_books_together_weigh_at_most_as_much_as_the_sharp_one() -> None:
     sharp, soft = book("Pinnacle", -120, 110), [book(f"Soft {i}", 110, -120) for i in range(30)]
-    only_sharp, only_soft = evidence(reference_prices=[sharp]), evidence(reference_prices=soft[:1])
-    both = evidence(reference_prices=[sharp, *soft])
-    assert both.fair[0] == pytest.approx((only_sharp.fair[0] + only_soft.fair[0]) / 2)
+    only_sharp, only_soft = told(reference_prices=[sharp]), told(reference_prices=soft[:1])
+    both = told(reference_prices=[sharp, *soft])
+    assert both.fair == pytest.approx((only_sharp.fair + only_soft.fair) / 2)
 
 
 def test_trust_rises_with_weight_and_number_and_falls_with_age() -> None:
     def trust(*books: dict[str, Any]) -> float:
-        return float(evidence(reference_prices=list(books)).trust[0])
+        return told(reference_prices=list(books)).trust
 
     assert 0.5 < trust(book("Soft")) < trust(book("Soft"), book("Other")) < trust(book(at=seen(0)))
     assert trust(book(at=seen(600))) < trust(book(at=seen(300))) < trust(book(at=seen(0))) < 1
