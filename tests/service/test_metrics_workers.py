@@ -130,7 +130,7 @@ def test_a_worker_that_stands_still_is_ended_by_another_and_one_that_goes_on_is_
         for _ in range(10):
             goes_on.do("beat")
             looking.do("look")
-        assert stopped.popen.wait(timeout=120) == -signal.SIGKILL
+        assert stopped.popen.wait() == -signal.SIGKILL
         found = looking.scrape()
         assert value(found, "pikkit_workers_ended_total") == 1
         assert value(found, "pikkit_workers_alive") == 2

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import json
 import shutil
 import subprocess
@@ -85,14 +86,18 @@ def test_workers_that_share_a_folder_serve_the_same_set_and_follow_within_two_se
         hub.load_initial()
         hub.start(lambda _models: None)
     assert [version(hub) for hub in hubs] == ["v1"] * 3
-    took = []
-    for other in ("v2", "v1", "v2", "v1"):  # older files: a way back
+    others = itertools.cycle(("v2", "v1"))  # older files: a way back
+
+    def within_two_seconds() -> bool:
+        other = next(others)
         bench.put(other)
-        eventually(lambda other=other: other in [version(hub) for hub in hubs])  # type: ignore[misc]
+        eventually(lambda: other in [version(hub) for hub in hubs])
         begin = time.monotonic()
-        eventually(lambda other=other: [version(hub) for hub in hubs] == [other] * 3)  # type: ignore[misc]
-        took.append(time.monotonic() - begin)
-    assert min(took) < 2  # any of them may meet a busy moment
+        eventually(lambda: [version(hub) for hub in hubs] == [other] * 3)
+        return time.monotonic() - begin < 2
+
+    for _ in range(2):
+        eventually(within_two_seconds)  # any may meet a busy moment
 
 
 def test_a_new_set_is_announced_before_it_serves(bench: Bench) -> None:
@@ -200,7 +205,10 @@ def test_models_under_old_metadata_count_once_the_metadata_is_touched(bench: Ben
     assert asyncio.run(hub.reload_now()).changed
 
 
-def test_a_set_whose_files_come_slowly_is_not_mixed_with_the_one_before(bench: Bench) -> None:
+def test_a_set_whose_files_come_slowly_is_not_mixed_with_the_one_before(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pikkit.models.shared_set._SETTLE_PART_S", 60)  # a busy machine may take five seconds for one
     hub = bench.hub()
     hub.load_initial()
     seen: list[str] = []

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Worker, expect, sync_playwright
 
 from tests.support.need import need, root
+from tests.support.waiting import PATIENCE_S
 
 EXTENSION = root() / "examples/chrome-extension"
 _FLAGS = (
@@ -28,7 +29,7 @@ _FLAGS = (
 
 
 # Pages wait by `expect`: `wait_for_function` evaluates text in the page, which our pages' policy forbids.
-PATIENCE_MS = 60_000
+PATIENCE_MS = 1000 * PATIENCE_S
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -36,7 +37,9 @@ expect.set_options(timeout=PATIENCE_MS)
 def browser() -> Iterator[Browser]:
     """One without the extension, for many tests: each takes a context of its own."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=need("chromium"), headless=False, args=[*_FLAGS])
+        running = playwright.chromium.launch(
+            executable_path=need("chromium"), headless=False, args=[*_FLAGS], timeout=PATIENCE_MS
+        )
         try:
             yield running
         finally:
@@ -55,6 +58,7 @@ def chromium(profile: Path, *, extension: Path | None = None, frames_at_once: bo
             executable_path=need("chromium"),
             headless=False,  # the flag above does it: Playwright's own headless mode loads no extension
             args=flags,
+            timeout=PATIENCE_MS,
             ignore_default_args=["--disable-extensions"],
             viewport={"width": 1000, "height": 800},
         )

@@ -16,6 +16,5 @@ def python(*line: str | Path, **environment: str | Path) -> subprocess.Completed
         env={**os.environ, "COLUMNS": "200", **{name: str(value) for name, value in environment.items()}},
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )

@@ -36,7 +36,7 @@ class DeployCommand:
     def run(self, *arguments: str, code: int | None = 0, **environment: str) -> str:
         """The output of a command, which must end with `code` (None: any)."""
         with self.start(*arguments, **environment) as command:
-            output = command.communicate(timeout=570)[0]
+            output = command.communicate()[0]
         assert code is None or command.returncode == code, f"{arguments} ended with {command.returncode}:\n{output}"
         return output
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.support.waiting import PATIENCE_S
+
 _BET = b'{"sport":"Basketball","league":"NBA","market":"Moneyline","institution_name":"FanDuel","odds":-110}'
 _QUERY = "sport=Basketball&league=NBA&market=Moneyline&institution_name=FanDuel&odds=-110"
 
@@ -68,7 +70,7 @@ async def _client(
             if writer is None:
                 reader, writer = await asyncio.open_connection(*address)
             writer.write(request)
-            status, served, closes = await asyncio.wait_for(_answer(reader), 30)
+            status, served, closes = await asyncio.wait_for(_answer(reader), PATIENCE_S)
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             tally.failures[type(error).__name__] += 1
             if writer:
@@ -130,5 +132,5 @@ def traffic(
         yield tally
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(60)
+        thread.join()
         loop.close()

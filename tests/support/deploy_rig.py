@@ -50,7 +50,7 @@ class Rig(DeployCommand):
         self.run_dir = folder / "run"
         self.composer = COMPOSER
         self._stacks: list[Stack] = []
-        self.client = httpx.Client(verify=False, timeout=40, headers={"connection": "close"})  # noqa: S501 - plain HTTP
+        self.client = httpx.Client(verify=False, headers={"connection": "close"})  # noqa: S501 - plain HTTP
 
     def release(self, *versions: str, **told: Any) -> None:
         for version in versions:

@@ -1,8 +1,8 @@
 """A small service that speaks the HTTP contract, with faults by order: `python -m tests.support.deploy_stub`.
 
 Environment: PORT, DEPLOYMENT, APP_VERSION, STUB (JSON): version, models, models_loaded, ready, boot_delay, crash,
-real_metrics, p (win probability), delay, error_rate, worse_after (seconds), good_in (slots), refuse, grade. The header
-X-Delay (seconds) delays one answer, X-Fail names its status.
+real_metrics, p (win probability), delay, grade, and for requests by way of Nginx alone, so that no gate meets them:
+error_rate, refuse, good_in (slots). An answer to a request with X-Held waits for GET /let-go; X-Fail names its status.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ if CONFIG.get("real_metrics"):  # the service's own metrics in place of the few 
 
     WATCHED = Watched(VERSION, SLOT)
 STARTED = time.time()
+LET_GO = asyncio.Event()
 RANDOM = random.Random(7)  # noqa: S311 - faults, not secrets
 
 
@@ -97,6 +98,9 @@ async def answer(path: str, scope: dict[str, Any], body: bytes) -> tuple[int, by
         return 200, json.dumps(info).encode()
     if path == "/metrics":
         return 200, metrics()
+    if path == "/let-go":
+        LET_GO.set()
+        return 200, b"{}"
     if path in ("/api/v1/predict", "/api/v1/batch-predict"):
         return await predict(path, scope, body)
     return 404, b'{"error":{"code":"not_found","message":"no such path"}}'
@@ -113,15 +117,15 @@ async def answer_prediction(path: str, scope: dict[str, Any], body: bytes) -> tu
     Counts.active += 1
     try:
         headers = dict(scope["headers"])
-        delay = float(headers.get(b"x-delay", b"0")) + float(CONFIG.get("delay", 0))
-        if delay:
-            await asyncio.sleep(delay)
+        await asyncio.sleep(float(CONFIG.get("delay", 0)))
+        if b"x-held" in headers:
+            await LET_GO.wait()
         if headers.get(b"x-fail"):
             return int(headers[b"x-fail"]), b'{"error":{"code":"internal_error","message":"as asked"}}'
-        late = SLOT not in CONFIG.get("good_in", ()) and time.time() - STARTED >= CONFIG.get("worse_after", 0)
-        if late and CONFIG.get("refuse"):
+        worse = b"x-forwarded-for" in headers and SLOT not in CONFIG.get("good_in", ())
+        if worse and CONFIG.get("refuse"):
             return 400, b'{"error":{"code":"invalid_bet","message":"stub"}}'
-        if late and RANDOM.random() < CONFIG.get("error_rate", 0):
+        if worse and RANDOM.random() < CONFIG.get("error_rate", 0):
             Counts.errors["internal_error"] += 1
             return 500, b'{"error":{"code":"internal_error","message":"stub"}}'
         one = prediction()

@@ -76,11 +76,10 @@ class Engine:
                 env={**os.environ, **self.environment},
                 stdin=saved.stdout,
                 stdout=subprocess.DEVNULL,
-                timeout=300,
                 check=True,
             )
 
-    def docker(self, *arguments: str, check: bool = True, seconds: float = 300) -> str:
+    def docker(self, *arguments: str, check: bool = True) -> str:
         """Run the client; gives its output, error output included."""
         done = subprocess.run(
             ["docker", *arguments],
@@ -88,7 +87,6 @@ class Engine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=seconds,
             check=False,
         )
         if check and done.returncode:
@@ -165,7 +163,7 @@ def import_base(running: Engine) -> None:
     On what is no Debian it is the official one.
     """
     if not _SOURCES.exists():
-        running.docker("pull", "--quiet", BASE_IMAGE, seconds=300)
+        running.docker("pull", "--quiet", BASE_IMAGE)
         return
     mmdebstrap = need("mmdebstrap")
     packages = "ca-certificates,python3,python3-venv,python3-pip"
@@ -193,7 +191,6 @@ def _make_base(mmdebstrap: str, options: Sequence[str], packages: str, work: Pat
         env={**os.environ, "TMPDIR": str(work)},
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     if made.returncode:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import httpx
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0  # of a machine so busy that it is as good as hung
 _PAUSE_S = 0.05
 T = TypeVar("T")
 

@@ -37,7 +37,7 @@ def test_generated_requests_are_answered_as_documented(tmp_path: Path) -> None:
             "--no-color",
             f"--header=Authorization: Bearer {TOKEN}",
         ]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         log = server.log.read_text()
     assert done.returncode == 0, done.stdout[-6000:]
     generated = re.search(r"([\d,]+) generated", done.stdout)

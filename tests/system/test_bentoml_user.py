@@ -155,7 +155,7 @@ def test_a_middleware_of_the_user_stands_before_every_route_and_answers_are_the_
     environment = {"BATCHING": batching, "BENTOML_CONFIG_OPTIONS": options, "PORT": str(port), "BIND_HOST": "127.0.0.1"}
     bets = {"bets": [BET, {**BET, "odds": 7}, "no bet"], "explain": True}
     with serve(tmp_path, "mine:PikkitMlApi", "--development", **environment) as process:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"x-mine": "yes"}, timeout=30) as mine:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"x-mine": "yes"}) as mine:
             process.wait_until_http(f"http://127.0.0.1:{port}/schema.json?", headers={"x-mine": "yes"})
             for path in ("/api/v1/predict", "/api/v1/batch-predict", "/batch-predict"):
                 refused = httpx.post(f"http://127.0.0.1:{port}{path}", json=BET)
@@ -171,7 +171,7 @@ def test_a_middleware_of_the_user_stands_before_every_route_and_answers_are_the_
                 ("GET", "/api/v1/predict?sport=x", None),
                 ("GET", "/nowhere", None),
             ]:
-                straight = httpx.request(method, server.url + path, json=body, timeout=30)
+                straight = httpx.request(method, server.url + path, json=body)
                 layered = mine.request(method, path, json=body)
                 assert layered.status_code == straight.status_code, (path, layered.text)
                 assert _still(layered.json()) == _still(straight.json())
@@ -194,7 +194,7 @@ def test_another_service_depends_on_it(server: Server, tmp_path: Path) -> None:
     port = free_port()
     with serve(tmp_path, "dependent:Best", "--host", "127.0.0.1", "--port", str(port)) as process:
         process.wait_until_http(f"http://127.0.0.1:{port}/readyz")
-        answer = httpx.post(f"http://127.0.0.1:{port}/best", json={"bets": [BET, {"sport": "x"}]}, timeout=30)
+        answer = httpx.post(f"http://127.0.0.1:{port}/best", json={"bets": [BET, {"sport": "x"}]})
         assert answer.status_code == 200, process.tail()
         expected = httpx.post(f"{server.url}/api/v1/batch-predict", json={"bets": [BET, {"sport": "x"}]}).json()
         assert _still(answer.json()["many"]) == _still(expected)
@@ -220,7 +220,7 @@ def _workers(process: Process) -> set[int]:
 def test_an_option_of_bentoml_that_would_have_no_effect_is_refused_by_name(tmp_path: Path) -> None:
     options = "services.pikkit_ml_api.http.cors.enabled=true"
     with serve(tmp_path, "service:PikkitMlApi", BENTOML_CONFIG_OPTIONS=options) as process:
-        assert process.popen.wait(120) != 0
+        assert process.popen.wait() != 0
         told = process.log.read_text()
     assert "services.pikkit_ml_api.http.cors.enabled has no effect on this service: set CORS_ORIGINS" in told
 
@@ -231,7 +231,7 @@ def test_a_built_bento_carries_the_models_of_model_dir_even_from_an_empty_store(
     def run(*arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "bentoml", *arguments],
-            cwd=root(), env=environment, capture_output=True, text=True, timeout=240, check=False,
+            cwd=root(), env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout

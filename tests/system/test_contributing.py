@@ -56,7 +56,6 @@ def passes(folder: Path, *arguments: str) -> None:
         env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
-        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
@@ -115,7 +114,7 @@ class Pager:
     def send(self, alert: Alert) -> None:
         """Deliver the alert."""
         try:
-            answer = httpx.post(self._url, json={"text": alert.payload["message"]}, timeout=5)
+            answer = httpx.post(self._url, json={"text": alert.payload["message"]})
         except httpx.HTTPError as error:
             raise network_failure(error) from None
         if not answer.is_success:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.canary.judge import Row
 from deploy.errors import CanaryFailed, Inconclusive
 from deploy.flow import operations
 from deploy.watch.supervisor import stop_supervisor, supervisor_process
@@ -67,8 +68,8 @@ def test_a_good_canary_goes_up_the_ramp_and_becomes_production_whatever_happens_
     ("told", "metric"),
     [
         ({"error_rate": 0.3}, "5xx"),
-        ({"refuse": True, "worse_after": 5}, "4xx"),
-        ({"delay": 0.12}, "p95 latency"),
+        ({"refuse": True}, "4xx"),
+        ({"delay": 0.5}, "p95 latency"),  # beside what a busy machine adds to production's
         ({"grade": "A", "p": 0.9}, "grade mix"),
     ],
 )
@@ -129,11 +130,17 @@ def test_nobody_fails_a_canary_by_requests_that_choose_it_nor_alone(tmp_path: Pa
         assert rig.client.get(f"{rig.url}/nowhere", headers={"x-fail": "500"}).status_code == 404
         for _ in range(5):
             assert rig.predict(**{"x-deployment-target": "canary"}).status_code == 200
-        time.sleep(1.2)  # until Nginx has written
-        verdict = rig.stack().window.verdict()
-        counted = next(row for row in verdict.rows if row.metric == "requests that count")
-        assert (counted.production, counted.canary) == ("30", "30")
-        graded = next(row for row in verdict.rows if row.metric.startswith("grade mix"))
+
+        def row(metric: str) -> Row:
+            return next(row for row in rig.stack().window.verdict().rows if row.metric.startswith(metric))
+
+        def counted() -> tuple[str, str]:
+            return row("requests that count").production, row("requests that count").canary
+
+        eventually(lambda: counted() == ("30", "30"), told=counted)  # once Nginx has written
+        time.sleep(1.2)
+        assert counted() == ("30", "30")
+        graded = row("grade mix")
         assert (graded.canary, graded.outcome) == ("none", "inconclusive")
 
 
@@ -173,10 +180,9 @@ def test_plan_says_what_would_happen_and_changes_nothing(rig: Rig) -> None:
 
 
 def test_production_that_gets_worse_after_a_promotion_goes_back_by_itself(rig: Rig) -> None:
-    rig.release("late", worse_after=5, good_in=["canary"], error_rate=0.5)
+    rig.release("late", good_in=["canary"], error_rate=0.5)
     with rig.traffic(clients=32):
         rig.run("canary", "--version", "late", "--steps", "50", "--interval", "2s", "--auto")
-        assert rig.version() in ("late", "1")
         eventually(lambda: rig.status()["rejected"] == "late")
     assert rig.version() == "1"
     assert "fail" in noted(rig, "watch")

@@ -29,7 +29,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Tally]]
 
 def answers(stack: Rig, url: str) -> bool:
     try:
-        return stack.client.get(f"{url}/ready", timeout=10).status_code == 200
+        return stack.client.get(f"{url}/ready").status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -165,7 +165,7 @@ def test_after_a_reboot_up_brings_back_what_was_live(rig: Rig) -> None:
         eventually(lambda: supervisor_process(rig.run_dir) is not None)
         rig.run("status", code=0)
         unit.send_signal(signal.SIGTERM)
-        assert unit.wait(120) == 0
+        assert unit.wait() == 0
     assert rig.version() == "2"  # slots and Nginx go on without their supervisor
 
 

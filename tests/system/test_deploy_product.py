@@ -135,7 +135,6 @@ def test_a_bento_serves_the_same_answers_from_an_empty_folder_with_an_empty_stor
             env={**os.environ, "BENTOML_HOME": str(home)},
             capture_output=True,
             text=True,
-            timeout=240,
             check=True,
         ).stdout
 

@@ -4,8 +4,8 @@ import asyncio
 import json
 import socket
 import ssl
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -19,6 +19,7 @@ from deploy.watch.supervisor import Supervisor
 from tests.support.certificates import self_signed, shown
 from tests.support.deploy_rig import Rig
 from tests.support.exposition import series, value
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.system
 
@@ -151,9 +152,13 @@ def test_security_headers_are_there_and_hsts_only_with_tls(rig: Rig) -> None:
 
 def test_the_access_log_is_json_with_slot_and_upstream_time(rig: Rig) -> None:
     rig.predict(**{"x-request-id": "look-for-me"})
-    time.sleep(1.5)
-    lines = (rig.run_dir / "nginx/logs/access.log").read_text().splitlines()
-    entry = next(entry for entry in map(json.loads, lines) if entry["request_id"] == "look-for-me")
+
+    def logged() -> list[str]:
+        lines = (rig.run_dir / "nginx/logs/access.log").read_text().splitlines()
+        return [line for line in lines if "look-for-me" in line]
+
+    entry = json.loads(eventually(logged)[0])
+    assert entry["request_id"] == "look-for-me"
     assert entry["slot"] in ("blue", "canary")
     assert float(entry["upstream_seconds"]) >= 0
     assert entry["path"] == "/api/v1/predict"
@@ -163,9 +168,13 @@ def test_a_client_over_its_rate_is_told_so_and_when_to_come_back(tmp_path: Path)
     with Rig(tmp_path, DEPLOY_RATE_LIMIT="5", DEPLOY_RATE_BURST="5") as limited:
         limited.release("1")
         limited.do(operations.deploy, "1")
-        answers = [limited.predict() for _ in range(30)]
-        refused = [answer for answer in answers if answer.status_code == 429]
-        assert refused
+
+        def over() -> list[httpx.Response]:
+            with ThreadPoolExecutor(30) as at_once:
+                answers = list(at_once.map(lambda _: limited.predict(), range(30)))
+            return [answer for answer in answers if answer.status_code == 429]
+
+        refused = eventually(over)
         assert refused[0].json()["error"]["code"] == "rate_limited"
         assert refused[0].json()["error"]["retryable"] is True
         assert refused[0].headers["retry-after"] == "1"

@@ -222,7 +222,7 @@ class Storm:
 
     def _command(self, *words: str) -> None:
         with self.rig.start(*words) as command:
-            said = command.communicate(timeout=120)[0]
+            said = command.communicate()[0]
         if "Traceback" in said or command.returncode not in (0, 1, 2, 3, 7):
             raise Broken(f"`{' '.join(words)}` ended with {command.returncode}: {said}")
 

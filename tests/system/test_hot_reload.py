@@ -21,7 +21,7 @@ pytestmark = pytest.mark.system
 FILES = ("win_probability_model_latest.pkl", "roi_prediction_model_latest.pkl", "model_metadata_latest.json")
 BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
 TOKEN = "let-me-in-please"
-WORKERS = 3
+WORKERS, CLIENTS = 3, 8
 SWAPS = 12
 
 
@@ -55,19 +55,17 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         made.server.stop()
 
 
-async def _ask(http: httpx.AsyncClient, answers: list[tuple[float, int, Any]], ending: asyncio.Event) -> None:
+async def _ask(http: httpx.AsyncClient, answers: list[tuple[int, Any]], ending: asyncio.Event) -> None:
     while not ending.is_set():
         answer = await http.post("/api/v1/batch-predict", json={"bets": [BET] * 20})
-        answers.append((time.monotonic(), answer.status_code, answer.json()))
+        answers.append((answer.status_code, answer.json()))
         await asyncio.sleep(0.2)
 
 
-async def _swap(stage: Stage) -> list[str]:
-    wanted = []
+async def _swap(stage: Stage, answers: list[tuple[int, Any]]) -> None:
     for i in range(SWAPS):
         stage.put(stage.sets[(i + 1) % 2])
-        wanted.append(f"v{(i + 1) % 2}")
-        async with httpx.AsyncClient(base_url=stage.url, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=stage.url) as http:
             if i % 4 == 1:  # and a bad set in between
                 (stage.models / FILES[0]).write_bytes(corpus(stage.marker)["os.system"])
                 refused = await http.post("/api/v1/reload-models", headers={"authorization": f"Bearer {TOKEN}"})
@@ -75,18 +73,18 @@ async def _swap(stage: Stage) -> list[str]:
                 stage.put(stage.sets[(i + 1) % 2])
             done = await http.post("/api/v1/reload-models", headers={"authorization": f"Bearer {TOKEN}"})
             assert done.status_code == 200, done.text
-            assert done.json()["model_version"] == wanted[-1]
-        await asyncio.sleep(0.3)
-    return wanted
+            assert done.json()["model_version"] == f"v{(i + 1) % 2}"
+        seen = len(answers)
+        await asyncio.to_thread(eventually, lambda seen=seen: len(answers) >= seen + CLIENTS)
 
 
-async def _under_load(stage: Stage) -> list[tuple[float, int, Any]]:
-    answers: list[tuple[float, int, Any]] = []
+async def _under_load(stage: Stage) -> list[tuple[int, Any]]:
+    answers: list[tuple[int, Any]] = []
     ending = asyncio.Event()
-    limits = httpx.Limits(max_connections=8)
-    async with httpx.AsyncClient(base_url=stage.url, timeout=60, limits=limits) as http:
-        clients = [asyncio.create_task(_ask(http, answers, ending)) for _ in range(8)]
-        await _swap(stage)
+    limits = httpx.Limits(max_connections=CLIENTS)
+    async with httpx.AsyncClient(base_url=stage.url, limits=limits) as http:
+        clients = [asyncio.create_task(_ask(http, answers, ending)) for _ in range(CLIENTS)]
+        await _swap(stage, answers)
         ending.set()
         await asyncio.gather(*clients)
     return answers
@@ -94,9 +92,9 @@ async def _under_load(stage: Stage) -> list[tuple[float, int, Any]]:
 
 def test_a_dozen_swaps_under_load_fail_no_request_and_mix_no_answer(stage: Stage) -> None:
     answers = asyncio.run(_under_load(stage))
-    assert {status for _, status, _ in answers} == {200}
+    assert {status for status, _ in answers} == {200}
     expected: dict[str, set[float]] = {}
-    for _, _, answer in answers:
+    for _, answer in answers:
         predictions = [item["prediction"] for item in answer["predictions"]]
         versions = {prediction["model_version"] for prediction in predictions}
         assert len(versions) == 1
@@ -105,12 +103,10 @@ def test_a_dozen_swaps_under_load_fail_no_request_and_mix_no_answer(stage: Stage
     assert all(len(probabilities) == 1 for probabilities in expected.values())
     assert expected["v0"] != expected["v1"]
     assert not stage.marker.exists()
-    assert len(answers) > 60
 
 
 def test_all_workers_serve_a_new_set_within_two_seconds_of_the_first(stage: Stage) -> None:
-    took = [_seconds_between_first_and_last(stage) for _ in range(2)]
-    assert min(took) < 2  # either may meet a busy moment
+    eventually(lambda: _seconds_between_first_and_last(stage) < 2)  # any may meet a busy moment
 
 
 def _seconds_between_first_and_last(stage: Stage) -> float:

@@ -165,7 +165,7 @@ def test_a_stop_lets_requests_in_flight_finish(made: Made) -> None:
         yield body[len(body) // 2 :]
 
     headers = {"content-type": "application/json", "content-length": str(len(body))}
-    answer = httpx.post(f"{address}/api/v1/batch-predict", content=halves(), headers=headers, timeout=90)
+    answer = httpx.post(f"{address}/api/v1/batch-predict", content=halves(), headers=headers)
     assert answer.status_code == 200
     assert answer.json()["summary"]["successful"] == 100
     stop.join(120)

@@ -84,7 +84,6 @@ class Host:
             env=self.environment(telegram, **more),
             capture_output=True,
             text=True,
-            timeout=240,
             check=False,
         )
         output = done.stdout + done.stderr
@@ -106,7 +105,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
                     f". {made.folder}/environment; cd {made.clone}; .venv/bin/python -m deploy stop --force",
                 ],
                 capture_output=True,
-                timeout=120,
                 check=False,
             )
         made.sshd.stop()

@@ -23,7 +23,6 @@ def run(*command: object, cwd: Path | None = None, **environment: str) -> tuple[
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=240,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

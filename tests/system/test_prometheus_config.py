@@ -25,7 +25,7 @@ ALERTS = {name: rule for name, rule in RULES.items() if "alert" in rule}
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

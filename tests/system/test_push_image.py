@@ -73,7 +73,6 @@ class Desk:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=240,
             check=False,
         )
         lines = outputs.read_text().splitlines() if outputs.exists() else []

@@ -68,7 +68,6 @@ def test_every_block_runs_as_it_is_typed(tmp_path: Path) -> None:
                     env={**os.environ, **environment},
                     capture_output=True,
                     text=True,
-                    timeout=240,
                     check=False,
                 )
                 assert ran.returncode == 0, (typed, ran.stdout, ran.stderr)

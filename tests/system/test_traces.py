@@ -51,7 +51,7 @@ def test_traced_requests_are_answered_as_ever_and_their_spans_reach_the_collecto
     collector: Collector, tmp_path: Path
 ) -> None:
     endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"
-    with Server(tmp_path, OTLP_ENDPOINT=endpoint) as server, httpx.Client(base_url=server.url, timeout=30) as http:
+    with Server(tmp_path, OTLP_ENDPOINT=endpoint) as server, httpx.Client(base_url=server.url) as http:
         one = http.post("/api/v1/predict", json=BET).json()
         many = http.post("/api/v1/batch-predict", json={"bets": [BET, {}]}).json()
         assert many["summary"]["successful"] == many["summary"]["failed"] == 1

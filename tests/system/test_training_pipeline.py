@@ -36,7 +36,6 @@ def training(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=400,
         check=False,
     )
 
@@ -191,7 +190,6 @@ def peak_megabytes(source: Path, target: Path) -> float:
         cwd=root(),
         capture_output=True,
         text=True,
-        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
