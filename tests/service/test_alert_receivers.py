@@ -2,7 +2,6 @@ import hashlib
 import hmac
 import json
 import logging
-import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -134,11 +133,8 @@ def test_a_receiver_that_drips_bytes_is_given_up_at_the_deadline(
     kind: str, begin: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pikkit.alerts.receivers.deadline.TIMEOUT_S", 0.6)
-    with dripping(begin) as url:
-        started = time.monotonic()
-        with pytest.raises(Later) as caught:
-            WAYS[kind](url, an_alert())
-        assert time.monotonic() - started < 5
+    with dripping(begin) as url, pytest.raises(Later) as caught:  # else it would drip without end
+        WAYS[kind](url, an_alert())
     assert not caught.value.everybody  # the time of this alert is over, others may pass
 
 

@@ -41,7 +41,7 @@ class Rig(DeployCommand):
             "DEPLOY_RUN_DIR": str(folder / "run"),
             "DEPLOY_BASE_PORT": str(self.port),
             "ENVIRONMENT": "development",  # tests choose slots by header, without a key
-            "DEPLOY_READY_TIMEOUT_S": "60",
+            "DEPLOY_READY_TIMEOUT_S": "240",
             "DEPLOY_WARMUP_REQUESTS": "5",
             "DEPLOY_JUDGE_CLIENT_REQUESTS": "0",  # all load comes from one address
         }

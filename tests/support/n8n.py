@@ -67,7 +67,7 @@ class N8n:
 
     def api_key(self) -> str:
         """A key of the public API, as an owner makes it who opens n8n for the first time."""
-        with httpx.Client(base_url=f"{self.url}/rest", timeout=30) as browser:
+        with httpx.Client(base_url=f"{self.url}/rest") as browser:
             owner = {"email": "owner@pikkit.example", "firstName": "A", "lastName": "B", "password": "For-tests-0nly"}
             browser.post("/owner/setup", json=owner).raise_for_status()
             scopes = [

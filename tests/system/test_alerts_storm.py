@@ -35,10 +35,8 @@ _STARTING: list[int] = []
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.support.alert_worker"])
 REQUEST, UNDER_WAY = (20, 400) if ASKED else (5, 20)  # bets of a request, alerts that wait at a time
-JUST_S = 0.1  # so long ago a worker's answer is no older than the lines in its spool
 
-WITHIN_S = 120 + COUNT
-pytestmark = [pytest.mark.system, pytest.mark.timeout(WITHIN_S + 60)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200 + COUNT)]
 
 
 @dataclass
@@ -75,7 +73,7 @@ class Workers:
     answered: int = 0
     kills: int = 0
     _running: list[tuple[BaseProcess, Connection, list[int] | None]] = field(default_factory=list)
-    _answered: dict[int, float] = field(default_factory=dict)  # when, by process
+    _just: set[int] = field(default_factory=set)  # which have answered last: their spools hold what is under way
 
     def __enter__(self) -> Self:
         self._running = [self._started(slot) for slot in SLOTS]
@@ -95,13 +93,14 @@ class Workers:
                 room -= REQUEST
                 with suppress(OSError):
                     pipe.send(request)
+        self._just.clear()
         for ready in wait([pipe for _, pipe, _ in self._running], seconds):
             [i] = [i for i, (_, pipe, _) in enumerate(self._running) if pipe is ready]
             process, pipe, _ = self._running[i]
             with suppress(EOFError, OSError):
                 self.answered += len(pipe.recv())
                 self._running[i] = (process, pipe, None)
-                self._answered[i] = time.monotonic()
+                self._just.add(i)
 
     def kill(self, dice: random.Random) -> bool:
         """kill -9 one that has just answered, else, among thousands or once all is answered, any; tells whether it did.
@@ -109,7 +108,7 @@ class Workers:
         Another one of its slot takes its place.
         """
         there = [i for i, (_, _, request) in enumerate(self._running) if request != _STARTING]
-        just = [i for i in there if self._answered.get(i, 0.0) > time.monotonic() - JUST_S]
+        just = [i for i in there if i in self._just]
         victims = just or (there if ASKED or not self.requests else [])
         if not victims:
             return False
@@ -159,7 +158,6 @@ def test_no_alert_is_lost_or_doubled(tmp_path: Path, failing: tuple[Failing, Sta
     passed = 0
     with Workers(tmp_path, settings, requests) as workers:
         while len(receiver.taken) < COUNT or workers.answered < COUNT:
-            assert time.monotonic() < begin + WITHIN_S, f"{len(receiver.taken)} of {workers.answered} alerts came"
             workers.work(UNDER_WAY - workers.answered + len(receiver.taken), 0.05)
             due = time.monotonic() - last >= EVERY_S and len(receiver.taken) > passed + LIFE
             if due and workers.kill(dice):

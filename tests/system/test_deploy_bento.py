@@ -16,6 +16,7 @@ from deploy.release.bentos import BentoReleases
 from deploy.slots.processes import serve_command
 from tests.support.deploy_bento import make_models, make_project
 from tests.support.deploy_rig import Rig
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.system
 
@@ -24,7 +25,7 @@ class BentoRig(Rig):
     """The rig with Bentos of a small project in place of bare stubs."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, DEPLOY_READY_TIMEOUT_S="90")  # a BentoML of its own takes its time
+        super().__init__(folder)
         self.project = make_project(folder / "project")
         home = {"BENTOML_HOME": str(folder / "bentoml")}
         os.environ |= home
@@ -136,7 +137,7 @@ def test_a_hot_reloaded_set_is_shown_and_no_command_silently_goes_back(rig: Bent
     assert runtime.heal(production)
     release = rig.store.get(str(runtime.observe(production).version))
     assert release is not None
-    rig.stack().gates.serves(production, release, 30, own_models=False)
+    rig.stack().gates.serves(production, release, PATIENCE_S, own_models=False)
     assert rig.status()["slots"][production]["models"] == "5"
     # scaling moves to the other slot, with the set
     rig.do(operations.scale, production, 2)

@@ -158,7 +158,7 @@ LIES: dict[str, dict[str, object]] = {
 def test_6_a_release_that_lies_about_being_ready_gets_no_traffic(rig: Rig) -> None:
     with rig.traffic(clients=4) as tally:
         for why, told in LIES.items():
-            rig.environment["DEPLOY_READY_TIMEOUT_S"] = "20" if "version" in told else "60"
+            rig.environment["DEPLOY_READY_TIMEOUT_S"] = "20" if "version" in told else "240"
             rig.release("liar", **told)
             with pytest.raises(GateFailed, match=why) as refused:
                 rig.do(operations.deploy, "liar")

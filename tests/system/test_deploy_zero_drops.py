@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 import signal
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -58,7 +57,6 @@ def test_no_request_of_thousands_fails_while_a_hundred_switches_happen(tmp_path:
 
         async def switch_all_the_time(tally: Tally) -> None:
             nonlocal switches
-            began = time.monotonic()
             route = router.get()
             assert route is not None
             for number in itertools.count():
@@ -68,7 +66,6 @@ def test_no_request_of_thousands_fails_while_a_hundred_switches_happen(tmp_path:
                 switches += 1
                 if switches >= SWITCHES and tally.requests >= REQUESTS * 0.85:
                     break
-                assert time.monotonic() - began < 400, f"only {tally.requests} requests in 400 s"
                 await asyncio.sleep(0.05)
             for command in COMMANDS:
                 await asyncio.to_thread(rig.run, *command)
@@ -99,7 +96,7 @@ def test_the_same_harness_sees_failures_of_plain_rewrite_and_reload(tmp_path: Pa
         assert master is not None
 
         async def rewrite_and_reload(tally: Tally) -> None:
-            for number in range(100):
+            for number in itertools.count():
                 colour = ("blue", "green")[number % 2]
                 config.write_text(plain.replace("proxy_pass http://$group;", f"proxy_pass http://{colour};"))
                 os.kill(master.pid, signal.SIGHUP)

@@ -168,5 +168,5 @@ def test_a_stop_lets_requests_in_flight_finish(made: Made) -> None:
     answer = httpx.post(f"{address}/api/v1/batch-predict", content=halves(), headers=headers)
     assert answer.status_code == 200
     assert answer.json()["summary"]["successful"] == 100
-    stop.join(120)
+    stop.join()
     assert made.engine.docker("inspect", "--format", "{{.State.ExitCode}} {{.State.OOMKilled}}", "stopped") == "0 false"

@@ -33,7 +33,7 @@ def _serve(folder: Path, bets: pl.DataFrame) -> pl.DataFrame:
     """Have the real service predict the bets, a hundred at a time; gives its answers in their order."""
     answers = []
     rows = [{**row, **_market(row)} for row in bets.select(*SENT, odds="american_odds").to_dicts()]
-    with Server(folder, PREDICTION_LOG="true") as server, httpx.Client(base_url=server.url, timeout=30) as client:
+    with Server(folder, PREDICTION_LOG="true") as server, httpx.Client(base_url=server.url) as client:
         for start in range(0, len(rows), 100):
             answer = client.post("/api/v1/batch-predict", json={"bets": rows[start : start + 100]}).json()
             assert answer["errors"] == []

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -53,7 +52,7 @@ def test_what_can_not_be_put_on_record_is_not_started(tmp_path: Path) -> None:
 
 def test_what_was_started_again_on_a_full_disk_is_seen_by_all_and_on_record_once_there_is_room(tmp_path: Path) -> None:
     settings = DeploySettings(run_dir=tmp_path, base_port=free_block())
-    listen = f"import socket, time; s = socket.create_server(('127.0.0.1', {settings.port('blue')})); time.sleep(60)"
+    listen = f"import socket, time; s = socket.create_server(('127.0.0.1', {settings.port('blue')})); time.sleep(900)"
     line = [sys.executable, "-c", listen]
 
     def runtime() -> ProcessRuntime:
@@ -67,11 +66,8 @@ def test_what_was_started_again_on_a_full_disk_is_seen_by_all_and_on_record_once
             died = supervisor.observe("blue").pid
             assert died
             os.kill(died, signal.SIGKILL)
-            end = time.monotonic() + 20
-            while not supervisor.heal("blue") and time.monotonic() < end:
-                time.sleep(0.02)
-            while not runtime().observe("blue").running and time.monotonic() < end:
-                time.sleep(0.02)
+            eventually(lambda: supervisor.heal("blue"))
+            eventually(lambda: runtime().observe("blue").running)
             assert runtime().observe("blue").pid == supervisor.observe("blue").pid != died
         assert not runtime().observe("blue").kept
         assert supervisor.heal("blue") is False

@@ -102,10 +102,10 @@ def test_what_only_looks_repeated_is_read(text: str) -> None:
     ],
 )
 def test_a_body_whose_bets_can_not_be_told_apart_is_refused_as_a_whole(body: bytes) -> None:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     with pytest.raises(InvalidRequest):
         read_batch_body(body)
-    assert time.perf_counter() - begin < 2  # 0.05 s on an idle machine
+    assert time.thread_time() - begin < 2  # 0.05 s
 
 
 @pytest.mark.parametrize("other", ['"x"', "5", "[1]", "null", '"{"', '5, "{{"', '{"a": {"b": 1}}'])

@@ -8,6 +8,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from pikkit.web.connection import MAX_HEADERS, Connection
+from tests.support.waiting import PATIENCE_S
 
 GET = b"GET /x HTTP/1.1\r\nhost: a\r\n"
 
@@ -36,7 +37,7 @@ async def said(port: int, *pieces: bytes, pause: float = 0.02) -> bytes:
         writer.write(piece)
         await asyncio.sleep(pause)
     try:
-        return await asyncio.wait_for(reader.read(), 20)
+        return await asyncio.wait_for(reader.read(), PATIENCE_S)
     except (TimeoutError, ConnectionResetError):
         return b"open"
     finally:

@@ -1,6 +1,5 @@
 import contextlib
 import itertools
-import time
 from pathlib import Path
 from typing import Any
 
@@ -156,15 +155,13 @@ def test_a_slot_is_resized_by_starting_what_is_missing_and_ending_what_is_left_o
 
 
 def test_the_logs_of_all_replicas_are_followed_until_enough_was_seen(engine: Engine, tmp_path: Path) -> None:
-    _client(tmp_path, "docker", 'if [ "$2" = version ]; then exit; fi; echo one; echo two; exec /bin/sleep 60')
-    began = time.monotonic()
+    _client(tmp_path, "docker", 'if [ "$2" = version ]; then exit; fi; echo one; echo two; exec /bin/sleep 3600')
     with contextlib.closing(engine.follow(["blue", "blue-2"])) as lines:
         assert list(itertools.islice(lines, 2)) == ["one", "two"]
     assert _calls(tmp_path)[-1].endswith("logs --follow --tail 0 --no-color blue blue-2")
     with contextlib.closing(engine.follow(["blue"])) as lines:
         assert next(lines) == "one"
     assert "--no-log-prefix" in _calls(tmp_path)[-1]
-    assert time.monotonic() - began < 20
 
 
 def test_more_replicas_than_ports_are_set_aside_for_are_refused(engine: Engine, tmp_path: Path) -> None:
