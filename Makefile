@@ -175,7 +175,7 @@ completion: $(STAMP) ## completion of the commands for shells, from the command 
 client-types: $(STAMP) ## TypeScript types of the API for the example extension
 	@$(BIN)/python -m pikkit.web.types > examples/chrome-extension/api.d.ts
 
-bench-gates: $(STAMP) ## the README's targets as gates: requests/s, p95, start, memory; cost in calls
+bench-gates: $(STAMP) ## the README's targets as gates, by processor time: requests, p95, start, memory; cost in calls
 	@$(BIN)/python -m benchmarks.check
 	@$(BIN)/python -m benchmarks.serve --gates
 
