@@ -16,38 +16,38 @@ from benchmarks.comparison.report import BATCH, BEHIND, OWN, OWN_CASES, PREDICT,
 from benchmarks.comparison.starts import Starts
 from benchmarks.load.loops import Load, Opened, arrivals, open_loop
 from benchmarks.load.mix import BET, KINDS, bets, one, requests
-from benchmarks.serve import GATED, _missed
+from benchmarks.serve import GATED, Seen, _missed
 from pikkit.bets.reading import read_bet
 from tests.support.receiver import Call, StandIn
 
-LOADS = {
-    GATED[0]: Load(rate=2000, p50=5, p95=14.9, p99=20, failed=0),
-    GATED[1]: Load(rate=400, p50=18, p95=25, p99=30, failed=0),
+SEEN = {
+    GATED[0]: Seen(Load(rate=1000, p50=5, p95=63.9, p99=70, failed=0), rate=1300),  # a mean of 16 ms
+    GATED[1]: Seen(Load(rate=100, p50=80, p95=90, p99=99, failed=0), rate=260),
 }
 
 
 def test_figures_at_their_targets_miss_none() -> None:
-    assert _missed(LOADS, ready=2.9, peak=299) == []
+    assert _missed(SEEN, start=5.9, peak=299) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "rate", "words"),
     [
-        ({"rate": 1999.0}, "predict: 1999 requests/s, below 2,000"),
-        ({"p95": 15.0}, "predict: p95 15.0 ms, not below 15"),
-        ({"failed": 1}, "requests failed"),
+        ({}, 1299.0, "predict: 1299 requests in a processor's second, below 1,300"),
+        ({"p95": 64.0}, 1300.0, "predict: p95 64.0 ms, four times the mean of 16.0 ms"),
+        ({"failed": 1}, 1300.0, "requests failed"),
     ],
 )
-def test_a_missed_gate_of_predict_is_named_with_its_figure(changes: dict[str, float], words: str) -> None:
-    slow = dataclasses.replace(LOADS[GATED[0]], **changes)  # type: ignore[arg-type]
-    assert _missed({**LOADS, GATED[0]: slow}, 2.9, 299) == [words]
+def test_a_missed_gate_of_predict_is_named_with_its_figure(changes: dict[str, float], rate: float, words: str) -> None:
+    slow = Seen(dataclasses.replace(SEEN[GATED[0]].load, **changes), rate)  # type: ignore[arg-type]
+    assert _missed({**SEEN, GATED[0]: slow}, 5.9, 299) == [words]
 
 
 def test_missed_gates_of_batches_start_and_memory_are_named_with_their_figures() -> None:
-    slow = dataclasses.replace(LOADS[GATED[1]], rate=399.0)
-    assert _missed({**LOADS, GATED[1]: slow}, ready=3.0, peak=300) == [
-        "batch of 100: 399 requests/s, below 400",
-        "ready after 3.0 s, not below 3",
+    slow = SEEN[GATED[1]]._replace(rate=259.0)
+    assert _missed({**SEEN, GATED[1]: slow}, start=6.0, peak=300) == [
+        "batch of 100: 259 requests in a processor's second, below 260",
+        "a start takes 6.0 s of processor time, not below 6",
         "300 MiB, not below 300",
     ]
 
