@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ from pikkit.web.status import Status
 
 __all__ = ["Application"]
 
+_SWITCH_S = 0.001  # that a request waits for the interpreter while a scrape is written, instead of 5 ms
 _YOUNG = 20_000  # objects before a collection: those of requests die within 20 ms, once they are counted
 _log = get_logger("pikkit.app")
 
@@ -120,6 +122,7 @@ class Application:
         gc.collect()
         gc.freeze()
         gc.set_threshold(_YOUNG)
+        sys.setswitchinterval(_SWITCH_S)
 
     async def start(self) -> None:
         """Begin to watch for new models, to record and to deliver alerts."""

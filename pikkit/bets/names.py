@@ -19,8 +19,8 @@ __all__ = ["Encoder", "KnownNames", "fold", "group_key"]
 _NOT_GIVEN = frozenset({"none", "null", "undefined", "n/a", "nan"})
 # Entries with which an encoder itself stands for "no such value", the better one first.
 _UNKNOWN = ("unknown", "none")
-_REMEMBERED = 16_384  # spellings; callers can send any
-_REMEMBERED_PER_ENCODER = 4096
+_REMEMBERED = 4096  # spellings; callers can send any, and each function keeps up to 1 MiB of them
+_REMEMBERED_PER_ENCODER = 1024
 
 _Family = tuple[str, ...]  # names that mean the same, bare, the first one's first
 

@@ -24,7 +24,8 @@ from pikkit.history.history import History
 
 __all__ = ["Categories", "Facts"]
 
-_REMEMBERED = 8192
+_REMEMBERED = 4096  # combinations; 3 MiB
+_REMEMBERED_ALONE = 2048  # with all that is known of them by name; 4 MiB
 _NAN = float("nan")
 _CODES = len(CATEGORICAL)
 _NAMED = _CODES + PAST_NUMBERS  # that hang on names alone
@@ -148,7 +149,7 @@ class Categories:
         self._neutral_count = neutral_count
         self._lock = Lock()
         self._table = _Table()
-        self._one = lru_cache(_REMEMBERED)(self._of_names)
+        self._one = lru_cache(_REMEMBERED_ALONE)(self._of_names)
 
     def one(self, bet: Leg, now: float) -> Facts:
         """What is known of a bet, in plain numbers; `now` (epoch seconds) stands in where placed_at is not given."""
@@ -163,8 +164,8 @@ class Categories:
         )
         return Facts.of(numbers, codes, unknown, past, neutral_count=self._neutral_count, arithmetic=SINGLE)
 
-    def many(self, bets: Sequence[Leg], now: float) -> Facts:
-        """What is known of n bets, in arrays."""
+    def many(self, bets: Sequence[Leg], now: float | Sequence[float]) -> Facts:
+        """What is known of n bets, in arrays; `now` (epoch seconds) stands in for placed_at, for all or for each."""
         fields = list(map(vars, bets))
         known, lacking = self._of(list(map(names_of, fields)))
         odds, live, clvs, times = zip(*map(_numbers_of, fields), strict=True)
@@ -178,7 +179,8 @@ class Categories:
             has_clv[:] = [given is not None for given in clvs]
         placed_at[:] = now
         if times.count(None) < len(times):
-            placed_at[:] = [now if at is None else at.timestamp() for at in times]
+            given = zip(times, placed_at.tolist(), strict=True)
+            placed_at[:] = [instead if at is None else at.timestamp() for at, instead in given]
         unknown: Mapping[str, Truth] = {}
         if lacking.any():
             unknown = {name: flags for name, flags in zip(CATEGORICAL, lacking.T, strict=True) if flags.any()}

@@ -46,8 +46,8 @@ class Predictor:
         self._ttl_s = ttl_s
         self._known: tuple[Models, Categories] | None = None
 
-    def rows(self, models: Models, bets: Sequence[Bet], now: float) -> FeatureRows:
-        """The feature rows of the bets, as the models see them."""
+    def rows(self, models: Models, bets: Sequence[Bet], now: float | Sequence[float]) -> FeatureRows:
+        """The feature rows of the bets, as the models see them; `now` (epoch seconds) as in `predict`, or for each."""
         return FeatureRows.of(self._categories(models).many(bets, now), models.spec.features)
 
     def predict(

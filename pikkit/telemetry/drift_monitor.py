@@ -96,7 +96,7 @@ class DriftMonitor(Collector):
         now = self._now
         if now.baseline is None or str(graded.models.sha256) != now.sha256:
             return
-        hour = int(graded.at // _HOUR_S)
+        hour = int(graded.times[0] // _HOUR_S)
         if hour not in now.hours:
             now.hours[hour] = Counts(now.baseline)
             for old in [known for known in now.hours if known <= hour - HOURS]:

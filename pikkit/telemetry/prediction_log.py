@@ -62,10 +62,7 @@ class PredictionLog:
 
     def take(self, graded: Graded) -> None:
         """Write one line per bet."""
-        moment = datetime.fromtimestamp(graded.at, UTC)
-        stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         common = {
-            "at": stamp,
             "model_version": graded.models.version,
             "sha256": graded.models.sha256,
             "slot": self._slot,
@@ -73,8 +70,10 @@ class PredictionLog:
         }
         lines = bytearray()
         predictions: Sequence[Mapping[str, object]] = graded.predictions
-        for i, (bet, prediction) in enumerate(zip(graded.bets, predictions, strict=True)):
+        for i, (bet, prediction, at) in enumerate(zip(graded.bets, predictions, graded.times, strict=True)):
+            moment = datetime.fromtimestamp(at, UTC)
             line = {
+                "at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                 **common,
                 "bet": bet.model_dump(mode="json", exclude={"client_ref", "odds_format"}),
                 "features": hashlib.sha256(graded.rows.matrix[i].tobytes()).hexdigest()[:16],
@@ -82,7 +81,7 @@ class PredictionLog:
             }
             lines += to_json(line, inf_nan_mode="null") + b"\n"
         try:
-            self._segment(moment).write(b"\n" * self._is_torn + lines)
+            self._segment(datetime.fromtimestamp(graded.times[0], UTC)).write(b"\n" * self._is_torn + lines)
         except OSError:
             self._is_torn = True  # what is cut off stays a line of its own
             raise

@@ -51,7 +51,7 @@ class Watched:
         self.metrics.model_loaded(self.models)
         self.metrics.alert("n8n", "delivered")
 
-        def rows(_models: Any, bets: Any, _at: float) -> Any:
+        def rows(_models: Any, bets: Any, _times: Any) -> Any:
             n = len(bets)
             return SimpleNamespace(
                 matrix=random.normal(0.51, 0.1, (n, 2)).astype(np.float32), unknown_columns=np.zeros((n, 5), dtype=bool)

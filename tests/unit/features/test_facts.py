@@ -1,3 +1,4 @@
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -73,3 +74,15 @@ def test_threads_share_one_table() -> None:
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(check, categories, [bet((i * 31 + j) % 500) for j in range(200)]) for i in range(20)]:
             done.result()
+
+
+def test_names_never_seen_before_fill_no_more_than_12_mib() -> None:
+    categories = Categories(SPEC.encoders, HISTORY)
+    unseen = [bet(0).model_copy(update=dict.fromkeys(CATEGORICAL, f"Name {i}")) for i in range(5000)]
+    tracemalloc.start()
+    try:
+        for one in unseen:
+            categories.one(one, NOW)
+        assert tracemalloc.get_traced_memory()[0] < 12 * 2**20
+    finally:
+        tracemalloc.stop()

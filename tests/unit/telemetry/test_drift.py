@@ -133,7 +133,7 @@ class Models:
 def _graded(models: Models, n: int, mean: float = 0.5) -> Graded:
     rows = SimpleNamespace(matrix=_matrix(n, mean), unknown_columns=np.zeros((n, 5), dtype=bool))
     bets = [a_bet(client_ref=str(next(_REFS))) for _ in range(n)]
-    return Graded(models, bets, [a_prediction()] * n, rows, time.time())
+    return Graded(models, bets, [a_prediction()] * n, rows, [time.time()] * n)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_bet_that_is_asked_about_again_counts_once_an_hour_and_another_one_cou
     graded = _graded(models, 100)
     for _ in range(20):
         monitor.take(graded)
-    monitor.take(replace(graded, at=graded.at - 3600))
+    monitor.take(replace(graded, times=[at - 3600 for at in graded.times]))
     monitor.take(_graded(models, 100))
     monitor.close()
     assert monitor.report()["bets"] == 300

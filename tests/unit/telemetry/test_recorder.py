@@ -17,13 +17,14 @@ from tests.support.samples import a_bet, a_model_set, a_prediction
 from tests.support.waiting import eventually
 
 
-def _rows(models: Any, bets: Sequence[Any], at: float) -> Any:
+def _rows(models: Any, bets: Sequence[Any], times: Sequence[float]) -> Any:
     return SimpleNamespace(matrix=np.ones((len(bets), 3), dtype=np.float32), unknown=np.zeros((len(bets), 5)))
 
 
 class Kept:
     def __init__(self, *, fails: bool = False) -> None:
         self.bets = 0
+        self.taken: list[tuple[Any, Sequence[float]]] = []
         self.fails = fails
 
     def wants(self, bets: int, now: float) -> bool:
@@ -33,6 +34,7 @@ class Kept:
         if self.fails:
             raise OSError("disk full")
         self.bets += len(graded.bets)
+        self.taken.append((graded.models, graded.times))
 
     def flush(self) -> None:
         pass
@@ -47,7 +49,7 @@ def _log(folder: Path, **limits: int) -> PredictionLog:
 
 def _take(log: PredictionLog, n: int = 1, at: float = 1_700_000_000.0, *, close: bool = True) -> None:
     bets = [a_bet(client_ref="who-i-am")] * n
-    log.take(Graded(a_model_set(), bets, [a_prediction("A")] * n, _rows(None, bets, at), at))
+    log.take(Graded(a_model_set(), bets, [a_prediction("A")] * n, _rows(None, bets, [at] * n), [at] * n))
     if close:
         log.close()
 
@@ -60,6 +62,17 @@ def test_what_is_graded_reaches_the_sinks() -> None:
     recorder.stop()
     assert sink.bets == 3
     assert dropped == [0]
+
+
+def test_calls_of_one_set_are_recorded_together_each_bet_with_its_own_time() -> None:
+    sink = Kept()
+    recorder = Recorder(_rows, [sink], dropped=lambda _: None)
+    first, second = a_model_set(), a_model_set()
+    for models, bets, at in ((first, 1, 1.0), (first, 2, 2.0), (second, 1, 3.0), (second, 31, 4.0), (second, 1, 5.0)):
+        recorder.graded(models, [a_bet()] * bets, [a_prediction()] * bets, at)
+    recorder.start()
+    recorder.stop()
+    assert sink.taken == [(first, [1.0, 2.0, 2.0]), (second, [3.0, *[4.0] * 31]), (second, [5.0])]
 
 
 def test_a_full_queue_drops_and_counts_and_never_waits() -> None:
