@@ -41,12 +41,9 @@ def fold(value: str) -> str:
     return "" if text in _NOT_GIVEN else text
 
 
-@lru_cache(_REMEMBERED)
 def _bare(folded: str) -> str:
     """Letters and digits only: `N.B.A.`, `Money-Line` and `Fan Duel` are seen through."""
-    if folded.isalnum():
-        return folded
-    return "".join(character for character in folded if character.isalnum()) or folded
+    return "".join(filter(str.isalnum, folded)) or folded
 
 
 def _read() -> tuple[Mapping[str, Mapping[str, str]], Mapping[str, Mapping[str, _Family]]]:
@@ -69,7 +66,6 @@ def _read() -> tuple[Mapping[str, Mapping[str, str]], Mapping[str, Mapping[str, 
 _LEADS, _FAMILIES = _read()
 
 
-@lru_cache(_REMEMBERED)
 def group_key(column: str, value: str) -> str:
     """The value as past results are grouped by it: folded, a yielding name as the one that it yields to."""
     folded = fold(value)
@@ -80,7 +76,7 @@ class KnownNames:
     """The group keys of one column that somebody knows, and the way to them from other names of the same."""
 
     def __init__(self, column: str, keys: Iterable[str]) -> None:
-        self._column = column
+        self._column, self._families = column, _FAMILIES[column]
         self._keys = frozenset(keys)
         self._bare: dict[str, str] = {}
         for key in sorted(self._keys):
@@ -92,7 +88,7 @@ class KnownNames:
         if key in self._keys:
             return key
         own = _bare(key)
-        for name in (own, *_FAMILIES[self._column].get(own, ())):
+        for name in (own, *self._families.get(own, ())):
             if name in self._bare:
                 return self._bare[name]
         return key

@@ -32,7 +32,8 @@ from pikkit.errors import InvalidBet
 
 __all__ = ["FIELDS", "read_bet", "read_bets", "unknown_fields"]
 
-_Written = Annotated[Any, GetPydanticSchema(lambda _, schema_of: schema_of(StrictFloat | StrictStr))]
+_NumberOrText = Annotated[StrictFloat | StrictStr, Field(union_mode="left_to_right")]
+_Written = Annotated[Any, GetPydanticSchema(lambda _, schema_of: schema_of(_NumberOrText))]
 _priced = itemgetter("odds", "odds_format", "market_prices", "reference_prices", "legs")
 
 

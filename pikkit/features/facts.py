@@ -215,21 +215,25 @@ class Categories:
             table = self._table
             if len(table.places) + len(names) > len(table.known):
                 table = self._table = _Table(len(names))
-            places: list[int] = []
-            for values in names:
-                place = table.places.get(values)
-                if place is None:
-                    place = len(table.places)
-                    found = [
-                        (_NAN, True) if encoder is None else encoder.find(value)
-                        for encoder, value in zip(self._encoders, values, strict=True)
-                    ]
-                    table.known[place, :_CODES] = [code for code, _ in found]
-                    table.known[place, _CODES:] = self._history.numbers_of(*values[:4])
-                    table.lacking[place] = [not known for _, known in found]
-                    table.places[values] = place  # last, as others read without the lock
-                places.append(place)
-            return table, places
+            first = len(table.places)
+            new = {
+                one: first + i for i, one in enumerate(dict.fromkeys(one for one in names if one not in table.places))
+            }
+            if new:
+                found = np.array([self._find(one) for one in new])
+                rows = slice(first, first + len(new))
+                table.known[rows, :_CODES], table.lacking[rows] = found[:, :_CODES], found[:, _CODES:]
+                table.known[rows, _CODES:] = self._history.numbers_of([one[:4] for one in new])
+                table.places.update(new)  # last, as others read without the lock
+            return table, [table.places[one] for one in names]
+
+    def _find(self, names: _Names) -> list[float]:
+        """Codes of a bet's names, and then whether they are of unknown ones."""
+        found = [
+            (_NAN, True) if encoder is None else encoder.find(value)
+            for encoder, value in zip(self._encoders, names, strict=True)
+        ]
+        return [code for code, _ in found] + [not known for _, known in found]
 
 
 class _Table:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import mul
+from itertools import repeat
+from operator import itemgetter, mul
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +19,12 @@ from pikkit.bets.prediction import Prediction
 from pikkit.grading.markets import Book, MarketRules, books_of, own_sides
 from pikkit.grading.sides import Sides, same_market
 
-__all__ = ["NO_HISTORY", "Evidence", "EvidenceColumns", "OtherSide", "Told", "evidence_of"]
+__all__ = ["NO_HISTORY", "Evidence", "EvidenceColumns", "Told", "evidence_of"]
 
 NO_HISTORY = "no betting history in this model set: past rates are neutral and confidence is at most 0.5"
 
-_NAN = float("nan")
+_NAN = math.nan
+_other_prices = itemgetter("market_prices", "reference_prices")  # of a bet's `vars`: attributes of models are slow
 _HALF_WEIGHT = 0.5  # weight of references at which half of the confidence that they can add is reached
 _NO_MARGIN = 1 - 1e-9  # of a sum of implied probabilities
 _NO_SECOND = "no second price: one sportsbook's prices alone show no value"
@@ -43,16 +45,8 @@ class Told(NamedTuple):
 
     @property
     def by_reference(self) -> bool:
-        """Whether it is other books' that say so."""
+        """Whether other books say so."""
         return not math.isnan(self.trust)
-
-
-class OtherSide(NamedTuple):
-    """A side that came with a bet beside its own."""
-
-    bet: int  # position
-    odds: float  # American
-    fair: float  # chance without vig (fraction)
 
 
 class EvidenceColumns(NamedTuple):
@@ -72,7 +66,7 @@ class Evidence:
     """Of n bets; by their positions, where there is some."""
 
     told: dict[int, Told]
-    others: list[OtherSide]
+    others: list[tuple[int, float, float]]  # that came with bets: position of the bet, odds (American), fair chance
     together: Sequence[Sides]  # markets of which several sides are among the bets
     beaten: Bools  # shape (n,): whether another side has more value; known once the figures are
     doubtful: dict[int, str]  # why its own market's prices are not to be believed
@@ -81,25 +75,29 @@ class Evidence:
 
     def columns(self) -> EvidenceColumns:
         """What is told, in arrays."""
-        columns = np.full((len(Told._fields), len(self.beaten)), _NAN)
+        columns = np.full((3, len(self.beaten)), _NAN)
         if self.told:
-            columns[:, list(self.told)] = np.array(list(self.told.values())).T
-        fair, _, _, trust, joint = columns
-        bet, odds, other_fair = np.array(self.others).reshape(-1, len(OtherSide._fields)).T
-        return EvidenceColumns(fair, trust, joint, ~np.isnan(trust), bet.astype(np.intp), odds, other_fair)
+            told = tuple(zip(*self.told.values(), strict=True))
+            columns[:, list(self.told)] = told[0], told[3], told[4]
+        bet, odds, chances = zip(*self.others, strict=True) if self.others else ((), (), ())
+        fair, trust, joint = columns
+        others = np.array(bet, dtype=np.intp), np.array(odds), np.array(chances)
+        return EvidenceColumns(fair, trust, joint, ~np.isnan(trust), *others)
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Put it into the answers."""
-        [figures] = rounded(np.array([one[:3] for one in self.told.values()]).reshape(-1, 3))
-        shown = np.asarray(figures).tolist()
-        for (i, told), (fair, overround, age_s) in zip(self.told.items(), shown, strict=True):
-            prediction = predictions[i]
-            prediction["fair_probability"] = fair
-            prediction["fair_method"] = "reference" if told.by_reference else "market"
-            prediction["overround"] = overround
-            prediction["reference_age_s"] = None if math.isnan(age_s) else age_s
-            if told.by_reference:
-                prediction["warnings"] = [words for words in prediction["warnings"] if words != NO_HISTORY]
+        if self.told:
+            fair, overround, age_s, trust, _ = map(np.array, zip(*self.told.values(), strict=True))
+            shown = (np.asarray(column).tolist() for column in rounded(fair, overround, age_s))
+            by_reference = (~np.isnan(trust)).tolist()
+            for i, reference, fair, overround, age_s in zip(self.told, by_reference, *shown, strict=True):
+                prediction = predictions[i]
+                prediction["fair_probability"] = fair
+                prediction["fair_method"] = "reference" if reference else "market"
+                prediction["overround"] = overround
+                if reference:
+                    prediction["reference_age_s"] = None if math.isnan(age_s) else age_s
+                    prediction["warnings"] = [words for words in prediction["warnings"] if words != NO_HISTORY]
         for i, words in self.warnings.items():
             predictions[i]["warnings"] += words
         for i in np.flatnonzero(self.beaten).tolist():
@@ -124,9 +122,10 @@ def evidence_of(
         explain: put it in words too.
     """
     evidence = Evidence({}, [], same_market(bets, requests), np.zeros(len(bets), dtype=np.bool_), {}, {}, {})
-    for i, fields in enumerate(map(vars, bets)):
-        if fields["market_prices"] is not None or fields["reference_prices"] is not None:
-            _tell(evidence, i, bets[i], rules, now, explain=explain)
+    for i, bet in enumerate(bets):
+        market, references = _other_prices(vars(bet))
+        if market is not None or references is not None:
+            _tell(evidence, i, bet, rules, now, explain=explain)
     return evidence
 
 
@@ -134,10 +133,12 @@ def _tell(evidence: Evidence, i: int, bet: Leg, rules: MarketRules, now: float, 
     """What the prices that came with bet `i` say."""
     said = evidence.warnings[i] = []
     sides, prices = own_sides(bet, said)
-    books = books_of(bet, sides, rules, now, said) if bet.reference_prices else []
+    books = books_of(bet, sides, rules, now, said) if bet.reference_prices else ()
     own = _possible("market_prices", prices, rules, said) if prices else None
-    others = [(book, _possible(f"reference {book.name!r}", book.prices, rules, said)) for book in books]
-    known = [(book, market) for book, market in others if market is not None]
+    known: Sequence[tuple[Book, FairMarket]] = ()
+    if books:
+        found = [(book, _possible(f"reference {book.name!r}", book.prices, rules, said)) for book in books]
+        known = [(book, market) for book, market in found if market is not None]
     if known:
         evidence.told[i], chances = _weighed(known, own)
         said += _arbitrage(bet, known)
@@ -152,7 +153,7 @@ def _tell(evidence: Evidence, i: int, bet: Leg, rules: MarketRules, now: float, 
     else:
         return
     if own is not None:
-        evidence.others.extend([OtherSide(i, odds, fair) for odds, fair in zip(prices[1:], chances[1:], strict=True)])
+        evidence.others.extend(zip(repeat(i), prices[1:], chances[1:]))
     line = bet.line
     if line is not None and line == round(line):
         said.append(f"the line {line:+g} can push: win probability and expected ROI hold for when it does not")

@@ -115,10 +115,10 @@ class History:
             empty=self.size == 0,
         )
 
-    def numbers_of(self, sport: str, league: str, market: str, institution_name: str) -> Floats:
-        """What `Past.of` reads of a bet with these names."""
-        rows = self._rows_of(sport, league, market, institution_name)
-        return np.concatenate([self._sums[list(rows)].ravel(), self._recent[rows[RECENT_GROUP]]])
+    def numbers_of(self, names: Sequence[tuple[str, str, str, str]]) -> Floats:
+        """What `Past.of` reads of n bets with these sports, leagues, markets and sportsbooks, a row each."""
+        rows = np.array([self._rows_of(*one) for one in names])
+        return np.hstack([self._sums[rows].reshape(len(rows), -1), self._recent[rows[:, RECENT_GROUP]]])
 
     def _rows_of(self, sport: str, league: str, market: str, institution_name: str) -> tuple[int, ...]:
         """The row of each group of a single bet."""
