@@ -59,13 +59,11 @@ def send_word(settings: DeploySettings, text: str, environment: Mapping[str, str
     Raises:
         RuntimeError: it was not taken; the text holds no secret.
     """
-    if settings.notify_url is None:
-        return
-    url = settings.notify_url.get_secret_value()
+    url = settings.notify_url.get_secret_value() if settings.notify_url else None
     text = f"Pikkit ML API on {host()}: {text}"
     if url == "telegram":
         notify(text, environment)
-    else:
+    elif url:
         post(url, {"text": text})
 
 
@@ -101,9 +99,8 @@ class Composer:
         clock = self.clock()
         told = self.progress(progress)
         own = project_environment(ROOT)
-        environment = {**os.environ, **own}
         journal = Journal(settings.run_dir / "journal.db", clock, told.say)
-        probe = Probe(api_key=first_api_key(environment))
+        probe = Probe(api_key=self.api_key())
         releases = self.releases(settings)
         runtime: Runtime
         process: NginxProcess
@@ -120,19 +117,9 @@ class Composer:
 
         def tell(text: str) -> None:
             try:
-                send_word(settings, text, environment)
+                send_word(settings, text, {**os.environ, **own})
             except RuntimeError as error:
                 told.say(f"no word was sent: {error}")
 
-        return Stack(
-            settings=settings,
-            runtime=runtime,
-            router=router,
-            releases=releases,
-            probe=probe,
-            journal=journal,
-            clock=clock,
-            progress=told,
-            window=Window(settings, runtime, router, probe, journal, clock),
-            tell=tell,
-        )
+        window = Window(settings, runtime, router, probe, journal, clock)
+        return Stack(settings, runtime, router, releases, probe, journal, clock, told, window, tell=tell)

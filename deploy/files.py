@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 __all__ = [
     "ROOT",
     "Record",
+    "Tail",
     "fill",
     "linked",
     "names",
@@ -140,6 +141,28 @@ def rotate(log: Path, limit: int, *, emptied: bool = False) -> bool:
     return True
 
 
+class Tail:
+    """What is written to a log from now on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode, self._offset = _place(path)
+
+    def read(self) -> list[str]:
+        """The whole lines since the last look; what a rotation carried off in between is lost."""
+        inode, size = _place(self._path)
+        if inode != self._inode or size < self._offset:
+            self._inode, self._offset = inode, 0
+        try:
+            with self._path.open("rb") as log:
+                log.seek(self._offset)
+                whole = log.read().rpartition(b"\n")[0]
+        except OSError:
+            return []
+        self._offset += len(whole) + bool(whole)
+        return whole.decode(errors="replace").splitlines()
+
+
 def template_of(path: Path, **filters: Callable[[Any], str]) -> Template:
     """A template of a file that is no HTML; a value that is missing is an error."""
     environment = Environment(  # noqa: S701 - nothing to escape
@@ -216,6 +239,15 @@ class Record(Generic[T]):
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def _place(path: Path) -> tuple[int, int]:
+    """Inode and size."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_size
 
 
 def _beside(path: Path, kind: str) -> Path:

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,10 +24,10 @@ __all__ = [
     "environment_of",
     "is_free",
     "leader",
+    "living",
     "marked",
     "output_of",
     "port_owner",
-    "processes_named",
     "require_free",
     "run",
 ]
@@ -144,30 +144,32 @@ def output_of(command: Sequence[str], **more: Any) -> str:
     return done.stdout
 
 
+def living(
+    wanted: Callable[[psutil.Process], bool], among: Iterable[psutil.Process] | None = None
+) -> list[psutil.Process]:
+    """The processes (`among` some, else all) that are `wanted`, as far as they can be looked at, and no zombies."""
+    found = []
+    for process in psutil.process_iter() if among is None else among:
+        with contextlib.suppress(psutil.Error, OSError):
+            if wanted(process) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
 def marked(mark: str) -> list[psutil.Process]:
     """The living processes whose environment holds `mark` (NAME=value), which children inherit.
 
     Finds workers whose master died, and a master that was started just before its starter was killed.
     """
     name, _, value = mark.partition("=")
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(name) == value and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+    return living(lambda process: process.environ().get(name) == value)
 
 
 def leader(processes: list[psutil.Process]) -> ProcessId | None:
     """The one whose parent is not among them; the oldest if there are several."""
     pids = {process.pid for process in processes}
-    heads = []
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            head = ProcessId.of(process.pid) if process.ppid() not in pids else None
-            if head:
-                heads.append(head)
-    return min(heads, key=lambda head: head.start) if heads else None
+    heads = [ProcessId.of(process.pid) for process in living(lambda one: one.ppid() not in pids, processes)]
+    return min((head for head in heads if head), key=lambda head: head.start, default=None)
 
 
 def environment_of(process: ProcessId) -> dict[str, str]:
@@ -178,11 +180,8 @@ def environment_of(process: ProcessId) -> dict[str, str]:
         return {}
 
 
-def end(mark: str, master: ProcessId | None, grace_s: float) -> bool:
-    """SIGTERM to the master, which lets its workers finish; SIGKILL to all that bear `mark` after `grace_s`.
-
-    Returns whether everything ended by itself.
-    """
+def end(mark: str, master: ProcessId | None, grace_s: float) -> None:
+    """SIGTERM to the master, which lets its workers finish; SIGKILL to all that bear `mark` after `grace_s`."""
     if master:
         master.signal(signal.SIGTERM)
         master.wait(grace_s)
@@ -191,17 +190,6 @@ def end(mark: str, master: ProcessId | None, grace_s: float) -> bool:
         process.signal(signal.SIGKILL)
     for process in left:
         process.wait(5)
-    return not left
-
-
-def processes_named(name: str) -> list[psutil.Process]:
-    """The living processes of a program of that name."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.name() == name and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
 
 
 def port_owner(port: int) -> str | None:

@@ -18,21 +18,10 @@ __all__ = ["DeploySettings"]
 _HIGHEST_BASE = 65_000
 _KUBERNETES = "apply deploy/kubernetes and use `kubectl argo rollouts` (docs/kubernetes.md)"
 _ONE_HOST = "run `python -m deploy` on that host; deploy/pipeline/ship.sh does, by ssh"
+_FOR_KUBERNETES = ("IMAGE", "KUBE_CONTEXT", "KUBE_NAMESPACE", "KUBE_TIMEOUT_S", "ROUTE_TIMEOUT_S", "ROUTE_SETTLE_S")
 _SUCCESSORS = {
-    "DEPLOY_REMOTE_DIR": _ONE_HOST,
-    "DEPLOY_SSH_CONFIG": _ONE_HOST,
-    "DEPLOY_INVENTORY": _ONE_HOST,
-    **dict.fromkeys(
-        (
-            "DEPLOY_IMAGE",
-            "DEPLOY_KUBE_CONTEXT",
-            "DEPLOY_KUBE_NAMESPACE",
-            "DEPLOY_KUBE_TIMEOUT_S",
-            "DEPLOY_ROUTE_TIMEOUT_S",
-            "DEPLOY_ROUTE_SETTLE_S",
-        ),
-        _KUBERNETES,
-    ),
+    **dict.fromkeys(("DEPLOY_REMOTE_DIR", "DEPLOY_SSH_CONFIG", "DEPLOY_INVENTORY"), _ONE_HOST),
+    **{f"DEPLOY_{name}": _KUBERNETES for name in _FOR_KUBERNETES},
 }
 """Settings that are gone, and what has taken their place."""
 
@@ -157,16 +146,11 @@ class DeploySettings(BaseSettings):
             raise ValueError("use letters, digits and ._~+/=- (it goes into a header)")
         return value
 
-    @field_validator("run_dir", "tls_certificate", "tls_key")
+    @field_validator("run_dir", "validate_bets", "nginx_bin", "tls_certificate", "tls_key")
     @classmethod
     def _for_nginx(cls, value: Path | None) -> Path | None:
         if value and re.search(r"[$\x00-\x1f]", str(value)):
             raise ValueError(f"{str(value)!r} holds a '$' or a control character, which Nginx can't be told: rename it")
-        return value
-
-    @field_validator("run_dir", "validate_bets", "nginx_bin", "tls_certificate", "tls_key")
-    @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
         return value.absolute() if value else None
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["BOUNDS", "LOG", "OTHER", "Line", "Served", "Tail", "lines_of", "served"]
+__all__ = ["BOUNDS", "LOG", "OTHER", "Line", "Served", "lines_of", "served"]
 
 LOG = "traffic.log"
 OTHER = "other"
@@ -102,34 +102,3 @@ def served(folder: Path, since: float, until: float, most_a_client: int) -> dict
         except OSError:
             continue
     return found
-
-
-class Tail:
-    """Requests since this object was made, each told once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / LOG
-        self._place = self._end()
-
-    def read(self) -> Iterator[Line]:
-        """Those since the last look; what a rotation carried off in between is lost."""
-        inode, offset = self._place
-        try:
-            with self._path.open("rb") as log:
-                found = self._path.stat()
-                if found.st_ino != inode or found.st_size < offset:
-                    offset = 0
-                log.seek(offset)
-                content = log.read()
-        except OSError:
-            return
-        whole = content.rpartition(b"\n")[0]
-        self._place = (found.st_ino, offset + len(whole) + bool(whole))
-        yield from lines_of(whole.decode(errors="replace").splitlines())
-
-    def _end(self) -> tuple[int, int]:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return 0, 0
-        return found.st_ino, found.st_size

@@ -67,9 +67,8 @@ class Progress:
 def verdict_table(verdict: Verdict, weight: int) -> Table:
     """The verdict, for people."""
     colour = _COLOURS[verdict.outcome]
-    table = Table(title=f"canary at {weight}%: [{colour}]{verdict.outcome}[/]", title_justify="left")
-    for name in ("metric", "production", "canary", "rule", "outcome"):
-        table.add_column(name)
+    title = f"canary at {weight}%: [{colour}]{verdict.outcome}[/]"
+    table = Table("metric", "production", "canary", "rule", "outcome", title=title, title_justify="left")
     for row in verdict.rows:
         outcome = f"[{_COLOURS[row.outcome]}]{row.outcome}[/]"
         table.add_row(row.metric, row.production, row.canary, row.rule, outcome)

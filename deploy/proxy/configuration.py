@@ -10,17 +10,11 @@ from pathlib import Path
 
 from deploy.files import template_of
 from deploy.settings import DeploySettings
-from deploy.slot import SLOTS, Slot
+from deploy.slot import COLOURS, SLOTS, Slot
 
 __all__ = ["ENDPOINTS", "OLD_WORKERS_S", "TEMPLATES", "NginxError", "render"]
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "nginx"
-_PAIRS: tuple[tuple[Slot, Slot], ...] = (
-    ("blue", "green"),
-    ("green", "blue"),
-    ("canary", "blue"),
-    ("canary", "green"),
-)
 ENDPOINTS = ("/api/v1/predict", "/api/v1/batch-predict", "/api/v1/model-info", "/ml-predict", "/batch-predict")
 """What the judge counts: the paths of the contract that answer with models."""
 _MIB = 1_048_576
@@ -81,13 +75,14 @@ def render(
     `user`: whom a master started by root runs its workers as, in Nginx's syntax; else empty.
     """
     template = template_of(TEMPLATES / "nginx.conf.j2", re_escape=re.escape, q=_quoted)
+    reached = [slot for slot in SLOTS if addresses.get(slot)]
     values = {
         "s": settings,
         "prefix": prefix,
-        "slots": [slot for slot in SLOTS if addresses.get(slot)],
+        "slots": reached,
         "addresses": addresses,
-        "pairs": [(slot, spare) for slot, spare in _PAIRS if addresses.get(slot) and addresses.get(spare)],
-        "default_spare": "green" if addresses.get("green") else '""',
+        "pairs": [(slot, spare) for slot in reached for spare in COLOURS if spare != slot and spare in reached],
+        "default_spare": "green" if "green" in reached else '""',
         "tries": 1 + max(map(len, addresses.values()), default=1),  # all replicas and a stand-in
         "errors": _errors(settings.max_body_bytes),
         "rate_per_minute": max(1, round(settings.rate_limit * 60)),

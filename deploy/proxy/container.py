@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 
 from deploy.clock import Clock
@@ -63,7 +64,8 @@ class ContainerNginx(NginxProcess):
         if self.running():
             self._engine.stop(_NAME, grace_s=grace_s)
 
-    def _ask_about(self) -> str:
+    @cached_property
+    def _about(self) -> str:
         return self._once("-V")
 
     def _log_lines(self) -> list[str]:

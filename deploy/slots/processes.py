@@ -13,12 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from deploy import processes
 from deploy.clock import Clock
 from deploy.errors import DeployError
-from deploy.files import Record, rotate
+from deploy.files import Record, Tail, rotate
 from deploy.processes import ProcessId
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
@@ -106,9 +104,9 @@ class ProcessRuntime:
 
     def keep(self, slot: Slot, *, kept: bool) -> None:
         """Whether the supervisor starts the slot again when it dies."""
-        record = self._record(slot)
+        record = self._records[slot].read()
         if record and record.kept != kept:
-            self._write(slot, replace(record, kept=kept))
+            self._records[slot].write(replace(record, kept=kept))
 
     def stop(self, slot: Slot, *, grace_s: float) -> None:
         """End the slot with all of its workers; also what an interrupted command left there."""
@@ -119,20 +117,21 @@ class ProcessRuntime:
     def observe(self, slot: Slot) -> Observed:
         """What the record and the process table say; the process table is believed."""
         self._reap()
-        record = self._record(slot)
+        record = self._records[slot].read()
         master = self._master(slot)
         pid = master.pid if master and master.alive() else None
         if record:
-            told = record.version, record.workers, pid, record.kept, record.restarts
-            return Observed(slot, pid is not None, *told)
-        version, workers = self._from_environment(master) if master and pid else (None, 0)
+            seen = record.version, record.workers, pid, record.kept, record.restarts
+            return Observed(slot, pid is not None, *seen)
+        told = processes.environment_of(master) if master else {}
+        version, workers = told.get("APP_VERSION"), int(told.get("WORKERS", "0"))
         return Observed(slot, running=pid is not None, version=version, workers=workers, pid=pid)
 
     def heal(self, slot: Slot) -> bool:
         """Start a kept slot that died, with the same models; one that dies soon after each start, ever more slowly."""
-        record = self._record(slot)
+        record = self._records[slot].read()
         if record and not self._records[slot].written:
-            self._write(slot, record)  # there may be room again
+            self._records[slot].write(record)  # there may be room again
         if record is None or not record.kept or self.observe(slot).running:
             return False
         wait = min(_LONGEST_WAIT_S, 0.5 * 2 ** min(record.in_a_row, 6)) if record.in_a_row else 0.0
@@ -147,7 +146,7 @@ class ProcessRuntime:
         Raises:
             DeployError: there is no record, or the port is taken.
         """
-        record = self._record(slot)
+        record = self._records[slot].read()
         if record is None:
             raise DeployError(f"nothing is known of what ran in {slot}: use `deploy --version`")
         processes.end(self._mark(slot), None, 0)  # workers that outlived their master hold the port
@@ -177,18 +176,9 @@ class ProcessRuntime:
 
     def follow(self, slot: Slot) -> Iterator[str]:
         """Lines as they come, until the caller has enough."""
-        log = self._log(slot)
-        position = log.stat().st_size if log.exists() else 0
+        log = Tail(self._log(slot))
         while True:
-            size = log.stat().st_size if log.exists() else 0
-            if size < position:
-                position = 0  # it was rotated
-            if size > position:
-                with log.open("rb") as lines:
-                    lines.seek(position)
-                    text = lines.read(size - position)
-                position = size
-                yield from text.decode(errors="replace").splitlines()
+            yield from log.read()
             time.sleep(0.2)
 
     def rotate_logs(self, limit: int) -> None:
@@ -202,7 +192,7 @@ class ProcessRuntime:
             **self._environment,
             **record.environment,
         }
-        self._write(slot, replace(record, process=None))  # first, so that a crash leaves a trace
+        self._records[slot].write(replace(record, process=None))  # first, so that a crash leaves a trace
         with self._log_file(slot) as log:
             with contextlib.suppress(OSError):  # a full disk keeps nothing from being started
                 log.write(f"{LOG_HEADER}{record.version} in {slot}\n".encode())
@@ -220,7 +210,7 @@ class ProcessRuntime:
         child.returncode = 0  # it outlives this command; _reap collects it if it does not
         process = ProcessId.of(child.pid)
         if process:
-            self._write(slot, replace(record, process=process))
+            self._records[slot].write(replace(record, process=process))
 
     def _log_file(self, slot: Slot) -> IO[bytes]:
         try:
@@ -240,31 +230,21 @@ class ProcessRuntime:
             target.mkdir()
 
     def _master(self, slot: Slot) -> ProcessId | None:
-        record = self._record(slot)
+        record = self._records[slot].read()
         recorded = record.process if record else None
         if recorded and (recorded.alive() or processes.is_free(self._settings.port(slot))):
             return recorded
         found = processes.marked(self._mark(slot))
         if record and recorded:  # dead; workers that outlived it are no running slot, but one started since, while the
             # disk took no record, is
-            found = [process for process in found if _command_of(process) == record.command]
+            found = processes.living(lambda process: process.cmdline() == record.command, found)
         return processes.leader(found)
-
-    def _from_environment(self, master: ProcessId) -> tuple[str | None, int]:
-        environment = processes.environment_of(master)
-        return environment.get("APP_VERSION"), int(environment.get("WORKERS", "0"))
 
     def _mark(self, slot: Slot) -> str:
         return f"{_MARK}={self.folder(slot)}"
 
     def _log(self, slot: Slot) -> Path:
         return self.folder(slot) / "service.log"
-
-    def _record(self, slot: Slot) -> _Record | None:
-        return self._records[slot].read()
-
-    def _write(self, slot: Slot, record: _Record) -> None:
-        self._records[slot].write(record)
 
     def _reap(self) -> None:
         for pid in list(self._children):
@@ -274,10 +254,3 @@ class ProcessRuntime:
                 done = pid
             if done:
                 self._children.discard(pid)
-
-
-def _command_of(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []

@@ -14,9 +14,9 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from deploy.canary.traffic import BOUNDS, Tail
+from deploy.canary.traffic import BOUNDS, LOG, lines_of
 from deploy.checks.gates import SMOKE_BET
-from deploy.files import read_json, write_json, write_text
+from deploy.files import Tail, read_json, write_json, write_text
 from deploy.flow.stack import Stack
 from deploy.slot import SLOTS, Slot
 
@@ -37,7 +37,7 @@ class Observation:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._tail = Tail(stack.settings.run_dir / "nginx/logs")
+        self._tail = Tail(stack.settings.run_dir / "nginx/logs" / LOG)
         self._next_probe = 0.0
         self._next_write = 0.0
         self._silent: dict[Slot, int] = {}
@@ -74,18 +74,16 @@ class Observation:
             self._ask_slots()
         if now >= self._next_write:
             self._next_write = now + _WRITE_PERIOD_S
-            for line in self._tail.read():
+            for line in lines_of(self._tail.read()):
                 self._requests.labels(line.slot, f"{line.status // 100}xx").inc()
                 if line.slot != _NOBODY:
                     self._seconds.labels(line.slot).observe(line.seconds)
             write_text(self._stack.settings.run_dir / FILE, self.text())
 
     def text(self) -> str:
-        """In Prometheus' format."""
+        """In Prometheus' format, without when each counter was made, which says nothing."""
         lines = generate_latest(self._registry).decode().splitlines(keepends=True)
-        return "".join(
-            line for line in lines if "_created" not in line
-        )  # of when a counter was made, which says nothing
+        return "".join(line for line in lines if "_created" not in line)
 
     def _probe(self) -> None:
         stack = self._stack

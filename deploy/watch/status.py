@@ -13,6 +13,7 @@ from deploy.flow.recovery import explain
 from deploy.flow.stack import Stack
 from deploy.proxy.route import Route
 from deploy.slot import SLOTS, Slot
+from deploy.slots.port import Observed
 from deploy.watch.supervisor import supervisor_process
 
 __all__ = ["condition", "history_table", "status_data", "status_table"]
@@ -81,88 +82,53 @@ def _faults(data: Mapping[str, Any]) -> list[str]:
 
 def _slot(stack: Stack, slot: Slot, route: Route | None) -> dict[str, Any]:
     seen = stack.runtime.observe(slot)
-    wanted = route is not None and slot in route.targets()
-    found: dict[str, Any] = {
-        "role": _role(stack, slot, route),
-        "running": seen.running,
-        "version": seen.version,
-        "pid": seen.pid,
-        "workers": seen.workers,
-        "restarts": seen.restarts,
-        "health": None,
-        "models": None,
-        "models_note": None,
-    }
+    found: dict[str, Any] = {"role": _role(stack, seen, route)}
+    found |= {name: getattr(seen, name) for name in ("running", "version", "pid", "workers", "restarts")}
     if not seen.running:
-        if wanted:
-            found["health"] = "dead"
-        return found
-    url, *others = stack.runtime.base_urls(slot)
-    health = stack.probe.health(url)
-    info = stack.probe.model_info(url) or {}
-    ready = all(stack.probe.ready(replica) for replica in (url, *others))
-    found["health"] = (health or {}).get("status", "no answer") if ready else "not ready"
-    found["models"] = (health or {}).get("model_timestamp") or str(info.get("sha256"))[:12]
+        dead = "dead" if route and slot in route.targets() else None
+        return {**found, "health": dead, "models": None, "models_note": None}
+    urls = stack.runtime.base_urls(slot)
+    health, info = stack.probe.health(urls[0]) or {}, stack.probe.model_info(urls[0]) or {}
+    found["health"] = health.get("status", "no answer") if all(map(stack.probe.ready, urls)) else "not ready"
+    found["models"] = health.get("model_timestamp") or str(info.get("sha256"))[:12]
     found["models_sha256"] = info.get("sha256")
     release = stack.releases.get(seen.version) if seen.version else None
-    if release and health and hot_reloaded(stack, slot, release):
-        found["models_note"] = f"hot-reloaded; the release's own is {release.models_version}"
+    other = release and health and hot_reloaded(stack, slot, release)
+    found["models_note"] = f"hot-reloaded; the release's own is {release.models_version}" if release and other else None
     return found
 
 
-def _role(stack: Stack, slot: Slot, route: Route | None) -> str:
-    if route and route.production == slot:
+def _role(stack: Stack, seen: Observed, route: Route | None) -> str:
+    if route and route.production == seen.slot:
         return "production"
-    if route and slot == "canary" and route.canary:
-        return f"canary {route.weight}%"
+    if seen.slot == "canary":
+        return f"canary {route.weight}%" if route and route.canary else "idle"
     previous = stack.journal.previous()
-    seen = stack.runtime.observe(slot)
-    if previous and slot != "canary" and seen.running and seen.version == previous.version:
-        return "rollback target"
-    return "idle"
+    return "rollback target" if previous and seen.running and seen.version == previous.version else "idle"
 
 
 def status_table(data: Mapping[str, Any]) -> Table:
     """For people."""
-    table = Table(title=f"{data['url']}  proxy {data['proxy']}  route {data['route']}", title_justify="left")
-    for name in ("slot", "role", "version", "health", "models", "workers", "pid", "restarts"):
-        table.add_column(name)
+    title = f"{data['url']}  proxy {data['proxy']}  route {data['route']}"
+    names = ("role", "version", "health", "models", "workers", "pid", "restarts")
+    table = Table("slot", *names, title=title, title_justify="left")
     for slot, seen in data["slots"].items():
-        models = str(seen["models"] or "")
-        if seen["models_note"]:
-            models += f" ({seen['models_note']})"
         health = seen["health"] or ("running" if seen["running"] else "stopped")
-        table.add_row(
-            slot,
-            seen["role"],
-            seen["version"] or "",
-            health,
-            models,
-            str(seen["workers"] or ""),
-            str(seen["pid"] or ""),
-            str(seen["restarts"] or ""),
-        )
+        note = f" ({seen['models_note']})" if seen["models_note"] else ""
+        shown = {**seen, "health": health, "models": f"{seen['models'] or ''}{note}"}
+        table.add_row(slot, *(str(shown[name] or "") for name in names))
     return table
 
 
 def history_table(entries: Sequence[Mapping[str, Any]]) -> Table:
     """The audit log, for people."""
-    table = Table()
-    for name in ("at (UTC)", "who", "command", "from", "to", "outcome", "seconds", "notes"):
-        table.add_column(name)
+    table = Table("at (UTC)", "who", "command", "from", "to", "outcome", "seconds", "notes")
     for entry in entries:
-        notes = str(entry.get("error") or entry.get("interrupted") or entry.get("slot") or "")
+        notes = entry.get("error") or entry.get("interrupted") or entry.get("slot")
         if entry.get("verdict"):
             notes = f"verdict {entry['verdict']}. {'; '.join(entry.get('rows', []))}"
         at = datetime.fromisoformat(str(entry["at"])).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(
-            at,
-            str(entry.get("who", "")),
-            str(entry.get("command", "")),
-            str(entry.get("from") or ""),
-            str(entry.get("to") or entry.get("version") or ""),
-            str(entry.get("outcome", "")),
-            str(entry.get("seconds", "")),
-            notes,
-        )
+        told = [entry.get(name) for name in ("who", "command", "from", "to", "outcome", "seconds")]
+        told[3] = told[3] or entry.get("version")
+        table.add_row(at, *(str("" if cell is None else cell) for cell in (*told, notes)))
     return table

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.canary.traffic import LOG, Tail, served
+from deploy.canary.traffic import LOG, lines_of, served
+from deploy.files import Tail
 
 PREDICT = "/api/v1/predict"
 
@@ -62,12 +63,12 @@ def test_damaged_lines_are_passed_over_and_the_last_upstream_answered(tmp_path: 
 
 def test_new_lines_are_told_once_and_go_on_after_a_rotation(tmp_path: Path) -> None:
     write(tmp_path, [line()])
-    tail = Tail(tmp_path)
-    assert list(tail.read()) == []  # from here on
+    tail = Tail(tmp_path / LOG)
+    assert tail.read() == []  # from here on
     write(tmp_path, [line(), line("nginx", status=429, endpoint="other", seconds="-")])
     with (tmp_path / LOG).open("a") as out:
         out.write(line(status=502)[:12])  # half a line: not yet
-    assert [(one.slot, one.status) for one in tail.read()] == [("canary", 200), ("nginx", 429)]
+    assert [(one.slot, one.status) for one in lines_of(tail.read())] == [("canary", 200), ("nginx", 429)]
     (tmp_path / LOG).replace(tmp_path / f"{LOG}.1")
     write(tmp_path, [line("blue", seconds="1.500")])
-    assert [(one.slot, one.seconds) for one in tail.read()] == [("blue", 1.5)]
+    assert [(one.slot, one.seconds) for one in lines_of(tail.read())] == [("blue", 1.5)]

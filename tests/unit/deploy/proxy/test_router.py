@@ -41,7 +41,8 @@ class Counted(NginxProcess):
     def stop(self, *, grace_s: float) -> None:
         self.up = False
 
-    def _ask_about(self) -> str:
+    @property
+    def _about(self) -> str:
         return "nginx version: nginx/1.29.0"
 
     def _log_lines(self) -> list[str]:
