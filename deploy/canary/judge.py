@@ -22,6 +22,7 @@ make it inconclusive whatever was seen, but for 5xx, which may fail from a tenth
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -105,33 +106,28 @@ def judge(production: Sample, canary: Sample, settings: DeploySettings, *, resta
     ]
     if production.predictions and canary.predictions:
         rows.append(_probability(production, canary, settings))
-    return _verdict(production, canary, settings, restarts, rows)
+    return judge_answers(production, canary, settings, restarts=restarts, more=rows)
 
 
-def judge_answers(production: Sample, canary: Sample, settings: DeploySettings, *, restarts: int = 0) -> Verdict:
-    """Only by what clients were answered, as where the two were not asked at the same time."""
-    return _verdict(production, canary, settings, restarts, [])
-
-
-def _verdict(production: Sample, canary: Sample, settings: DeploySettings, restarts: int, more: list[Row]) -> Verdict:
+def judge_answers(
+    production: Sample, canary: Sample, settings: DeploySettings, *, restarts: int = 0, more: Sequence[Row] = ()
+) -> Verdict:
+    """By what clients were answered alone (and `more`), as where the two were not asked at the same time."""
     ours, theirs = production.total, canary.total
     least = settings.judge_min_requests
-    traffic = _traffic(ours, theirs, least)
-    began_again = _restarts(restarts)
-    errors = _share(
-        "5xx", (ours.errors, ours.requests), (theirs.errors, theirs.requests), settings.judge_error_rate, settings
-    )
-    refused = _share(
-        "4xx", (ours.refused, ours.requests), (theirs.refused, theirs.requests), settings.judge_refused_rate, settings
-    )
-    rows = [traffic, began_again, errors, refused]
+    enough_seen: Outcome = "pass" if min(ours.requests, theirs.requests) >= least else "inconclusive"
+    counts = str(ours.requests), str(theirs.requests)
+    traffic = Row("requests that count", *counts, f"at least {least} each", enough_seen)
+    began_again = Row("restarts", "", str(restarts), "none", "fail" if restarts > 0 else "pass")
+    errors = _errors("5xx", ours, theirs, settings)
+    shares = (ours.refused, ours.requests), (theirs.refused, theirs.requests)
+    rows = [traffic, began_again, errors, _share("4xx", *shares, settings.judge_refused_rate, settings)]
     both = sorted(set(production.served) & set(canary.served))
     enough = [name for name in both if min(production.served[name].requests, canary.served[name].requests) >= least]
     for name in enough:
         p, c = production.served[name], canary.served[name]
         if len(both) > 1:
-            shares = (p.errors, p.requests), (c.errors, c.requests)
-            rows.append(_share(f"5xx of {name}", *shares, settings.judge_error_rate, settings))
+            rows.append(_errors(f"5xx of {name}", p, c, settings))
         rows.append(_latency(name, p, c, settings))
     if not enough:
         rows.append(_latency("all", ours, theirs, settings))
@@ -144,14 +140,9 @@ def _verdict(production: Sample, canary: Sample, settings: DeploySettings, resta
     return Verdict("fail" if early or began_again.outcome == "fail" else "inconclusive", tuple(rows))
 
 
-def _traffic(ours: Served, theirs: Served, least: int) -> Row:
-    enough = min(ours.requests, theirs.requests) >= least
-    outcome: Outcome = "pass" if enough else "inconclusive"
-    return Row("requests that count", str(ours.requests), str(theirs.requests), f"at least {least} each", outcome)
-
-
-def _restarts(restarts: int) -> Row:
-    return Row("restarts", "", str(restarts), "none", "fail" if restarts > 0 else "pass")
+def _errors(name: str, production: Served, canary: Served, settings: DeploySettings) -> Row:
+    shares = (production.errors, production.requests), (canary.errors, canary.requests)
+    return _share(name, *shares, settings.judge_error_rate, settings)
 
 
 def _share(
@@ -163,14 +154,9 @@ def _share(
 ) -> Row:
     low, d, high = difference_interval(canary, production, settings.judge_confidence)
     outcome: Outcome = "pass" if high <= tolerance else "fail" if d > tolerance and low > 0 else "inconclusive"
-    shares = [f"{hits / n:.2%}" if n else "none" for hits, n in (production, canary)]
-    return Row(
-        name,
-        shares[0],
-        shares[1],
-        f"at most {tolerance:.1%} more; the difference is in [{low:+.2%}, {high:+.2%}]",
-        outcome,
-    )
+    ours, theirs = (f"{hits / n:.2%}" if n else "none" for hits, n in (production, canary))
+    rule = f"at most {tolerance:.1%} more; the difference is in [{low:+.2%}, {high:+.2%}]"
+    return Row(name, ours, theirs, rule, outcome)
 
 
 def _latency(name: str, production: Served, canary: Served, settings: DeploySettings) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from deploy.checks.probe import Probe
@@ -43,37 +44,35 @@ def difference(golden: Golden, answer: Mapping[str, Any] | None) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
 class Gates:
     """The gates, each a method that raises GateFailed with the slot's last lines."""
 
-    def __init__(self, runtime: Runtime, probe: Probe, clock: Clock) -> None:
-        self._runtime = runtime
-        self._probe = probe
-        self._clock = clock
+    runtime: Runtime
+    probe: Probe
+    clock: Clock
 
     def serves(self, slot: Slot, release: Release, timeout_s: float, *, own_models: bool = True) -> str:
         """Wait until the slot is ready with the release's version and (`own_models`) model set."""
-        begin = self._clock.monotonic()
+        begin = self.clock.monotonic()
         while True:
             seen = self._mismatch(slot, release, own_models=own_models)
             if seen is None:
-                return f"ready after {self._clock.monotonic() - begin:.1f} s"
-            found = self._runtime.observe(slot)
-            if not found.running:
-                why = f": {found.fault}" if found.fault else ""
-                raise self._failed(slot, f"{slot} ended before it was ready{why}")
-            if self._clock.monotonic() - begin > timeout_s:
+                return f"ready after {self.clock.monotonic() - begin:.1f} s"
+            if not self.runtime.observe(slot).running:
+                raise self._failed(slot, f"{slot} ended before it was ready")
+            if self.clock.monotonic() - begin > timeout_s:
                 raise self._failed(slot, f"{slot} is not fit after {timeout_s:g} s: {seen}")
-            self._clock.sleep(_POLL_S)
+            self.clock.sleep(_POLL_S)
 
     def fit(self, slot: Slot, version: str | None) -> str | None:
         """Why a warm slot must not get traffic; None when it may."""
-        seen = self._runtime.observe(slot)
+        seen = self.runtime.observe(slot)
         if not seen.running:
             return f"{slot} does not run"
-        for url in self._runtime.base_urls(slot):
-            health = self._probe.health(url)
-            if not self._probe.ready(url) or health is None:
+        for url in self.runtime.base_urls(slot):
+            health = self.probe.health(url)
+            if not self.probe.ready(url) or health is None:
                 return f"{slot} is not ready"
             if not health.get("models_loaded"):
                 return f"{slot} has no models loaded"
@@ -83,9 +82,9 @@ class Gates:
 
     def predicts(self, slot: Slot, release: Release) -> str:
         """Golden bets are answered as the manifest says; without any, one bet is answered within the contract."""
-        for url in self._runtime.base_urls(slot):
+        for url in self.runtime.base_urls(slot):
             for number, golden in enumerate(release.golden):
-                fault = difference(golden, self._probe.predict(url, golden.bet))
+                fault = difference(golden, self.probe.predict(url, golden.bet))
                 if fault:
                     raise self._failed(slot, f"golden bet {number} of {release.version}: {fault}")
         if release.golden:
@@ -94,8 +93,8 @@ class Gates:
 
     def answers(self, slot: Slot) -> str:
         """One bet is answered within the contract."""
-        for url in self._runtime.base_urls(slot):
-            answer = self._probe.predict(url, SMOKE_BET) or {}
+        for url in self.runtime.base_urls(slot):
+            answer = self.probe.predict(url, SMOKE_BET) or {}
             probability = answer.get("win_probability")
             if not isinstance(probability, float) or not 0 <= probability <= 1:
                 raise self._failed(slot, f"{slot} answers a bet with {dict(answer)}, which is no prediction")
@@ -103,54 +102,50 @@ class Gates:
 
     def warm(self, slot: Slot, requests: int) -> str:
         """Requests to each replica on the code paths that clients use, so that no client pays for the first."""
-        begin = self._clock.monotonic()
-        urls = self._runtime.base_urls(slot)
-        failed = sum(self._probe.predict(url, SMOKE_BET) is None for url in urls for _ in range(requests))
+        begin = self.clock.monotonic()
+        urls = self.runtime.base_urls(slot)
+        failed = sum(self.probe.predict(url, SMOKE_BET) is None for url in urls for _ in range(requests))
         if failed:
             raise self._failed(slot, f"{failed} of {requests * len(urls)} warm-up requests failed")
-        return f"{requests * len(urls)} requests in {self._clock.monotonic() - begin:.2f} s"
+        return f"{requests * len(urls)} requests in {self.clock.monotonic() - begin:.2f} s"
 
     def drained(self, slot: Slot, timeout_s: float) -> str:
         """Wait until the slot's gauge says several times in a row that nothing is in progress.
 
         The slot is not stopped here, so running out of time breaks nothing: it is told, and the slot stays warm.
         """
-        begin = self._clock.monotonic()
+        begin = self.clock.monotonic()
         quiet = 0
         while True:
-            active = self._probe.active_requests(self._runtime, slot)
-            if active is None and not self._runtime.observe(slot).running:
+            active = self.probe.active_requests(self.runtime, slot)
+            if active is None and not self.runtime.observe(slot).running:
                 return f"{slot} does not run"
             quiet = quiet + 1 if active is not None and active <= 0 else 0  # can't be told: waited for, not believed
-            seconds = self._clock.monotonic() - begin
+            seconds = self.clock.monotonic() - begin
             if quiet == _QUIET_READS:
                 return f"{slot} is quiet after {seconds:.1f} s"
             if seconds > timeout_s:
                 return f"{slot} still has {1 if active is None else active:.0f} requests after {timeout_s:g} s"
-            self._clock.sleep(_POLL_S)
+            self.clock.sleep(_POLL_S)
 
     def _mismatch(self, slot: Slot, release: Release, *, own_models: bool) -> str | None:
         fault = self.fit(slot, release.version)
         if fault:
             return fault
-        for url in self._runtime.base_urls(slot):
-            health = self._probe.health(url) or {}
+        sets: set[str | None] = set()
+        for url in self.runtime.base_urls(slot):
+            health = self.probe.health(url) or {}
             if health.get("deployment") not in (None, slot):
                 return f"port of {slot} is answered by {health.get('deployment')!r}"
             if own_models and not release.models_sha256 and health.get("model_timestamp") != release.models_version:
                 return f"{slot} serves model set {health.get('model_timestamp')!r}, not {release.models_version!r}"
-            if own_models and release.models_sha256:
-                served = (self._probe.model_info(url) or {}).get("sha256")
-                if served != release.models_sha256:
-                    return f"{slot} serves model set {str(served)[:12]}, the release has {release.models_sha256[:12]}"
-        urls = self._runtime.base_urls(slot)
-        if not own_models and len(urls) > 1:
-            sets = {(self._probe.model_info(url) or {}).get("sha256") for url in urls}
-            if len(sets) > 1:
-                return f"replicas of {slot} serve different model sets"
-        return None
+            sets.add((self.probe.model_info(url) or {}).get("sha256"))
+        other = sets - {release.models_sha256}
+        if own_models and release.models_sha256 and other:
+            return f"{slot} serves model set {str(other.pop())[:12]}, the release has {release.models_sha256[:12]}"
+        return f"replicas of {slot} serve different model sets" if len(sets) > 1 else None
 
     def _failed(self, slot: Slot, message: str) -> GateFailed:
-        lines = list(self._runtime.log_lines(slot, _LOG_LINES))
+        lines = list(self.runtime.log_lines(slot, _LOG_LINES))
         starts = [number for number, line in enumerate(lines) if line.startswith(LOG_HEADER)]
         return GateFailed(message, tuple(lines[starts[-1] :] if starts else lines))

@@ -19,7 +19,7 @@ class Observed:
     """What was seen of a slot, just now.
 
     `version` is that of the release it was started with. `kept` tells whether it is started again when it dies;
-    `restarts` counts how often that happened since `start`. `fault` says, where the runtime knows, why it does not run.
+    `restarts` counts how often that happened since `start`.
     """
 
     slot: Slot
@@ -29,7 +29,6 @@ class Observed:
     pid: int | None = None
     kept: bool = False
     restarts: int = 0
-    fault: str | None = None
 
 
 class Runtime(Protocol):
