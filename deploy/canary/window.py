@@ -1,4 +1,7 @@
-"""The time that the judge looks at: from the moment that both sides got their present share of the clients."""
+"""The time that the judge looks at: from the moment that both sides got their share, and for a while after a promotion.
+
+In that while, what clients are answered is compared with what they were before.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from deploy.clock import Clock
 from deploy.journal.journal import Journal
 from deploy.proxy.nginx import Router
 from deploy.settings import DeploySettings
-from deploy.slot import Slot
+from deploy.slot import Colour, Slot
 from deploy.slots.port import Runtime
 
-__all__ = ["Window"]
+__all__ = ["Watch", "Window"]
 
-_FACT = "baseline"
+_BASELINE, _WATCH = "baseline", "watch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,19 @@ class _Baseline:
     production: Slot
     restarts: int
     samples: Mapping[Slot, Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """`since` and `until` bound the time that the release before was compared in, as seconds since the epoch."""
+
+    version: str
+    slot: Colour
+    before: Colour
+    since: float
+    until: float
+    restarts: int
+    held_s: float = 0.0
 
 
 @dataclass
@@ -51,11 +67,11 @@ class Window:
         seen = {slot: self.counters(slot) for slot in route.targets()}
         samples = {slot: sample for slot, sample in seen.items() if sample}
         restarts = self.runtime.observe("canary").restarts
-        self.journal.put(_FACT, _Baseline(self.clock.now(), route.production, restarts, samples))
+        self.journal.put(_BASELINE, _Baseline(self.clock.now(), route.production, restarts, samples))
 
     def verdict(self) -> Verdict:
         """The judge, on everything since then."""
-        told: _Baseline | None = self.journal.fact(_FACT, _Baseline)
+        told: _Baseline | None = self.journal.fact(_BASELINE, _Baseline)
         route = self.router.get()
         if told is None or route is None or told.production != route.production:
             return _undecided("what was counted from is not on record: `canary --weight` begins anew")
@@ -69,16 +85,31 @@ class Window:
         restarts = self.runtime.observe("canary").restarts - told.restarts
         return judge(production, canary, self.settings, restarts=restarts)
 
-    def across(self, before: tuple[Slot, float], after: tuple[Slot, float], restarts: int) -> Verdict:
-        """The judge on what clients were answered before and after a promotion: by which slot, since when."""
-        earlier = self._answered(before[1], after[1]).get(before[0], {})
-        later = self._answered(after[1]).get(after[0], {})
-        return judge_answers(Sample(served=earlier), Sample(served=later), self.settings, restarts=restarts)
+    def watch(self, version: str, slot: Colour) -> None:
+        """Watch a promotion from the switch on; not at all where DEPLOY_WATCH is 0."""
+        route = self.router.get()
+        told: _Baseline | None = self.journal.fact(_BASELINE, _Baseline)
+        if route is None or told is None or not self.settings.watch or route.production == slot:
+            return self.keep(None)
+        restarts = self.runtime.observe(slot).restarts
+        return self.keep(Watch(version, slot, route.production, told.at, self.clock.now(), restarts))
 
-    def opened_at(self) -> float | None:
-        """When it began, seconds since the epoch."""
-        told: _Baseline | None = self.journal.fact(_FACT, _Baseline)
-        return told.at if told else None
+    def watched(self) -> Watch | None:
+        """The watch of the release that is live; None when there is none."""
+        watch: Watch | None = self.journal.fact(_WATCH, Watch)
+        live = self.journal.live()
+        return watch if watch and live and (live.version, live.slot) == (watch.version, watch.slot) else None
+
+    def keep(self, watch: Watch | None) -> None:
+        """Put it on record; None ends it."""
+        self.journal.put(_WATCH, watch)
+
+    def across(self, watch: Watch) -> Verdict:
+        """The judge on 5xx, 4xx, latency and restarts: after the promotion against before it."""
+        before = Sample(served=self._answered(watch.since, watch.until).get(watch.before, {}))
+        after = Sample(served=self._answered(watch.until).get(watch.slot, {}))
+        restarts = self.runtime.observe(watch.slot).restarts - watch.restarts
+        return judge_answers(before, after, self.settings, restarts=restarts)
 
     def counters(self, slot: Slot) -> Sample | None:
         """The slot's counters; None when it doesn't answer."""

@@ -14,7 +14,6 @@ from deploy.cli.shell import app, console, opened
 from deploy.errors import UsageError
 from deploy.files import ROOT, template_of
 from deploy.settings import DeploySettings
-from deploy.watch.observation import Observation
 from deploy.watch.supervisor import Supervisor
 
 _UNIT = Path("/etc/systemd/system/pikkit.service")
@@ -24,7 +23,7 @@ _UNIT = Path("/etc/systemd/system/pikkit.service")
 def supervise(context: typer.Context) -> None:
     """Supervise in the foreground."""
     with opened(context) as stack:
-        Supervisor(stack, Observation(stack)).run()
+        Supervisor(stack).run()
 
 
 @app.command("install-unit", epilog="Example: python -m deploy install-unit --user pikkit")

@@ -26,12 +26,10 @@ from deploy.cli.shell import (
 )
 from deploy.errors import CanaryFailed, Inconclusive, UsageError
 from deploy.flow import operations, ramping
-from deploy.flow.job import Operation
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
 from deploy.flow.startup import bring_up, stop_all
 from deploy.slot import Slot
-from deploy.watch.observation import Observation
 from deploy.watch.supervisor import Supervisor, start_supervisor, stop_supervisor
 
 _HIGHEST = 100
@@ -55,7 +53,7 @@ def up(
     output.print(stack.settings.url)
     if foreground:
         with opened(context) as stack:
-            Supervisor(stack, Observation(stack)).run()
+            Supervisor(stack).run()
 
 
 @app.command(epilog="Example: python -m deploy deploy --version 1.2.0 --models models")
@@ -212,28 +210,24 @@ def plan(
 ) -> None:
     """Show what a command would do. Changes nothing."""
     with opened(context) as stack:
-        planned = _planned(stack, command, version)
+        match command:
+            case "deploy" if version:
+                planned = operations.deploy(stack, version)
+            case "deploy":
+                raise UsageError("deploy needs a --version")
+            case "canary":
+                planned = operations.canary(stack, version)
+            case "rollback":
+                planned = operations.rollback(stack, version)
+            case "promote":
+                planned = operations.promote(stack)
+            case "abort":
+                planned = operations.abort(stack)
     if as_json:
         told({"about": planned.about, "phases": [{"name": one.name, "title": one.title} for one in planned.phases]})
     else:
         for line in planned.lines():
             output.print(line, markup=False)
-
-
-def _planned(stack: Stack, command: _Planned, version: str | None) -> Operation:
-    match command:
-        case "deploy":
-            if version is None:
-                raise UsageError("deploy needs a --version")
-            return operations.deploy(stack, version)
-        case "canary":
-            return operations.canary(stack, version)
-        case "promote":
-            return operations.promote(stack)
-        case "rollback":
-            return operations.rollback(stack, version)
-        case "abort":
-            return operations.abort(stack)
 
 
 def _supervised(context: typer.Context, stack: Stack) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from deploy.canary.judge import Verdict
 from deploy.errors import CanaryFailed, DeployError, Inconclusive, RouterError
-from deploy.flow import lineage, watching
+from deploy.flow import lineage
 from deploy.flow.job import Job, Phase
 from deploy.flow.models import check_not_older, hot_reloaded, validated
 from deploy.flow.stack import Stack
@@ -100,9 +100,9 @@ def _switch(stack: Stack, job: Job) -> str:
             spare = None  # never stand in with the release that was just found bad
         route = (before.closed() if job.command == "promote" else before).moved(production=colour, spare=spare)
     if job.command == "promote":
-        watching.begin(stack, job.version, colour)
+        stack.window.watch(job.version, colour)
     else:
-        watching.keep(stack, None)  # of a release that is left: it would be judged by that watch when it comes back
+        stack.window.keep(None)  # of a release that is left: it would be judged by that watch when it comes back
     stack.router.set(route)
     live = stack.router.get()
     if live != route:

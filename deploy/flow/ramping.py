@@ -7,7 +7,7 @@ from dataclasses import replace
 from deploy.canary.judge import Verdict
 from deploy.canary.ramp import Ramp
 from deploy.errors import DeployError, UsageError
-from deploy.flow import operations, watching
+from deploy.flow import operations
 from deploy.flow.phases import set_weight
 from deploy.flow.recovery import recover
 from deploy.flow.run import run
@@ -83,16 +83,16 @@ def resume(stack: Stack) -> str:
 
 def look_at_promotion(stack: Stack, seconds: float) -> str | None:
     """Compare what was promoted with what was before it; go back when it is worse. Must be called under the lock."""
-    watch = watching.current(stack)
+    watch = stack.window.watched()
     if watch is None:
         return None
     watch = replace(watch, held_s=watch.held_s + seconds)
-    verdict = watch.verdict(stack)
+    verdict = stack.window.across(watch)
     failed = verdict.outcome == "fail"
     if not failed and watch.held_s < stack.settings.watch:
-        watching.keep(stack, watch)
+        stack.window.keep(watch)
         return None
-    watching.keep(stack, None)
+    stack.window.keep(None)
     stack.journal.write("watch", "fail" if failed else "done", version=watch.version, rows=verdict.words())
     if not failed:
         return f"{watch.version} was watched for {watch.held_s:.0f} s and stays"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RELEASES", "Database"]
+__all__ = ["Database"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS releases (
@@ -19,8 +19,6 @@ CREATE TABLE IF NOT EXISTS releases (
 CREATE TABLE IF NOT EXISTS audit (id INTEGER PRIMARY KEY, entry TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-RELEASES = ("id", "at", "version", "slot", "workers", "bento", "models", "settings", "before", "rejected")
-"""Columns of that table, in their order."""
 
 
 class Database:
@@ -32,7 +30,7 @@ class Database:
         self._say = say
         self._open: sqlite3.Connection | None = None
 
-    def read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    def read(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """Rows; none when there is no file yet, or a damaged one (see `fault`)."""
         if self._open is None and not self.path.exists():
             return []
@@ -40,7 +38,7 @@ class Database:
             return self._connection(mend=False).execute(query, values).fetchall()
         return []
 
-    def write(self, *statements: tuple[str, Sequence[Any]]) -> bool:
+    def write(self, *statements: tuple[str, Sequence[Any] | Mapping[str, Any]]) -> bool:
         """Carry all out, or none; returns whether they were."""
         with self._guarded("written"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +94,7 @@ class Database:
         connection = sqlite3.connect(self.path, timeout=5, isolation_level=None)
         try:
             connection.executescript(_SCHEMA)
+            connection.row_factory = sqlite3.Row
         except sqlite3.Error:
             connection.close()
             raise

@@ -6,6 +6,7 @@ Losing this file therefore loses no traffic; what can be seen of it is written a
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,13 +15,15 @@ from typing import Any
 
 from deploy.clock import Clock
 from deploy.files import parsed, plain
-from deploy.journal.database import RELEASES, Database
+from deploy.journal.database import Database
 from deploy.journal.lock import user
 from deploy.slot import Slot
 
 __all__ = ["Journal", "Operation", "Released"]
 
 _OPERATION = "operation"
+_RECORD = """INSERT OR REPLACE INTO releases (id, at, version, slot, workers, bento, models, settings, before, rejected)
+VALUES (:id, :at, :version, :slot, :workers, :bento, :models, :settings, :before, :rejected)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +108,7 @@ class Journal:
         """It is production now: a new release, or (with an id) one of before, as it now is."""
         told = {**asdict(released), "at": self._clock.now(), "id": released.id or None}
         self._database.write(
-            (
-                "INSERT OR REPLACE INTO releases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [told[name] for name in RELEASES],
-            ),
-            ("INSERT OR REPLACE INTO facts (name, value) VALUES ('live', last_insert_rowid())", []),
+            (_RECORD, told), ("INSERT OR REPLACE INTO facts (name, value) VALUES ('live', last_insert_rowid())", [])
         )
 
     def reject(self, number: int) -> None:
@@ -158,8 +157,8 @@ class Journal:
             )
 
 
-def _released(row: tuple[Any, ...]) -> Released:
-    told = dict(zip(RELEASES, row, strict=True))
+def _released(row: sqlite3.Row) -> Released:
+    told: dict[str, Any] = dict(row)
     return Released(**{**told, "rejected": bool(told["rejected"])})
 
 

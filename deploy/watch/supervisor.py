@@ -33,9 +33,9 @@ _CERTIFICATE_PERIOD_S = 60.0
 class Supervisor:
     """`run` returns after SIGTERM or SIGINT; slots and Nginx go on without it."""
 
-    def __init__(self, stack: Stack, observation: Observation) -> None:
+    def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._observation = observation
+        self._observation = Observation(stack)
         self._stopping = False
         self._due: dict[str, float] = {}
         self._looked: float | None = None

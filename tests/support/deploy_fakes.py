@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.canary.judge import Outcome, Verdict
-from deploy.canary.window import Window
+from deploy.canary.window import Watch, Window
 from deploy.checks.probe import Probe
 from deploy.clock import Clock
 from deploy.errors import RouterError
@@ -230,7 +230,7 @@ class FakeWindow(Window):
     def verdict(self) -> Verdict:
         return Verdict(self.said, ())
 
-    def across(self, before: tuple[Slot, float], after: tuple[Slot, float], restarts: int) -> Verdict:
+    def across(self, watch: Watch) -> Verdict:
         return Verdict(self.after, ())
 
 
