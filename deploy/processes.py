@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import psutil
 
@@ -20,6 +20,7 @@ from deploy.errors import DeployError
 
 __all__ = [
     "ProcessId",
+    "detached",
     "end",
     "environment_of",
     "is_free",
@@ -142,6 +143,42 @@ def output_of(command: Sequence[str], **more: Any) -> str:
         last = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
         raise DeployError(f"`{' '.join(command[:5])} …` failed with {done.returncode}:\n{last}")
     return done.stdout
+
+
+def detached(
+    command: Sequence[str],
+    log: Path,
+    *,
+    head: str = "",
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Start a command that outlives this process; its pid.
+
+    Its output goes behind `head` to the end of `log`, or nowhere: a full disk keeps nothing from being started.
+    """
+    with _appended(log) as out:
+        with contextlib.suppress(OSError):
+            out.write(head.encode())
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+        )
+    child.returncode = 0  # not to be waited for
+    return child.pid
+
+
+def _appended(log: Path) -> IO[bytes]:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab", buffering=0)
+    except OSError:
+        return Path(os.devnull).open("ab", buffering=0)
 
 
 def living(

@@ -38,10 +38,7 @@ class Probe:
 
     def ready(self, url: str) -> bool:
         """Whether /ready answers 200."""
-        try:
-            return self._client.get(f"{url}/ready").status_code == httpx.codes.OK
-        except httpx.HTTPError:
-            return False
+        return self._text(f"{url}/ready") is not None
 
     def health(self, url: str) -> Mapping[str, Any] | None:
         """Body of /health, of a 503 too."""
@@ -57,11 +54,7 @@ class Probe:
 
     def metrics(self, url: str) -> str | None:
         """Text of /metrics."""
-        try:
-            answer = self._client.get(f"{url}/metrics")
-        except httpx.HTTPError:
-            return None
-        return answer.text if answer.status_code == httpx.codes.OK else None
+        return self._text(f"{url}/metrics")
 
     def slot_metrics(self, runtime: Runtime, slot: Slot) -> str | None:
         """Those of all of the slot's replicas as one text; None where one doesn't answer."""
@@ -74,6 +67,13 @@ class Probe:
         families = text_string_to_metric_families(self.slot_metrics(runtime, slot) or "")
         gauges = [family.samples for family in families if family.name == "pikkit_active_requests"]
         return sum(sample.value for samples in gauges for sample in samples) if gauges else None
+
+    def _text(self, url: str) -> str | None:
+        try:
+            answer = self._client.get(url)
+        except httpx.HTTPError:
+            return None
+        return answer.text if answer.status_code == httpx.codes.OK else None
 
     def _json(self, method: str, url: str, **more: Any) -> Mapping[str, Any] | None:
         try:

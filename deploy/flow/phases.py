@@ -150,12 +150,8 @@ def _keep(stack: Stack, job: Job) -> str:
     return "the canary is started again when it dies"
 
 
-def _expose(stack: Stack, job: Job) -> str:
-    return set_weight(stack, job.weight, new_salt=True)
-
-
-def _share_of_clients(stack: Stack, job: Job) -> str:
-    return set_weight(stack, job.weight)
+def _share(stack: Stack, job: Job) -> str:
+    return set_weight(stack, job.weight, new_salt=job.release is not None)
 
 
 def _ramp(stack: Stack, job: Job) -> str:
@@ -272,10 +268,10 @@ _RAMP = Phase("ramp", "leave the ramp to the supervisor", _ramp)
 CANARY = (
     *_CANDIDATE,
     Phase("keep", "have it supervised", _keep),
-    Phase("expose", "give it its share of the clients", _expose),
+    Phase("expose", "give it its share of the clients", _share),
     _RAMP,
 )
-SHARE = (Phase("share", "change its share of the clients", _share_of_clients), _RAMP)
+SHARE = (Phase("share", "change its share of the clients", _share), _RAMP)
 RESIZE = (
     Phase("build", "find the release", _build),
     Phase("resize", "start what is to be added", _resize),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from deploy import processes
 from deploy.clock import Clock
@@ -193,30 +190,14 @@ class ProcessRuntime:
             **record.environment,
         }
         self._records[slot].write(replace(record, process=None))  # first, so that a crash leaves a trace
-        with self._log_file(slot) as log:
-            with contextlib.suppress(OSError):  # a full disk keeps nothing from being started
-                log.write(f"{LOG_HEADER}{record.version} in {slot}\n".encode())
-                log.flush()
-            child = subprocess.Popen(
-                record.command,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                cwd=self.folder(slot),
-                env=environment,
-                start_new_session=True,
-            )
-        self._children.add(child.pid)
-        child.returncode = 0  # it outlives this command; _reap collects it if it does not
-        process = ProcessId.of(child.pid)
+        head = f"{LOG_HEADER}{record.version} in {slot}\n"
+        pid = processes.detached(
+            record.command, self._log(slot), head=head, folder=self.folder(slot), environment=environment
+        )
+        self._children.add(pid)  # _reap collects it if it does not outlive this command
+        process = ProcessId.of(pid)
         if process:
             self._records[slot].write(replace(record, process=process))
-
-    def _log_file(self, slot: Slot) -> IO[bytes]:
-        try:
-            return self._log(slot).open("ab", buffering=0)
-        except OSError:
-            return Path(os.devnull).open("ab", buffering=0)
 
     def _lay_models(self, slot: Slot, release: Release, models_from: Slot | None) -> None:
         source = self.models_dir(models_from) if models_from else None

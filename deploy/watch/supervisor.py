@@ -6,9 +6,7 @@ that it finds, and no full disk, ends it.
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import subprocess
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +16,7 @@ from deploy.errors import DeployError, Locked
 from deploy.files import Record
 from deploy.flow import ramping
 from deploy.flow.stack import Stack
-from deploy.processes import ProcessId
+from deploy.processes import ProcessId, detached
 from deploy.proxy.route import Route
 from deploy.slot import SLOTS, Slot
 from deploy.watch.observation import Observation, write_targets
@@ -48,7 +46,7 @@ class Supervisor:
         record = _record(self._stack.settings.run_dir)
         record.write(ProcessId.own())
         self._stack.progress.say("supervising; Ctrl-C ends the supervisor, not the service")
-        period = _PERIOD_S if self._by_process else _ENGINE_PERIOD_S
+        period = _PERIOD_S if self._stack.runtime.name == "process" else _ENGINE_PERIOD_S
         while not self._stopping:
             if self._is_due("look", period):
                 self.look()
@@ -61,17 +59,14 @@ class Supervisor:
         for slot in SLOTS:
             self._safely(f"heal {slot}", self._heal, slot)
         self._safely("proxy", self._heal_router)
-        self._safely("rotate", self._rotate)
+        self._safely("rotate", self._stack.runtime.rotate_logs, self._stack.settings.log_bytes)
+        self._safely("rotate proxy", self._stack.router.rotate_logs, self._stack.settings.log_bytes)
         self._safely("targets", write_targets, self._stack)
         self._safely("observe", self._observation.look)
         if self._is_due("judge", self._stack.settings.judge_interval):
             self._safely("judge", self._judge)
         if self._stack.settings.tls_certificate and self._is_due("certificate", _CERTIFICATE_PERIOD_S):
             self._safely("certificate", self._renew)
-
-    @property
-    def _by_process(self) -> bool:
-        return self._stack.runtime.name == "process"
 
     def _keep_what_serves(self) -> None:
         """What has the traffic is kept, also where the command that moved it there had no room to note that."""
@@ -125,11 +120,6 @@ class Supervisor:
         if not self._at_work() and self._stack.router.running():
             self._stack.router.reconcile(self._stack.runtime.addresses())
 
-    def _rotate(self) -> None:
-        limit = self._stack.settings.log_bytes
-        self._stack.runtime.rotate_logs(limit)
-        self._stack.router.rotate_logs(limit)
-
     def _at_work(self) -> bool:
         return self._stack.lock("supervise").holder() is not None
 
@@ -178,19 +168,9 @@ def start_supervisor(run_dir: Path, command: Sequence[str]) -> bool:
     """Leave one running, detached; returns whether it had to be started."""
     if supervisor_process(run_dir):
         return False
-    with contextlib.ExitStack() as files:
-        try:
-            run_dir.mkdir(parents=True, exist_ok=True)
-            log = files.enter_context((run_dir / "supervisor.log").open("ab"))
-        except OSError:
-            log = files.enter_context(Path("/dev/null").open("ab"))
-        child = subprocess.Popen(
-            list(command), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
-        )
-    process = ProcessId.of(child.pid)
+    process = ProcessId.of(detached(command, run_dir / "supervisor.log"))
     if process:
         _record(run_dir).write(process)
-    child.returncode = 0  # it outlives this command: not to be waited for
     return True
 
 
