@@ -51,7 +51,7 @@ def read_text(path: Path) -> str | None:
 def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Replace `path` by `text` in one step; a crash leaves the old content or the new, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(path, "tmp")
+    temporary = _beside(path)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
@@ -86,7 +86,7 @@ def linked(link: Path) -> str | None:
 
 def replace_link(link: Path, target: str) -> None:
     """Point `link` at `target` by rename(2): every reader sees the old or the new target, never none."""
-    temporary = _beside(link, "tmp")
+    temporary = _beside(link)
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.replace(link)
@@ -112,10 +112,10 @@ def remove(*paths: Path) -> None:
 
 def fill(folder: Path, source: Path | None) -> None:
     """Make `folder` hold copies of the files of `source` (none where there is none), for every user to read."""
-    new = _beside(folder, "new")
+    new = folder.with_name(f".{folder.name}.new")
     remove(new)
     new.mkdir(parents=True)
-    for file in sorted(source.iterdir()) if source and source.is_dir() else ():
+    for file in sorted(filter(Path.is_file, source.iterdir())) if source and source.is_dir() else ():
         shutil.copyfile(file, new / file.name)
         (new / file.name).chmod(0o644)  # containers have a user of their own
     new.chmod(0o755)
@@ -250,8 +250,8 @@ def _place(path: Path) -> tuple[int, int]:
     return found.st_ino, found.st_size
 
 
-def _beside(path: Path, kind: str) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.{kind}")
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from deploy import processes
 from deploy.clock import Clock
 from deploy.errors import DeployError
-from deploy.files import Record, Tail, rotate
+from deploy.files import Record, Tail, fill, rotate
 from deploy.processes import ProcessId
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
@@ -80,8 +79,8 @@ class ProcessRuntime:
     def start(self, slot: Slot, release: Release, *, workers: int, models_from: Slot | None = None) -> None:
         """Start `bentoml serve` for `release`."""
         processes.require_free(self._settings.port(slot), of=slot)
-        self.folder(slot).mkdir(parents=True, exist_ok=True)
-        self._lay_models(slot, release, models_from)
+        own = Path(release.models_dir) if release.models_dir else None
+        fill(self.models_dir(slot), self.models_dir(models_from) if models_from else own)
         port = self._settings.port(slot)
         environment = {
             "DEPLOYMENT": slot,
@@ -198,17 +197,6 @@ class ProcessRuntime:
         process = ProcessId.of(pid)
         if process:
             self._records[slot].write(replace(record, process=process))
-
-    def _lay_models(self, slot: Slot, release: Release, models_from: Slot | None) -> None:
-        source = self.models_dir(models_from) if models_from else None
-        if source is None and release.models_dir:
-            source = Path(release.models_dir)
-        target = self.models_dir(slot)
-        shutil.rmtree(target, ignore_errors=True)
-        if source and source.is_dir():
-            shutil.copytree(source, target)
-        else:
-            target.mkdir()
 
     def _master(self, slot: Slot) -> ProcessId | None:
         record = self._records[slot].read()
