@@ -23,6 +23,7 @@ __all__ = [
     "ROLLBACK",
     "SHARE",
     "STOP",
+    "SWITCHED",
     "set_weight",
     "trim",
     "unresize",
@@ -255,12 +256,12 @@ _CANDIDATE = (
     Phase("start", "start the release in it", _start),
     *_GATES,
 )
-_LIVE = (
-    Phase("switch", "make it production, and read that back", _switch),
+SWITCHED = (
     Phase("record", "note what is live and what is before it", _record),
     Phase("drain", "wait for requests in flight in the old slot", _drain),
     Phase("retire", "keep the old slot warm, prune releases", _retire),
 )
+_LIVE = (Phase("switch", "make it production, and read that back", _switch), *SWITCHED)
 DEPLOY = (*_CANDIDATE, *_LIVE)
 PROMOTE = (Phase("judge", "compare the canary with production", _judge), *DEPLOY)
 ROLLBACK = (Phase("check", "see that the old slot is fit", _check), *_LIVE)

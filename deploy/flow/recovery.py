@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from deploy.flow import lineage
-from deploy.flow.phases import trim, unresize, withdraw
+from deploy.flow.job import Job
+from deploy.flow.phases import SWITCHED, trim, unresize, withdraw
 from deploy.flow.stack import Stack
 from deploy.journal.journal import Operation
 from deploy.slot import Colour, colour_named, other_colour
@@ -58,14 +59,9 @@ def _settle_canary(stack: Stack, operation: Operation) -> str:
 
 
 def _settle_switched(stack: Stack, operation: Operation, production: Colour) -> str:
-    seen = stack.runtime.observe(production)
-    live = stack.journal.live()
-    if live is None or (live.version, live.slot) != (seen.version, production):
-        released = lineage.planned(stack, operation.command, operation.version, production, seen.workers)
-        lineage.record(stack, released, reject=operation.reject)
-    stack.runtime.keep(production, kept=True)
-    stack.runtime.keep(other_colour(production), kept=operation.command != "rollback")
-    if operation.command == "promote":
-        stack.runtime.stop("canary", grace_s=stack.settings.stop_grace_s)
-        stack.ramp = None
+    workers = stack.runtime.observe(production).workers
+    job = Job(operation.command, operation.version, production, workers, reject=operation.reject)
+    job.previous = other_colour(production)
+    for phase in SWITCHED:
+        phase.run(stack, job)
     return f"{production} had become production and stays it"

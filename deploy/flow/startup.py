@@ -51,7 +51,7 @@ def stop_all(stack: Stack) -> None:
 
 
 def _revive(stack: Stack, slot: Slot) -> None:
-    stack.runtime.revive(slot, kept=True)
+    stack.runtime.revive(slot)
     version = stack.runtime.observe(slot).version
     release = stack.releases.get(version) if version else None
     if release:

@@ -119,14 +119,14 @@ class DockerRuntime:
         del slot
         return False
 
-    def revive(self, slot: Slot, *, kept: bool) -> None:
+    def revive(self, slot: Slot) -> None:
         """Start the slot's containers as they were."""
         names = self._seen(slot)
         if not names:
             raise DeployError(f"nothing is known of what ran in {slot}: use `deploy --version`")
         require_free(*self._ports(slot, len(names)), of=slot)
         self._engine.docker("start", *names)
-        self._set_policy(names, kept=kept)
+        self._set_policy(names, kept=True)
 
     def base_urls(self, slot: Slot) -> Sequence[str]:
         """On loopback: containers share the host's network."""

@@ -65,8 +65,8 @@ class Runtime(Protocol):
         """Start a kept slot that died; returns whether it did. Runtimes that restart by themselves do nothing."""
         ...
 
-    def revive(self, slot: Slot, *, kept: bool) -> None:
-        """Start what the slot last held, with the model set that it last had.
+    def revive(self, slot: Slot) -> None:
+        """Start what the slot last held, with the model set that it last had, and keep it.
 
         Raises:
             DeployError: nothing is known of it, or it can't be started.

@@ -133,10 +133,10 @@ class ProcessRuntime:
         wait = min(_LONGEST_WAIT_S, 0.5 * 2 ** min(record.in_a_row, 6)) if record.in_a_row else 0.0
         if 0 <= self._clock.monotonic() - record.last_restart < wait:  # negative: of before a reboot
             return False
-        self.revive(slot, kept=True)
+        self.revive(slot)
         return True
 
-    def revive(self, slot: Slot, *, kept: bool) -> None:
+    def revive(self, slot: Slot) -> None:
         """Start what the slot's record names, with the models that it last had.
 
         Raises:
@@ -151,7 +151,7 @@ class ProcessRuntime:
         soon = 0 <= now - record.last_restart < 2 * _LONGEST_WAIT_S
         in_a_row = record.in_a_row + 1 if soon else 0
         restarts = record.restarts + 1
-        self._launch(slot, replace(record, kept=kept, restarts=restarts, last_restart=now, in_a_row=in_a_row))
+        self._launch(slot, replace(record, kept=True, restarts=restarts, last_restart=now, in_a_row=in_a_row))
 
     def base_urls(self, slot: Slot) -> Sequence[str]:
         """On loopback."""

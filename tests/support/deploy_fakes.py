@@ -94,12 +94,12 @@ class FakeRuntime:
     def heal(self, slot: Slot) -> bool:
         if self.slots[slot].running or not self.slots[slot].kept:
             return False
-        self.revive(slot, kept=True)
+        self.revive(slot)
         return True
 
-    def revive(self, slot: Slot, *, kept: bool) -> None:
+    def revive(self, slot: Slot) -> None:
         seen = self.slots[slot]
-        self.slots[slot] = replace(seen, running=True, kept=kept, restarts=seen.restarts + 1)
+        self.slots[slot] = replace(seen, running=True, kept=True, restarts=seen.restarts + 1)
 
     def base_urls(self, slot: Slot) -> Sequence[str]:
         return (f"http://{slot}",)

@@ -182,7 +182,7 @@ def test_a_release_without_an_image_is_not_started_and_an_empty_slot_is_no_error
     assert not runtime.observe("blue").running
     assert not runtime.log_lines("blue", 5)
     with pytest.raises(DeployError, match="nothing is known"):
-        runtime.revive("blue", kept=True)
+        runtime.revive("blue")
 
 
 def test_an_engine_that_does_not_answer_is_not_taken_for_an_empty_one(engine: Engine, tmp_path: Path) -> None:
