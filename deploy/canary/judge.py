@@ -27,8 +27,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
-from deploy.canary.sample import Sample
-from deploy.canary.traffic import BOUNDS, Served
+from deploy.canary.sample import BOUNDS, Sample, Served
 from deploy.settings import DeploySettings
 
 __all__ = ["Outcome", "Row", "Verdict", "difference_interval", "judge", "judge_answers", "quantile", "wilson"]

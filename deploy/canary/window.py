@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from deploy.canary.judge import Row, Verdict, judge, judge_answers
-from deploy.canary.sample import Sample
-from deploy.canary.traffic import Served, served
+from deploy.canary.sample import Sample, Served, served
 from deploy.checks.probe import Probe
 from deploy.clock import Clock
 from deploy.journal.journal import Journal

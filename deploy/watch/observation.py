@@ -14,7 +14,7 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from deploy.canary.traffic import BOUNDS, LOG, lines_of
+from deploy.canary.sample import BOUNDS, LOG, lines_of
 from deploy.checks.gates import SMOKE_BET
 from deploy.files import Tail, read_json, write_json, write_text
 from deploy.flow.stack import Stack

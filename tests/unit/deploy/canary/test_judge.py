@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.canary.judge import Outcome, Verdict, difference_interval, judge, judge_answers, quantile, wilson
-from deploy.canary.sample import Sample
-from deploy.canary.traffic import BOUNDS, Line, Served
+from deploy.canary.sample import BOUNDS, Line, Sample, Served
 from deploy.files import parsed, plain
 from deploy.settings import DeploySettings
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from deploy.canary.judge import Verdict
 from deploy.canary.ramp import Ramp, Step
-from deploy.canary.traffic import LOG
+from deploy.canary.sample import LOG
 from deploy.errors import DeployError
 from deploy.flow import operations, ramping
 from deploy.flow.progress import Progress

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.canary.traffic import LOG, lines_of, served
+from deploy.canary.sample import LOG, lines_of, served
 from deploy.files import Tail
 
 PREDICT = "/api/v1/predict"
