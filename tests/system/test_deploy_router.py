@@ -15,7 +15,6 @@ import pytest
 from deploy.errors import RouterError
 from deploy.flow import operations
 from deploy.flow.phases import set_weight
-from deploy.watch.observation import Observation
 from deploy.watch.supervisor import Supervisor
 from tests.support.certificates import self_signed, shown
 from tests.support.deploy_rig import Rig
@@ -200,7 +199,7 @@ def test_with_a_certificate_the_proxy_speaks_tls_and_sends_hsts(tmp_path: Path) 
         assert shown(secure.port) == certificate.read_text()
 
         self_signed(tmp_path)  # renewed
-        Supervisor(stack := secure.stack(), Observation(stack)).look()  # notices it, without a command
+        Supervisor(secure.stack()).look()  # notices it, without a command
         assert shown(secure.port) == certificate.read_text()
         copies = secure.run_dir / "nginx/tls"
         assert [path.stat().st_mode & 0o777 for path in copies.glob("*.key")] == [0o600, 0o600]
