@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import httpx
 from annotated_types import Len
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from deploy.checks.gates import SMOKE_BET
 
@@ -44,84 +44,52 @@ class Thresholds:
     error_rate: float = 0.0
 
 
-class _Health(BaseModel):
-    status: str
-    models_loaded: Literal[True]
-    model_timestamp: str | None
-    environment: str
-    version: str
-    uptime_seconds: float
-
-
-class _Ready(BaseModel):
-    status: Literal["ready"]
-
-
-class _Live(BaseModel):
-    status: Literal["alive"]
-
-
-class _ModelInfo(BaseModel):
-    metadata: dict[str, Any]
-    feature_names: list[str]
-    feature_count: int
-
-
-class _Prediction(BaseModel):
-    win_probability: _Share
-    expected_roi: float
-    kelly_fraction: float
-    recommended_stake_pct: float
-    confidence: _Share
-    bet_grade: Literal["A", "B", "C", "D", "F"]
-    profitable: bool
-    timestamp: str
-    model_version: str
-
-
-class _Batch(BaseModel):
-    """Of a good bet and a bad one."""
-
-    predictions: _One
-    errors: _One
-    summary: dict[str, Any]
-
-
-class _LegacyBatch(BaseModel):
-    predictions: _One
-    count: Literal[1]
-
-
-class _OpenAPI(BaseModel):
-    openapi: str
-    paths: dict[str, Any]
-
-
-class _Reason(BaseModel):
-    code: str
-    message: str
-
-
-class _Error(BaseModel):
-    error: _Reason
+_HEALTH = create_model(
+    "Health",
+    status=str,
+    models_loaded=Literal[True],
+    model_timestamp=str | None,
+    environment=str,
+    version=str,
+    uptime_seconds=float,
+)
+_READY = create_model("Ready", status=Literal["ready"])
+_LIVE = create_model("Live", status=Literal["alive"])
+_MODEL_INFO = create_model("ModelInfo", metadata=dict[str, Any], feature_names=list[str], feature_count=int)
+_PREDICTION = create_model(
+    "Prediction",
+    win_probability=_Share,
+    expected_roi=float,
+    kelly_fraction=float,
+    recommended_stake_pct=float,
+    confidence=_Share,
+    bet_grade=Literal["A", "B", "C", "D", "F"],
+    profitable=bool,
+    timestamp=str,
+    model_version=str,
+)
+_BATCH = create_model("Batch", predictions=_One, errors=_One, summary=dict[str, Any])  # of a good bet and a bad one
+_LEGACY_BATCH = create_model("Batch", predictions=_One, count=Literal[1])
+_OPENAPI = create_model("OpenAPI", openapi=str, paths=dict[str, Any])
+_ERROR = create_model("Error", error=create_model("Reason", code=str, message=str))
 
 
 def verify_contract(client: httpx.Client, version: str | None) -> list[Check]:
     """The whole contract, once. `client` has the base address and the API key, if there is one."""
     bet = dict(SMOKE_BET)
     asked = [
-        _ask(client, "GET", "/health", _Health),
-        _ask(client, "GET", "/ready", _Ready),
-        _ask(client, "GET", "/live", _Live),
-        _ask(client, "GET", "/api/v1/model-info", _ModelInfo),
-        _ask(client, "POST", "/api/v1/predict", _Prediction, params=_DRY, json=bet),
-        _ask(client, "GET", "/api/v1/predict", _Prediction, params={**bet, **_DRY}),
-        _ask(client, "POST", "/api/v1/batch-predict", _Batch, params=_DRY, json={"bets": [bet, {"sport": "x"}]}),
-        _ask(client, "GET", "/ml-predict", _Prediction, params={**bet, **_DRY, "is_live": "false"}),
-        _ask(client, "POST", "/batch-predict", _LegacyBatch, params=_DRY, json={"bets": [bet]}),
-        _ask(client, "GET", "/openapi.json", _OpenAPI),
-        _ask(client, "POST", "/api/v1/predict", _Error, "odds of 50 are refused", json={**bet, "odds": 50}),
-        _ask(client, "POST", "/api/v1/predict", _Error, "a body that is no JSON is refused", content=b"{"),
+        _ask(client, "GET", "/health", _HEALTH),
+        _ask(client, "GET", "/ready", _READY),
+        _ask(client, "GET", "/live", _LIVE),
+        _ask(client, "GET", "/api/v1/model-info", _MODEL_INFO),
+        _ask(client, "POST", "/api/v1/predict", _PREDICTION, params=_DRY, json=bet),
+        _ask(client, "GET", "/api/v1/predict", _PREDICTION, params={**bet, **_DRY}),
+        _ask(client, "POST", "/api/v1/batch-predict", _BATCH, params=_DRY, json={"bets": [bet, {"sport": "x"}]}),
+        _ask(client, "GET", "/ml-predict", _PREDICTION, params={**bet, **_DRY, "is_live": "false"}),
+        _ask(client, "POST", "/batch-predict", _LEGACY_BATCH, params=_DRY, json={"bets": [bet]}),
+        _ask(client, "GET", "/openapi.json", _OPENAPI),
+        _ask(client, "POST", "/api/v1/predict", _ERROR, "odds of 50 are refused", json={**bet, "odds": 50}),
+        _ask(client, "POST", "/api/v1/predict", _ERROR, "a body that is no JSON is refused", content=b"{"),
         _ask(client, "GET", "/metrics", None, "metrics are closed"),
         _ask(client, "POST", "/api/v1/reload-models", None, "reloading is closed"),
     ]
@@ -131,7 +99,7 @@ def verify_contract(client: httpx.Client, version: str | None) -> list[Check]:
     if version is not None:
         checks.append(_equal(f"version is {version}", found["GET /health"], "version", version))
     same = ("win_probability", "expected_roi", "bet_grade")
-    checks += [_equal(f"GET and POST agree on {name}", get, name, _body(post).get(name)) for name in same]
+    checks += [_equal(f"GET and POST agree on {name}", get, name, _content(post).get(name)) for name in same]
     for name in ("X-Served-By", "X-Request-ID"):
         told = post is not None and name in post.headers
         checks.append(Check(f"{name} is there", None if told else "the header is missing"))
@@ -178,7 +146,7 @@ def _ask(
 ) -> tuple[Check, httpx.Response | None]:
     """Whether the answer has that shape (None: it is closed to clients), and the answer."""
     name = name or f"{method} {path}"
-    expected: Sequence[int] = (401, 403, 404) if shape is None else (400,) if shape is _Error else (200,)
+    expected: Sequence[int] = (401, 403, 404) if shape is None else (400,) if shape is _ERROR else (200,)
     try:
         answer = client.request(method, path, **sent)
     except httpx.HTTPError as error:
@@ -194,7 +162,7 @@ def _ask(
     return Check(name), answer
 
 
-def _body(answer: httpx.Response | None) -> Mapping[str, Any]:
+def _content(answer: httpx.Response | None) -> Mapping[str, Any]:
     try:
         body = answer.json() if answer is not None else {}
     except ValueError:
@@ -203,5 +171,5 @@ def _body(answer: httpx.Response | None) -> Mapping[str, Any]:
 
 
 def _equal(name: str, answer: httpx.Response | None, field: str, value: object) -> Check:
-    seen = _body(answer).get(field)
+    seen = _content(answer).get(field)
     return Check(name, None if seen == value else f"{field} is {seen!r}, not {value!r}")
