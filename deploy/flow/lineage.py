@@ -11,7 +11,7 @@ from deploy.flow.stack import Stack
 from deploy.journal.journal import Released
 from deploy.slot import SLOTS, Colour, other_colour
 
-__all__ = ["planned", "prune", "reconcile", "record", "settings_digest", "target", "warm_slot"]
+__all__ = ["planned", "prune", "reconcile", "settings_digest", "target", "warm_slot"]
 
 
 def planned(stack: Stack, command: str, version: str, slot: str, workers: int) -> Released:
@@ -37,13 +37,6 @@ def planned(stack: Stack, command: str, version: str, slot: str, workers: int) -
                 return replace(step, slot=slot, workers=workers, rejected=False)
         return replace(new, before=live.before if live else None)  # never back to what was left
     return replace(new, before=live.id if live else None)
-
-
-def record(stack: Stack, released: Released, *, reject: int | None = None) -> None:
-    """It is production now; `reject` is the id of a release that must not be gone back to."""
-    stack.journal.record(released)
-    if reject and reject != released.id:
-        stack.journal.reject(reject)
 
 
 def target(stack: Stack, version: str | None) -> str:
@@ -104,7 +97,7 @@ def reconcile(stack: Stack) -> None:
         previous = stack.journal.previous()
         went_back = previous is not None and previous.version == seen.version
         released = planned(stack, "rollback" if went_back else "seen", seen.version, route.production, seen.workers)
-        record(stack, released, reject=live.id if went_back else None)
+        stack.journal.record(released, reject=live.id if went_back else None)
     elif live.slot != route.production:
         stack.journal.record(replace(live, slot=route.production, workers=seen.workers))
 

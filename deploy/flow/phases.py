@@ -113,7 +113,7 @@ def _switch(stack: Stack, job: Job) -> str:
 
 def _record(stack: Stack, job: Job) -> str:
     released = lineage.planned(stack, job.command, job.version, job.slot, job.workers)
-    lineage.record(stack, released, reject=job.reject)
+    stack.journal.record(released, reject=job.reject)
     stack.runtime.keep(job.slot, kept=True)
     if job.previous:
         stack.runtime.keep(job.previous, kept=job.command != "rollback")

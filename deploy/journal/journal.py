@@ -104,16 +104,17 @@ class Journal:
             if released:
                 yield released
 
-    def record(self, released: Released) -> None:
-        """It is production now: a new release, or (with an id) one of before, as it now is."""
+    def record(self, released: Released, *, reject: int | None = None) -> None:
+        """It is production now: a new release, or (with an id) one of before, as it now is.
+
+        `reject` is the id of a release that must never be gone back to.
+        """
         told = {**asdict(released), "at": self._clock.now(), "id": released.id or None}
         self._database.write(
             (_RECORD, told), ("INSERT OR REPLACE INTO facts (name, value) VALUES ('live', last_insert_rowid())", [])
         )
-
-    def reject(self, number: int) -> None:
-        """Never go back to it."""
-        self._database.write(("UPDATE releases SET rejected = 1 WHERE id = ?", [number]))
+        if reject and reject != released.id:
+            self._database.write(("UPDATE releases SET rejected = 1 WHERE id = ?", [reject]))
 
     def operation(self) -> Operation | None:
         """The command under way, or that was interrupted."""
