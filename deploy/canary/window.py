@@ -88,10 +88,11 @@ class Window:
         """Watch a promotion from the switch on; not at all where DEPLOY_WATCH is 0."""
         route = self.router.get()
         told: _Baseline | None = self.journal.fact(_BASELINE, _Baseline)
-        if route is None or told is None or not self.settings.watch or route.production == slot:
-            return self.keep(None)
-        restarts = self.runtime.observe(slot).restarts
-        return self.keep(Watch(version, slot, route.production, told.at, self.clock.now(), restarts))
+        watch = None
+        if route and told and self.settings.watch and route.production != slot:
+            restarts = self.runtime.observe(slot).restarts
+            watch = Watch(version, slot, route.production, told.at, self.clock.now(), restarts)
+        self.keep(watch)
 
     def watched(self) -> Watch | None:
         """The watch of the release that is live; None when there is none."""
