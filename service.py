@@ -92,7 +92,6 @@ class PikkitMlApi:
         @bentoml.api(route=BATCH, **options.BATCHABLE, input_spec=apis.MergedInput, output_spec=apis.MergedOutput)
         async def batch_predict(self, bets: list[Any]) -> list[Any]:
             """Grade the batches that arrived meanwhile, together."""
-            APPLICATION.get().merged(len(bets))
             return await apis.batch_predict_merged(APPLICATION.get().handlers, bets)
 
     else:

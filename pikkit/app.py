@@ -7,7 +7,6 @@ import importlib.util
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -15,10 +14,9 @@ from starlette.types import ASGIApp
 
 from pikkit.alerts import AlertSink, build_sink, why_none
 from pikkit.bets.bet import OddsLimits
-from pikkit.bets.prediction import BatchAnswer
 from pikkit.bets.reading import read_bet
 from pikkit.errors import InvalidBet, PikkitError, outlived
-from pikkit.grading.grader import BatchJob, Graded, Grader, Observer
+from pikkit.grading.grader import Graded, Grader, Observer
 from pikkit.models.activation import home
 from pikkit.models.hub import ModelHub
 from pikkit.models.model_set import ModelSet
@@ -86,7 +84,7 @@ class Application:
         self.handlers = Handlers(
             self._grader,
             self._status,
-            merger=Merger(self._grade_together),
+            merger=Merger(self._grader.grade),
             scrape=self._metrics.scrape,
             document=document(settings),
         )
@@ -98,14 +96,6 @@ class Application:
     async def scrape(self) -> str:
         """Prometheus text."""
         return (await self._metrics.scrape()).body.decode()
-
-    def merged(self, requests: int) -> None:
-        """So many batch requests were merged by BentoML."""
-        self._metrics.merged(requests)
-
-    def _grade_together(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
-        self._metrics.merged(len(jobs))
-        return self._grader.grade_batches(jobs)
 
     def load(self) -> None:
         """Join the workers and load a model set. Without one the service starts, says so, and keeps looking."""

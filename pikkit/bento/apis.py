@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from pikkit.bets.bet import Bet
 from pikkit.errors import PikkitError
-from pikkit.grading.grader import MAX_BETS, BatchJob, Options
+from pikkit.grading.grader import MAX_BETS, Job, Options
 from pikkit.web.exchange import error_response
 from pikkit.web.handlers import Handlers, json_response
 from pikkit.web.mounted import request_of
@@ -150,15 +150,15 @@ async def batch_predict(handlers: Handlers, bets: Any, *, explain: bool = False,
 
 async def batch_predict_merged(handlers: Handlers, batches: Sequence[Any]) -> list[Any]:
     """The answers to batch requests, or to lists of bets, that BentoML's dispatcher merged; errors among them."""
-    jobs: list[BatchJob | Response] = []
+    jobs: list[Job | Response] = []
     for batch in batches:
         try:
             job = handlers.read_batch(batch) if isinstance(batch, Request) else _job(handlers, batch, Options())
             jobs.append(job)
         except PikkitError as error:
             jobs.append(error_response(error))
-    answers = iter(await handlers.grade_batches([job for job in jobs if isinstance(job, BatchJob)]))
-    return [next(answers) if isinstance(job, BatchJob) else job for job in jobs]
+    answers = iter(await handlers.grade_batches([job for job in jobs if isinstance(job, Job)]))
+    return [next(answers) if isinstance(job, Job) else job for job in jobs]
 
 
 async def _answered(handler: Callable[[Request], Awaitable[Any]], request: Request) -> Any:
@@ -168,7 +168,7 @@ async def _answered(handler: Callable[[Request], Awaitable[Any]], request: Reque
         return error_response(error)
 
 
-def _job(handlers: Handlers, bets: Any, options: Options) -> BatchJob:
+def _job(handlers: Handlers, bets: Any, options: Options) -> Job:
     listed = [_fields(bet) if isinstance(bet, Bet) else bet for bet in bets] if isinstance(bets, list | tuple) else bets
     return handlers.job({"bets": listed}, options)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -14,7 +14,7 @@ from pikkit.bets.reading import FIELDS, read_bet, read_bets, unknown_fields
 from pikkit.errors import InvalidBet, InvalidRequest, ModelsNotLoaded
 from pikkit.grading.predictor import Models, Predictor
 
-__all__ = ["MAX_BETS", "BatchJob", "Graded", "Grader", "Observer", "Options", "Source"]
+__all__ = ["MAX_BETS", "Graded", "Grader", "Job", "Observer", "Options", "Source", "batch_answer"]
 
 MAX_BETS = 100
 _LONG_S = 0.005  # twice what a batch of 100 takes
@@ -33,21 +33,16 @@ class Options:
     warnings: tuple[str, ...] = ()  # about the request as a whole; each prediction carries them
 
 
-@dataclass(frozen=True, slots=True)
-class BatchJob:
-    """One batch request, read: each bet is valid or carries its error; all are graded by one model set."""
+class Job(NamedTuple):
+    """The bets of one request, read: each is valid or carries its error; all are graded by one model set."""
 
     models: Models
-    raw: list[Any]
-    bets: list[Bet | InvalidBet]
+    raw: Sequence[Any]
+    bets: Sequence[Bet | InvalidBet]
     options: Options
-    errors: Mapping[int, InvalidBet] = field(init=False, compare=False)  # by position
+    errors: Mapping[int, InvalidBet] = MappingProxyType({})  # by position
 
-    def __post_init__(self) -> None:
-        errors = {i: bet for i, bet in enumerate(self.bets) if isinstance(bet, InvalidBet)}
-        object.__setattr__(self, "errors", errors)
-
-    def valid(self, items: list[Any]) -> list[Any]:
+    def valid(self, items: Sequence[Any]) -> Sequence[Any]:
         """Those of the items, one a bet, whose bets are valid."""
         return [item for i, item in enumerate(items) if i not in self.errors] if self.errors else items
 
@@ -60,7 +55,7 @@ class Graded(NamedTuple):
 
     models: Models
     bets: Sequence[Bet]
-    predictions: Sequence[Prediction]
+    predictions: list[Prediction]
     options: Options
     sizes: Sequence[int]
     at: float
@@ -117,16 +112,14 @@ class Grader:
             raise ModelsNotLoaded("no model set is loaded: import one with import_models.py or fill MODEL_DIR")
         return models
 
-    def grade(self, data: object, options: Options) -> Prediction:
-        """Grade one bet.
+    def read(self, data: object, options: Options) -> Job:
+        """A request of one bet.
 
         Raises:
             InvalidBet: the bet breaks a rule.
             ModelsNotLoaded: there is no model set yet.
         """
-        models = self.models()
-        bet = read_bet(data, self._limits)
-        return self._predict(models, [bet], [data], options, (1,))[0]
+        return Job(self.models(), (data,), (read_bet(data, self._limits),), options)
 
     def explains_slowly(self) -> bool:
         """Whether to explain one bet takes so long that nobody should wait behind it.
@@ -138,7 +131,7 @@ class Grader:
 
     def read_batch(
         self, data: object, options: Options, undecoded: Mapping[int, InvalidBet] = MappingProxyType({})
-    ) -> BatchJob:
+    ) -> Job:
         """A batch request: `{"bets": [1 to 100 bets]}`.
 
         Args:
@@ -159,32 +152,48 @@ class Grader:
         bets = read_bets(raw, self._limits)
         for index, error in undecoded.items():
             bets[index] = error
-        job = BatchJob(models, raw, bets, options)
-        for error in job.errors.values():
+        errors = {i: bet for i, bet in enumerate(bets) if isinstance(bet, InvalidBet)}
+        for error in errors.values():
             for observer in self._observers:
                 observer.refused(error)
-        return job
+        return Job(models, raw, bets, options, errors)
 
-    def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
-        """Grade several batches at once: those with the same model set and options share one prediction."""
-        shared: dict[tuple[int, Options], list[BatchJob]] = {}
+    def grade(self, jobs: Sequence[Job]) -> list[list[Prediction]]:
+        """The predictions for the valid bets of each request. Those of one set and the same options share a call.
+
+        Raises:
+            ModelError: the models answered with something that is not a number; then nothing was observed.
+        """
+        if len(jobs) == 1:
+            call = self._graded(jobs)
+            self._tell(call)
+            return [call.predictions]
+        apart: dict[tuple[int, Options], list[Job]] = {}
         for job in jobs:
-            shared.setdefault((id(job.models), job.options), []).append(job)
-        answers: dict[int, BatchAnswer] = {}
-        for (_, options), group in shared.items():
-            bets = [bet for job in group for bet in job.valid(job.bets)]
-            raw = [data for job in group for data in job.valid(job.raw)]
-            sizes = [len(job.bets) - len(job.errors) for job in group]
-            graded = iter(self._predict(group[0].models, bets, raw, options, sizes))
-            for job in group:
-                answers[id(job)] = _answer(job, graded)
+            apart.setdefault((id(job.models), job.options), []).append(job)
+        graded = [self._graded(group) for group in apart.values()]
+        answers: dict[int, list[Prediction]] = {}
+        for group, call in zip(apart.values(), graded, strict=True):
+            self._tell(call)
+            ends = accumulate(call.sizes)
+            for job, size, end in zip(group, call.sizes, ends, strict=True):
+                answers[id(job)] = call.predictions[end - size : end]
         return [answers[id(job)] for job in jobs]
 
-    def _predict(
-        self, models: Models, bets: Sequence[Bet], raw: Sequence[Any], options: Options, sizes: Sequence[int]
-    ) -> list[Prediction]:
-        if not bets:  # a batch of bad ones is nothing to observe
-            return []
+    def _tell(self, graded: Graded) -> None:
+        if graded.bets:  # requests with bad ones alone are nothing to observe
+            for observer in self._observers:
+                observer.graded(graded)
+
+    def _graded(self, jobs: Sequence[Job]) -> Graded:
+        """Requests of one set and the same options, graded in one call."""
+        models, options = jobs[0].models, jobs[0].options
+        if len(jobs) == 1:
+            bets, raw = jobs[0].valid(jobs[0].bets), jobs[0].valid(jobs[0].raw)
+        else:
+            bets = [bet for job in jobs for bet in job.valid(job.bets)]
+            raw = [data for job in jobs for data in job.valid(job.raw)]
+        sizes = [len(job.bets) - len(job.errors) for job in jobs]
         now = self._clock()
         predictions = self._predictor.predict(models, bets, now, sizes=sizes, explain=options.explain)
         if options.names_unknown_fields and not FIELDS.issuperset(set().union(*raw)):
@@ -195,15 +204,12 @@ class Grader:
         if options.warnings:
             for prediction in predictions:
                 prediction["warnings"] += options.warnings
-        graded = Graded(models, bets, predictions, options, sizes, now)
-        for observer in self._observers:
-            observer.graded(graded)
-        return predictions
+        return Graded(models, bets, predictions, options, sizes, now)
 
 
-def _answer(job: BatchJob, graded: Iterator[Prediction]) -> BatchAnswer:
+def batch_answer(job: Job, predictions: Sequence[Prediction]) -> BatchAnswer:
+    """What a batch request is answered with these predictions for its valid bets."""
     sent = job.valid(list(enumerate(job.raw)))
-    predictions = list(islice(graded, len(sent)))
     items: list[BatchItem] = [
         {"index": index, "bet": raw, "prediction": prediction}
         for (index, raw), prediction in zip(sent, predictions, strict=True)

@@ -20,7 +20,7 @@ class Afterwards:
     def __init__(self, metrics: Metrics, recorder: Recorder[Any]) -> None:
         self._metrics = metrics
         self._recorder = recorder
-        # Takes what the grader tells (`.models`, `.bets`, `.predictions`, `.options`, `.at`).
+        # Takes what the grader tells (`.models`, `.bets`, `.predictions`, `.options`, `.sizes`, `.at`).
         self.graded: Callable[[Any], None] = metrics.later(self._take).append
 
     def refused(self, error: InvalidBet) -> None:
@@ -28,6 +28,7 @@ class Afterwards:
         self._metrics.error(error.code)
 
     def _take(self, graded: Sequence[Any]) -> None:
+        self._metrics.merged([len(call.sizes) for call in graded])
         earnest = [call for call in graded if not call.options.dry_run]
         sent = [call for call in earnest if not call.options.chosen]
         for models, group in groupby(sent, key=attrgetter("models")):

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["Backlog"]
+__all__ = ["Answered", "Backlog"]
 
 _Item = TypeVar("_Item")
+
+
+class Answered(NamedTuple):
+    """A request, as it is counted and logged."""
+
+    endpoint: str  # label of the metrics
+    status: int  # of the answer
+    seconds: float  # from request to answer
+    request_id: str = ""  # as in the answer's X-Request-ID
+    error: str | None = None  # code of the error answered, if it was one
+    method: str = ""
+    path: str = ""  # without the query string, which may hold anything
+    at: float = 0.0  # when it was answered, seconds since the epoch
+    context: Context | None = None  # of the layer that answered: its trace
 
 
 class Backlog(Generic[_Item]):

@@ -15,6 +15,7 @@ import random
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -24,6 +25,7 @@ from pydantic_core import to_json
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from pikkit.settings import Settings
+from pikkit.telemetry.backlog import Answered
 
 __all__ = ["Repeated", "access", "configure", "get_logger"]
 
@@ -34,16 +36,18 @@ _BLOT = "[secret]"
 _QUIET = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "uvicorn.access": logging.ERROR}
 
 
-class _Sampling:
-    """Share of requests that get a line; replaced by `configure`."""
+class _Access:
+    """Share of requests that get a line, the least level that is written, and how; replaced by `configure`."""
 
     share = 1.0
+    level: int = logging.INFO
+    written: Sequence[Processor] = (structlog.dev.ConsoleRenderer(),)
 
 
 def configure(settings: Settings) -> None:
     """Set up logging of the whole process; call once, before the first line, in every process."""
-    _Sampling.share = settings.access_log
-    level = logging.getLevelName(settings.log_level)
+    level: int = logging.getLevelName(settings.log_level)
+    _Access.share, _Access.level = settings.access_log, level
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and settings.environment == "production")
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -61,6 +65,7 @@ def configure(settings: Settings) -> None:
         plain = structlog.dev.plain_traceback
         render = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain)
     last: list[Processor] = [render, _Blotter(settings)]
+    _Access.written = [_add_trace, *last] if settings.otlp_endpoint else last
     structlog.configure(
         processors=[*common, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -111,36 +116,44 @@ class Repeated:
             self._log.error(self._event, exc_info=cause)
 
 
-def access(*, method: str, path: str, status: int, seconds: float, request_id: str, error: str | None = None) -> None:
-    """The one line of a request.
+def access(answered: Sequence[Answered]) -> None:
+    """A line for each request, all written at once.
 
     Sampled by ACCESS_LOG; what failed on our side is always logged, unless it is 0.
-
-    Args:
-        method: HTTP method.
-        path: path without the query string, which may hold anything.
-        status: HTTP status of the answer.
-        seconds: time from request to answer.
-        request_id: as in the answer's X-Request-ID.
-        error: code of the error answered, if it was one.
     """
-    share = _Sampling.share
-    if not share or (status < _FAULT and share < 1.0 and random.random() >= share):  # noqa: S311 - not a secret
-        return
-    fields: dict[str, Any] = {} if error is None else {"error": error}
-    line = _access.warning if status >= _FAULT else _access.info
-    line(
-        "request",
-        method=method[:16],
-        path=path[:_MAX_PATH],
-        status=status,
-        ms=round(seconds * 1000, 2),
-        request_id=request_id,
-        **fields,
-    )
+    lines = []
+    for one in answered:
+        failed = one.status >= _FAULT
+        if _Access.level > (logging.WARNING if failed else logging.INFO) or not (
+            failed or _Access.share >= 1 or random.random() < _Access.share  # noqa: S311 - not a secret
+        ):
+            continue
+        level = "warning" if failed else "info"
+        if one.context is None:
+            lines.append(_line(level, one))
+        else:
+            lines.append(one.context.run(_line, level, one))
+    if lines and _Access.share:
+        _Output().msg("\n".join(lines))
 
 
-_access = get_logger("pikkit.access")
+def _line(level: str, answered: Answered) -> Any:
+    line: Any = {
+        "component": "pikkit.access",
+        "event": "request",
+        "level": level,
+        "method": answered.method[:16],
+        "path": answered.path[:_MAX_PATH],
+        "status": answered.status,
+        "ms": round(answered.seconds * 1000, 2),
+        "request_id": answered.request_id,
+        "time": datetime.fromtimestamp(answered.at, UTC).isoformat().replace("+00:00", "Z"),
+    }
+    if answered.error is not None:
+        line["error"] = answered.error
+    for processor in _Access.written:
+        line = processor(None, level, line)
+    return line
 
 
 class _Output:

@@ -26,7 +26,7 @@ from pikkit.bets.bet import CATEGORICAL, Bet
 from pikkit.bets.prediction import Prediction
 from pikkit.errors import PikkitError
 from pikkit.settings import Settings
-from pikkit.telemetry.backlog import Backlog
+from pikkit.telemetry.backlog import Answered, Backlog
 from pikkit.telemetry.labels import Labels
 from pikkit.telemetry.scrape import Exposed, Exposition, OutboxState, Snapshot, expose
 from pikkit.telemetry.series import Merged, Series
@@ -58,7 +58,6 @@ _SECONDS = tuple(ms / 1000 for ms in _MS)
 _BETS = (1, 2, 5, 10, 20, 50, 100)
 _TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 _REQUESTS = (1, 2, 4, 8, 16)
-_MOST_WAITING = 256  # requests to be counted; mostly the next look at the metrics is 20 ms away
 _COMPACT_TIMES = ("%Y%m%d_%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d")
 
 
@@ -85,15 +84,15 @@ class Metrics:
             workers_expected: how many workers there should be.
         """
         self._series = series = Series()
-        self._worker = ThisWorker(series, folder)
+        self.worker = ThisWorker(series, folder)  # among others; `join` it to count as one
         self._expected = workers_expected
         endpoints = (*endpoints, OTHER)
         self._labels = {"version": settings.app_version, "deployment": settings.deployment}
         self._outbox: Callable[[], OutboxState] | None = None
         self._collectors: list[Collector] = []
-        self._requests_ended = Backlog(self._count_requests)
         series.before_dump(self._settle)
-        self._in_progress = 0
+        self.answered: Callable[[Answered], None] = self.later(self._count_requests).append
+        self.in_progress = 0  # requests that are no probes: a drain that counted them would wait for its own scrape
         self._vocabulary = Labels({})
         self._vocabulary_of: object = None
         self._active = series.gauge("pikkit_active_requests", "Requests in progress")
@@ -136,34 +135,9 @@ class Metrics:
         self._ended = series.counter("pikkit_workers_ended_total", "Workers ended because they answered no more").of()
 
     @property
-    def worker(self) -> ThisWorker:
-        """This process among the workers; `join` it to count as one."""
-        return self._worker
-
-    @property
     def workers_expected(self) -> int:
         """How many workers there should be."""
         return self._expected
-
-    def begin(self) -> None:
-        """A request has come in that is no probe."""
-        self._in_progress += 1
-        self._tell_soon()
-
-    def end(self, endpoint: str, status: int, seconds: float, request_id: str = "", *, probe: bool = False) -> None:
-        """A request was answered; call exactly once for each `begin`, and for each probe.
-
-        Args:
-            endpoint: one of `endpoints`; anything else counts as OTHER.
-            status: HTTP status; an unusual one is counted by its class.
-            seconds: time from request to answer.
-            request_id: by which its log line is found; an example of its latency.
-            probe: it was not begun: a drain that counted probes would wait for its own scrape.
-        """
-        if not probe:
-            self._in_progress -= 1
-        self._requests_ended.append((endpoint, status, seconds, request_id))
-        self._tell_soon()
 
     def later(self, take: Callable[[list[Any]], None]) -> Backlog[Any]:
         """A place for what is counted by `take` before the next look at the metrics."""
@@ -198,9 +172,9 @@ class Metrics:
             self._unknown[column].inc(count)
         self._probability.observe_all([prediction["win_probability"] for prediction in predictions])
 
-    def merged(self, requests: int) -> None:
-        """So many batch requests were graded in one call."""
-        self._merged.observe(requests)
+    def merged(self, requests: Sequence[int]) -> None:
+        """How many requests were graded in each call."""
+        self._merged.observe_all(requests)
 
     def error(self, code: str) -> None:
         """A request or a bet was refused or failed with this error code."""
@@ -214,7 +188,7 @@ class Metrics:
             seconds: that it took to load.
         """
         self._reloads.inc()
-        self._worker.say(
+        self.worker.say(
             model={
                 "version": str(model_set.version),
                 "tag": str(model_set.tag),
@@ -231,12 +205,12 @@ class Metrics:
     def reload_failed(self, reason: str) -> None:
         """A look at MODEL_DIR found a set that can't be used; `reason` is one of RELOAD_REASONS."""
         self._reload_failures.get(reason, self._reload_failures["other"]).inc()
-        self._worker.say(reload_error=1)
+        self.worker.say(reload_error=1)
 
     def reload_ok(self) -> None:
         """A look at MODEL_DIR found nothing wrong."""
-        if self._worker.said("reload_error"):
-            self._worker.say(reload_error=0)
+        if self.worker.said("reload_error"):
+            self.worker.say(reload_error=0)
 
     def alert(self, channel: str, outcome: str, count: int = 1) -> None:
         """An alert had this outcome on this channel; pairs outside CHANNELS and OUTCOMES are not counted."""
@@ -264,30 +238,24 @@ class Metrics:
         """Ask `collector` for more series at each scrape."""
         self._collectors.append(collector)
 
-    def _tell_soon(self) -> None:
-        if not self._worker.is_due:
-            self._worker.flush_soon()
-        if len(self._requests_ended.waiting) >= _MOST_WAITING:  # there is no event loop that would come to it
-            self._worker.flush()
-
     def _settle(self) -> None:
-        self._active.set(self._in_progress)
-        self._requests_ended.settle()
+        self._active.set(self.in_progress)
         if self._outbox:
-            self._worker.note(alerts_off=self._outbox().off)
+            self.worker.note(alerts_off=self._outbox().off)
 
-    def _count_requests(self, ended: Sequence[tuple[str, int, float, str]]) -> None:
-        """Count what was answered: endpoint, status, seconds and request id of each."""
+    def _count_requests(self, answered: Sequence[Answered]) -> None:
         by_endpoint: dict[str, list[tuple[float, str]]] = {}
-        answered: Counter[tuple[str, int]] = Counter()
-        for given, status, seconds, request_id in ended:
-            endpoint = given if given in self._latency else OTHER
-            by_endpoint.setdefault(endpoint, []).append((seconds, request_id))
-            answered[endpoint, status] += 1
+        statuses: Counter[tuple[str, int]] = Counter()
+        for one in answered:
+            endpoint = one.endpoint if one.endpoint in self._latency else OTHER
+            by_endpoint.setdefault(endpoint, []).append((one.seconds, one.request_id))
+            statuses[endpoint, one.status] += 1
+            if one.error:
+                self.error(one.error)
         for endpoint, told in by_endpoint.items():
             seconds_of, ids = zip(*told, strict=True)
             self._latency[endpoint].observe_all(seconds_of, ids)
-        for (endpoint, status), count in answered.items():
+        for (endpoint, status), count in statuses.items():
             label = str(status) if status in _STATUSES else f"{status // 100}xx"
             self._requests.of(endpoint, label).inc(count)
 
@@ -301,7 +269,7 @@ class Metrics:
 
     def exposition(self) -> Exposition:
         """Every series of the whole instance. Takes milliseconds and reads files: call it in a thread."""
-        states, look = self._worker.look()
+        states, look = self.worker.look()
         merged = Merged()
         merged.add(self._series.dump())
         for dump in look.living:

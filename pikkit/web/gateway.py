@@ -16,7 +16,6 @@ import random
 import re
 import time
 from collections.abc import Coroutine, Mapping
-from functools import partial
 from typing import Any
 
 import orjson
@@ -37,6 +36,7 @@ from pikkit.errors import (
     UnsupportedMedia,
 )
 from pikkit.settings import Settings
+from pikkit.telemetry.backlog import Answered
 from pikkit.telemetry.logs import access, get_logger
 from pikkit.telemetry.metrics import OTHER, Metrics
 from pikkit.web.cors import Cors, RawHeaders
@@ -91,7 +91,7 @@ class Gateway:
         self._token = settings.admin_token.get_secret_value().encode() if settings.admin_token else None
         self._open = settings.environment != "production"
         self._limit = settings.max_concurrency
-        self._logs = settings.access_log > 0
+        self._logged = metrics.later(access).append if settings.access_log else None
         self._timeout = settings.request_timeout
         self._active = 0
         self._buffered = 0
@@ -114,33 +114,33 @@ class Gateway:
         if cors is None:
             cors = self._cors_headers(origin)
         exchange = Exchange(scope, send, identifier, [(b"x-request-id", identifier.encode()), *cors], not counted)
-        if counted:
-            self._metrics.begin()
+        metrics, worker = self._metrics, self._metrics.worker
+        metrics.in_progress += counted
+        if not worker.is_due:
+            worker.flush_soon()
         try:
             if route is not None:
                 await self._answer_or_fail(self._serve(route, scope, receive, exchange, headers), exchange)
             else:
                 await self._answer_or_fail(self._turn_away(scope, exchange, headers, known=rows is not None), exchange)
         finally:
-            seconds = time.perf_counter() - begin
-            endpoint = route.endpoint if route else next(iter(rows.values())).endpoint if rows else OTHER
-            self._metrics.end(endpoint, exchange.status, seconds, identifier, probe=not counted)
-            if exchange.error_code:
-                self._metrics.error(exchange.error_code)
-            if self._logs and (counted or exchange.status >= InternalError.status):
-                log = partial(
-                    access,
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=exchange.status,
-                    seconds=seconds,
-                    request_id=identifier,
-                    error=exchange.error_code,
-                )
-                if exchange.context is None:
-                    log()
-                else:
-                    exchange.context.run(log)
+            metrics.in_progress -= counted
+            answered = Answered(
+                route.endpoint if route else next(iter(rows.values())).endpoint if rows else OTHER,
+                exchange.status,
+                time.perf_counter() - begin,
+                identifier,
+                exchange.error_code,
+                scope["method"],
+                scope["path"],
+                time.time(),
+                exchange.context,
+            )
+            metrics.answered(answered)
+            if self._logged is not None and (counted or exchange.status >= InternalError.status):
+                self._logged(answered)
+            if not worker.is_due:
+                worker.flush_soon()
 
     async def _answer_or_fail(self, work: Coroutine[Any, Any, None], exchange: Exchange) -> None:
         try:

@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 from pikkit.bets.bet import Bet
 from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.errors import InvalidBet
-from pikkit.grading.grader import BatchJob, Grader, Options
+from pikkit.grading.grader import Grader, Job, Options, batch_answer
 from pikkit.telemetry.scrape import Exposed
 from pikkit.web.legacy import FIELDS, legacy_bet
 from pikkit.web.options import OPTIONS, refuse_near_misses
@@ -45,10 +45,10 @@ _ENVELOPE = ("bets", *OPTIONS)
 
 
 class Merging(Protocol):
-    """The port to whoever grades batches that wait at the same time in one model call."""
+    """The port to whoever grades requests that wait at the same time in one model call."""
 
-    async def answer(self, job: BatchJob) -> BatchAnswer:
-        """The answer to one batch."""
+    async def predictions(self, job: Job) -> list[Prediction]:
+        """The predictions for one request's valid bets."""
         ...
 
 
@@ -87,7 +87,7 @@ class Handlers:
         """1 to 100 bets in the body."""
         return await self.grade_batch(self.read_batch(request))
 
-    def read_batch(self, request: Request) -> BatchJob:
+    def read_batch(self, request: Request) -> Job:
         """The bets of a batch request, each read or with its error."""
         data, undecoded = read_batch_body(request.body)
         options = request.options(data)
@@ -95,9 +95,7 @@ class Handlers:
             refuse_near_misses(data, _ENVELOPE)
         return self.job(data, options, undecoded)
 
-    def job(
-        self, data: object, options: Options, undecoded: Mapping[int, InvalidBet] = MappingProxyType({})
-    ) -> BatchJob:
+    def job(self, data: object, options: Options, undecoded: Mapping[int, InvalidBet] = MappingProxyType({})) -> Job:
         """The same of a decoded body."""
         return self._grader.read_batch(data, options, undecoded)
 
@@ -184,22 +182,26 @@ class Handlers:
         return FileResponse(ASSETS[request.path], headers=_PAGE_HEADERS)
 
     async def grade(self, bet: object, options: Options) -> Prediction:
-        """The prediction for one bet; in a thread, where a large model takes its time to explain it."""
-        if options.explain and self._grader.explains_slowly():
-            return await run_in_threadpool(self._grader.grade, bet, options)
-        return self._grader.grade(bet, options)
+        """The prediction for one bet."""
+        job = self._grader.read(bet, options)
+        if options.explain:
+            return (await self._explained([job], slow=self._grader.explains_slowly()))[0][0]
+        return (await self._merger.predictions(job))[0]
 
-    async def grade_batch(self, job: BatchJob) -> BatchAnswer:
-        """The answer to one batch, graded together with others that wait; explained ones in a thread, by themselves."""
+    async def grade_batch(self, job: Job) -> BatchAnswer:
+        """The answer to one batch."""
         if job.options.explain:
-            return (await run_in_threadpool(self._grader.grade_batches, [job]))[0]
-        return await self._merger.answer(job)
+            return batch_answer(job, (await self._explained([job]))[0])
+        return batch_answer(job, await self._merger.predictions(job))
 
-    async def grade_batches(self, jobs: Sequence[BatchJob]) -> list[BatchAnswer]:
+    async def grade_batches(self, jobs: Sequence[Job]) -> list[BatchAnswer]:
         """The answers to batches that were merged already."""
-        if any(job.options.explain for job in jobs):
-            return await run_in_threadpool(self._grader.grade_batches, jobs)
-        return self._grader.grade_batches(jobs)
+        graded = await self._explained(jobs, slow=any(job.options.explain for job in jobs))
+        return list(map(batch_answer, jobs, graded))
+
+    async def _explained(self, jobs: Sequence[Job], *, slow: bool = True) -> list[list[Prediction]]:
+        """Predictions by themselves; where they take their time, in a thread."""
+        return await run_in_threadpool(self._grader.grade, jobs) if slow else self._grader.grade(jobs)
 
 
 def json_response(content: Any, status: int = 200) -> Response:

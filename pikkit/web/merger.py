@@ -1,4 +1,4 @@
-"""Adaptive batching without a wait: batch requests that arrive in one turn of the event loop share a model call.
+"""Adaptive batching without a wait: requests that arrive in one turn of the event loop share a model call.
 
 BentoML's own dispatcher holds even a lone request back for about 2 ms, in the hope of company.
 """
@@ -6,48 +6,69 @@ BentoML's own dispatcher holds even a lone request back for about 2 ms, in the h
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
-from pikkit.bets.prediction import BatchAnswer
-from pikkit.grading.grader import BatchJob
+from pikkit.bets.prediction import Prediction
+from pikkit.grading.grader import Job
 
 __all__ = ["Merger"]
 
+_FEW_BETS = 4  # of one turn, which gain nothing by sharing a model call
 _MOST_BETS = 200  # in one model call; the gain is in the fixed cost of a call, and one answer waits for all of them
+
+_Waiting: TypeAlias = tuple[Job, asyncio.Future[list[Prediction]]]
 
 
 class Merger:
-    """Grades batch requests together, in the order of their arrival; a request is never split."""
+    """Grades requests together, in the order of their arrival; a request is never split.
 
-    def __init__(self, grade: Callable[[Sequence[BatchJob]], list[BatchAnswer]]) -> None:
+    The first few bets of a turn are graded at once, unless the turn before was crowded: who asks alone waits for
+    nobody.
+    """
+
+    def __init__(self, grade: Callable[[Sequence[Job]], list[list[Prediction]]]) -> None:
         self._grade = grade
-        self._waiting: list[tuple[BatchJob, asyncio.Future[BatchAnswer]]] = []
+        self._waiting: deque[_Waiting] = deque()
+        self._arrived = 0  # bets of this turn
+        self._crowded = False
 
-    async def answer(self, job: BatchJob) -> BatchAnswer:
-        """The answer to one request, graded with whatever else arrives before the loop turns."""
+    async def predictions(self, job: Job) -> list[Prediction]:
+        """The predictions for one request's valid bets."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[BatchAnswer] = loop.create_future()
+        if not self._arrived:
+            loop.call_soon(self._turn)
+        self._arrived += len(job.bets)
+        if self._arrived <= _FEW_BETS and not self._crowded:
+            return self._grade((job,))[0]
+        future: asyncio.Future[list[Prediction]] = loop.create_future()
         self._waiting.append((job, future))
-        if len(self._waiting) == 1:
-            loop.call_soon(self._flush)
         return await future
 
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        group: list[tuple[BatchJob, asyncio.Future[BatchAnswer]]] = []
+    def _turn(self) -> None:
+        """The turn is over: grade a call's worth of what waits. The rest waits for another: answers leave first."""
+        self._crowded = self._arrived > _FEW_BETS
+        self._arrived = 0
+        if not self._waiting:
+            return
+        group: list[_Waiting] = []
         bets = 0
-        for job, future in waiting:
-            if future.done():
-                continue  # its caller has gone
+        while self._waiting:
+            job, future = self._waiting[0]
             if group and bets + len(job.bets) > _MOST_BETS:
-                self._settle(group)
-                group, bets = [], 0
-            group.append((job, future))
-            bets += len(job.bets)
+                break
+            self._waiting.popleft()
+            if not future.done():  # else its caller has gone
+                group.append((job, future))
+                bets += len(job.bets)
         if group:
             self._settle(group)
+        if self._waiting:
+            self._arrived = len(self._waiting)
+            asyncio.get_running_loop().call_soon(self._turn)
 
-    def _settle(self, group: Sequence[tuple[BatchJob, asyncio.Future[BatchAnswer]]]) -> None:
+    def _settle(self, group: Sequence[_Waiting]) -> None:
         try:
             answers = self._grade([job for job, _ in group])
         except Exception as cause:  # noqa: BLE001 - each request answers for itself

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from pikkit.settings import Settings
+from pikkit.telemetry.backlog import Answered
 from pikkit.telemetry.metrics import Metrics
 from pikkit.telemetry.worker_health import WorkerHealth
 from tests.support.samples import a_bet, a_model_set, a_prediction
@@ -31,12 +32,11 @@ for line in sys.stdin:
     command = line.strip()
     if command == "count":
         for _i in range(int(sys.argv[2])):
-            metrics.begin()
             metrics.predictions([a_bet()], [a_prediction("A")], models)
-            metrics.end("predict", 200, 0.004)
+            metrics.answered(Answered("predict", 200, 0.004))
             metrics.worker.flush()
     elif command == "hold":
-        metrics.begin()
+        metrics.in_progress += 1
         metrics.worker.flush()
     elif command == "beat":
         metrics.worker.beat()

@@ -12,6 +12,7 @@ from itertools import pairwise
 from monitoring.prometheus.promtool import RULES
 from pikkit.bets.prediction import Grade
 from pikkit.settings import Settings
+from pikkit.telemetry.backlog import Answered
 from pikkit.telemetry.metrics import Metrics
 from tests.support.samples import a_bet, a_model_set, a_prediction
 
@@ -75,8 +76,7 @@ def _exposed(bets: int, grade: Grade | None = None) -> dict[str, float]:
     metrics, models = Metrics(Settings(), endpoints=("predict", "batch-predict")), a_model_set()
     metrics.model_loaded(models)
     for _ in range(bets):
-        metrics.begin()
-        metrics.end("predict", 200, 0.004)
+        metrics.answered(Answered("predict", 200, 0.004))
         if grade:
             metrics.predictions([a_bet()], [a_prediction(grade)], models)
     lines = (line.rpartition(" ") for line in metrics.render().decode().splitlines() if not line.startswith("#"))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pikkit.settings import Settings
+from pikkit.telemetry.backlog import Answered
 from pikkit.telemetry.drift import Baseline
 from pikkit.telemetry.drift_monitor import DriftMonitor
 from pikkit.telemetry.metrics import Metrics
@@ -62,12 +63,13 @@ class Watched:
 
     async def request(self, path: str, answer: Awaitable[tuple[int, bytes]], body: dict[str, Any]) -> tuple[int, bytes]:
         """Await the answer and count it."""
-        self.metrics.begin()
+        self.metrics.in_progress += 1
         status, content = 0, b""
         try:
             status, content = await answer
         finally:
-            self.metrics.end(path.rsplit("/", 1)[1], status or _FAULT, 0.004)
+            self.metrics.in_progress -= 1
+            self.metrics.answered(Answered(path.rsplit("/", 1)[1], status or _FAULT, 0.004))
         if status >= _FAULT:
             self.metrics.error("internal_error")
         else:

@@ -9,7 +9,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from pikkit.errors import InvalidBet
-from pikkit.grading.grader import BatchJob, Grader, Options
+from pikkit.grading.grader import Grader, Job, Options
 from pikkit.settings import Settings
 from pikkit.telemetry.metrics import Metrics
 from pikkit.web.gateway import Gateway
@@ -18,6 +18,7 @@ from pikkit.web.merger import Merger
 from pikkit.web.mounted import mounted
 from pikkit.web.routes import endpoints
 
+FIGURES = {"expected_roi": 0.0, "win_probability": 0.5}
 ORIGIN = "https://book.example"
 
 
@@ -28,33 +29,26 @@ class FakeGrader:
         self.told = told
         self.asked: list[tuple[object, Options]] = []
 
-    def grade(self, data: object, options: Options) -> Any:
+    def read(self, data: Any, options: Options) -> Job:
         self.asked.append((data, options))
-        self.told(data)
-        return {"bet_grade": "C", "warnings": list(options.warnings), "sent": data}
+        return Job(models=None, raw=[data], bets=[data], options=options)  # type: ignore[arg-type]
 
     def explains_slowly(self) -> bool:
         return True
 
-    def read_batch(self, data: Any, options: Options, undecoded: Mapping[int, InvalidBet]) -> BatchJob:
+    def read_batch(self, data: Any, options: Options, undecoded: Mapping[int, InvalidBet]) -> Job:
         self.asked.append((data, options))
         bets = [undecoded.get(index, bet) for index, bet in enumerate(data["bets"])]
-        return BatchJob(models=None, raw=data["bets"], bets=bets, options=options)  # type: ignore[arg-type]
+        return Job(None, data["bets"], bets, options, undecoded)  # type: ignore[arg-type]
 
-    def grade_batches(self, jobs: Sequence[BatchJob]) -> list[Any]:
+    def grade(self, jobs: Sequence[Job]) -> list[list[Any]]:
+        for data in (data for job in jobs for data in job.valid(job.raw)):
+            self.told(data)
         return [
-            {
-                "predictions": [
-                    {"index": index, "bet": raw, "prediction": {"warnings": []}}
-                    for index, raw in enumerate(job.raw)
-                    if index not in job.errors
-                ],
-                "errors": [
-                    {"index": index, "bet": job.raw[index], "error": error.body()}
-                    for index, error in job.errors.items()
-                ],
-                "summary": {"total": len(job.bets)},
-            }
+            [
+                {"bet_grade": "C", "warnings": list(job.options.warnings), "sent": data, **FIGURES}
+                for data in job.valid(job.raw)
+            ]
             for job in jobs
         ]
 
@@ -86,6 +80,7 @@ class Web:
         *,
         told: Callable[[object], None] = lambda _: None,
         grader: Grader | None = None,
+        merger: Merger | None = None,
         layers: Callable[[ASGIApp], ASGIApp] | None = None,
         **settings: Any,
     ) -> None:
@@ -95,7 +90,7 @@ class Web:
         served: Any = grader or self.grader
         status: Any = FakeStatus()
         self.handlers = Handlers(
-            served, status, merger=Merger(served.grade_batches), scrape=self.metrics.scrape, document={}
+            served, status, merger=merger or Merger(served.grade), scrape=self.metrics.scrape, document={}
         )
         inner: ASGIApp = mounted(lambda: self.handlers)
         self.app = Gateway(

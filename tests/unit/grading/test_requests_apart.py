@@ -8,9 +8,11 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pikkit.grading.grader import Graded, Grader, Options
+from pikkit.bets.prediction import Prediction
+from pikkit.grading.grader import Graded, Grader, Job, Options, batch_answer
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.predictor import Predictor
+from pikkit.web.merger import Merger
 from tests.support.web import Web
 from tests.unit.grading.test_market_answers import BET, NOW, Models, pinnacle, sides
 
@@ -73,7 +75,7 @@ def answered(groups: Sequence[Sequence[tuple[list[Any], Options]]], models: Mode
     answers: list[str] = []
     for group in groups:
         jobs = [grader.read_batch({"bets": bets}, options) for bets, options in group]
-        answers += map(repr, grader.grade_batches(jobs))
+        answers += map(repr, map(batch_answer, jobs, grader.grade(jobs)))
     return answers, sorted(watching.told)
 
 
@@ -90,13 +92,39 @@ def test_a_request_is_answered_among_others_as_it_is_alone(
     assert answered([sent], models) == answered([[one] for one in sent], models)
 
 
-def test_two_callers_at_the_same_moment_are_no_sides_of_one_market() -> None:
-    web = Web(grader=Grader(Predictor(), SimpleNamespace(current=Models(0.56)), clock=lambda: NOW))
+def test_callers_at_the_same_moment_get_what_each_gets_alone() -> None:
+    """By all routes, two sides of one market and one bad bet among them, which share calls where they may."""
+    calls: list[int] = []
+    grader = Grader(Predictor(), SimpleNamespace(current=Models(0.56)), clock=lambda: NOW)
 
-    async def scenario() -> list[float]:
+    def graded(jobs: Sequence[Job]) -> list[list[Prediction]]:
+        calls.append(len(jobs))
+        return grader.grade(jobs)
+
+    web = Web(grader=grader, merger=Merger(graded))
+    query = {**BET, "selection": "BOS", "stake": 5}
+    sent: list[tuple[str, str, dict[str, Any]]] = [
+        *(("POST", "/api/v1/predict", {"json": bet}) for bet in [*SENT, *SENT]),
+        ("GET", "/api/v1/predict", {"params": query}),
+        ("GET", "/api/v1/predict", {"params": {**query, "explain": "true"}}),
+        ("GET", "/ml-predict", {"params": query}),
+        ("POST", "/api/v1/batch-predict", {"json": {"bets": [MTL, BOS]}}),
+        ("POST", "/api/v1/batch-predict", {"json": {"bets": [BOS]}}),
+        ("POST", "/batch-predict", {"json": {"bets": [MTL, "no bet"]}}),
+    ]
+
+    async def scenario() -> tuple[list[Any], list[Any]]:
         async with web.client() as http:
-            asked = [http.post("/api/v1/batch-predict", json={"bets": [bet]}) for bet in (MTL, BOS)]
-            answers = [answer.json() for answer in await asyncio.gather(*asked)]
-        return [answer["predictions"][0]["prediction"]["win_probability"] for answer in answers]
 
-    assert asyncio.run(scenario()) == [0.56, 0.56]
+            async def ask(number: int) -> Any:
+                method, path, more = sent[number]
+                answer = await http.request(method, path, headers={"x-request-id": f"r{number}"}, **more)
+                return answer.status_code, answer.json()
+
+            numbers = range(len(sent))
+            return await asyncio.gather(*map(ask, numbers)), [await ask(number) for number in numbers]
+
+    together, alone = asyncio.run(scenario())
+    assert together == alone
+    assert max(calls) > 10
+    assert {status for status, _ in alone} == {200, 400}

@@ -21,7 +21,12 @@ class Recorded:
 def a_call(models: Any, bets: int, at: float, *, dry_run: bool = False, chosen: bool = False) -> Any:
     options = SimpleNamespace(dry_run=dry_run, chosen=chosen)
     return SimpleNamespace(
-        models=models, bets=[a_bet()] * bets, predictions=[a_prediction("A")] * bets, options=options, at=at
+        models=models,
+        bets=[a_bet()] * bets,
+        predictions=[a_prediction("A")] * bets,
+        options=options,
+        sizes=[1] * bets,
+        at=at,
     )
 
 
@@ -39,6 +44,7 @@ def test_what_was_graded_is_counted_by_the_next_look_and_recorded_unless_it_was_
     assert value(found, "pikkit_grades_total", grade="A") == 21
     assert value(found, "pikkit_high_grade_bets_total", grade="A") == 21
     assert [value(found, "pikkit_batch_size_bucket", le=le) for le in ("1.0", "5.0", "20.0")] == [1, 1, 2]
+    assert [value(found, f"pikkit_merged_requests_{what}") for what in ("count", "sum")] == [3, 25]
     assert value(series(metrics.render()), "pikkit_grades_total", grade="A") == 21  # once
 
 

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from pikkit.settings import Settings
+from pikkit.telemetry.backlog import Answered
 from pikkit.telemetry.logs import access, configure, get_logger
 
 TOKEN = "a-token-nobody-may-see-1234"
@@ -37,15 +38,16 @@ def _lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def _request(**changes: Any) -> None:
-    access(**{"method": "GET", "path": "/x", "status": 200, "seconds": 0.01234, "request_id": "r1", **changes})
+    told = {"method": "GET", "path": "/x", "status": 200, "seconds": 0.01234, "request_id": "r1", "at": 1e9}
+    access([Answered("x", **{**told, **changes})])
 
 
 def test_one_line_of_json_tells_a_request(capsys: pytest.CaptureFixture[str]) -> None:
     configure(_settings())
     _request(status=400, error="invalid_bet")
     (line,) = _lines(capsys)
-    assert line.pop("time").endswith("Z")
     assert line == {
+        "time": "2001-09-09T01:46:40Z",
         "component": "pikkit.access",
         "event": "request",
         "level": "info",
@@ -56,6 +58,15 @@ def test_one_line_of_json_tells_a_request(capsys: pytest.CaptureFixture[str]) ->
         "request_id": "r1",
         "error": "invalid_bet",
     }
+
+
+def test_requests_that_were_answered_since_the_last_look_are_lines_of_one_write(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure(_settings())
+    access([Answered("x", 200, 0.001, name, path="/x", at=at) for name, at in (("r1", 1e9), ("r2", 1e9 + 0.5))])
+    told = [(line["request_id"], line["time"]) for line in _lines(capsys)]
+    assert told == [("r1", "2001-09-09T01:46:40Z"), ("r2", "2001-09-09T01:46:40.500000Z")]
 
 
 def test_libraries_write_the_same_format(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
 from pikkit.settings import Settings
+from pikkit.telemetry.backlog import Answered
 from pikkit.telemetry.metrics import Metrics, trained_at
 from pikkit.telemetry.scrape import CustomMetrics, expose
 from tests.support.exposition import series, value
@@ -53,8 +54,7 @@ def test_every_series_that_rules_need_exists_from_the_start(metrics: Metrics) ->
 
 def test_latency_is_counted_once_per_request_in_buckets_that_resolve_milliseconds(metrics: Metrics) -> None:
     for seconds in (0.0015, 0.3, 0.6):
-        metrics.begin()
-        metrics.end("predict", 200, seconds)
+        metrics.answered(Answered("predict", 200, seconds))
     found = series(metrics.render())
     name = "pikkit_prediction_latency_seconds"
     assert value(found, f"{name}_count", endpoint="predict") == 3
@@ -64,18 +64,18 @@ def test_latency_is_counted_once_per_request_in_buckets_that_resolve_millisecond
 
 
 def test_a_request_in_progress_is_seen(metrics: Metrics) -> None:
-    metrics.begin()
+    metrics.in_progress += 1
     assert value(series(metrics.render()), "pikkit_active_requests") == 1
 
 
 def test_ten_thousand_invented_markets_and_paths_add_no_series(metrics: Metrics) -> None:
     models = a_model_set()
     metrics.predictions([a_bet(market="invented")], [a_prediction()], models)
-    metrics.end("/path", 404, 0.001)
+    metrics.answered(Answered("/path", 404, 0.001))
     before = series(metrics.render()).keys()
     for i in range(10_000):
         metrics.predictions([a_bet(market=f"m{i}", sport=f"s{i}", league=f"l{i}")], [a_prediction()], models)
-        metrics.end(f"/path/{i}", 404, 0.001)
+        metrics.answered(Answered(f"/path/{i}", 404, 0.001))
         metrics.error(f"code{i}")
     found = series(metrics.render())
     assert found.keys() == before
@@ -86,7 +86,7 @@ def test_ten_thousand_invented_markets_and_paths_add_no_series(metrics: Metrics)
 
 def test_odd_statuses_are_counted_by_class(metrics: Metrics) -> None:
     for status in (418, 451, 599, 404):
-        metrics.end("predict", status, 0.01)
+        metrics.answered(Answered("predict", status, 0.01))
     found = series(metrics.render())
     assert value(found, "pikkit_requests_total", endpoint="predict", status="4xx") == 2
     assert value(found, "pikkit_requests_total", endpoint="predict", status="5xx") == 1
@@ -183,8 +183,7 @@ def test_a_hundred_bets_cost_a_few_microseconds_each(metrics: Metrics) -> None:
 
 
 def test_open_metrics_and_gzip_are_given_to_who_asks(metrics: Metrics) -> None:
-    metrics.begin()
-    metrics.end("predict", 200, 0.004, "request-1")
+    metrics.answered(Answered("predict", 200, 0.004, "request-1"))
     metrics.model_loaded(a_model_set(), 1.5)
     asked = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
     told = expose(metrics.exposition(), asked, "gzip, deflate")

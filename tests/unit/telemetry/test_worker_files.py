@@ -10,6 +10,7 @@ import pytest
 
 from pikkit.alerts.outbox import OutboxFigures
 from pikkit.settings import Settings
+from pikkit.telemetry.backlog import Answered
 from pikkit.telemetry.metrics import Metrics
 from pikkit.telemetry.series import Series
 from pikkit.telemetry.worker_files import WorkerFiles
@@ -30,8 +31,8 @@ def test_what_a_loop_counts_reaches_the_others_an_instant_later_and_all_at_once(
         one.worker.join()
         one.worker.start()
         for _ in range(3):
-            one.begin()
-            one.end("predict", 200, 0.01)
+            one.answered(Answered("predict", 200, 0.01))
+            one.worker.flush_soon()
         before = _graded(other)
         await asyncio.sleep(0.1)
         return [before, _graded(other)]
@@ -89,8 +90,7 @@ def _worker_that_counted(folder: Path) -> Metrics:
     metrics.worker.join()
     metrics.model_loaded(a_model_set())
     for endpoint in endpoints():
-        metrics.begin()
-        metrics.end(endpoint, 200, 0.003, "an-id")
+        metrics.answered(Answered(endpoint, 200, 0.003, "an-id"))
     metrics.predictions([a_bet()] * 20, [a_prediction("A")] * 20, a_model_set())
     metrics.worker.flush()
     return metrics
