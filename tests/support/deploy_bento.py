@@ -18,6 +18,25 @@ class PikkitMlApi:
     """A stand-in."""
 '''
 
+# An import without BentoML's own, which takes a second: an empty model, and the same for all.
+_IMPORT = """
+import json, os
+from pathlib import Path
+
+model = {
+    "name": "stub_models", "version": "1", "module": "", "labels": {}, "options": {}, "metadata": {}, "signatures": {},
+    "context": {
+        "framework_name": "", "framework_versions": {}, "bentoml_version": "1.4.40", "python_version": "3.11.7"
+    },
+    "api_version": "v1", "creation_time": "2026-01-01T00:00:00+00:00",
+}
+folder = Path(os.environ["BENTOML_HOME"]) / "models/stub_models/1"
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "model.yaml").write_text(json.dumps(model))
+(folder.parent / "latest").write_text("1")
+print(json.dumps({"tag": "stub_models:1", "sha256": "", "golden": []}))
+"""
+
 
 def make_project(folder: Path) -> Path:
     """service.py, bentofile.yaml and models; `told` in stub.json can be changed to make another tree."""
@@ -30,7 +49,7 @@ def make_project(folder: Path) -> Path:
         "service: service:PikkitMlApi\ninclude: ['service.py', 'stub.py']\n"
         "python:\n  packages: []\n  lock_packages: false\n"
     )
-    (folder / "import_models.py").write_text('print(\'{"tag": null, "sha256": "", "golden": []}\')\n')
+    (folder / "import_models.py").write_text(_IMPORT)
     make_models(folder / "models", "1")
     return folder
 
