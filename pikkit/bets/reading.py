@@ -25,7 +25,7 @@ from typing_extensions import TypedDict
 
 from pikkit.bets.bet import CATEGORICAL, MAX_CLV_PCT, MAX_LEGS, MIN_LEGS, Bet, Leg, OddsLimits, given
 from pikkit.bets.market import side_of
-from pikkit.bets.odds import LEAST_AMERICAN
+from pikkit.bets.odds import LEAST_AMERICAN as _LEAST
 from pikkit.bets.prices import MAX_BOOKS, MAX_PRICES, MAX_TEXT, MIN_SIDES, Moment, PlainLine, Text, american
 from pikkit.bets.shown import named, shown
 from pikkit.errors import InvalidBet
@@ -129,7 +129,7 @@ def read_bets(data: list[object], limits: OddsLimits = OddsLimits()) -> list[Bet
             fields = vars(bet)  # attributes of models are slow
             odds, odds_format, market, references, legs = _priced(fields)
             bare = market is references is legs is None and odds_format == "american" and type(odds) is float
-            if bare and smallest < abs(odds) <= largest:
+            if bare and (smallest < odds <= largest or -largest <= odds < -smallest):
                 continue
             if type(bet) is _WrittenBet:
                 _american(fields)
@@ -151,9 +151,10 @@ def _american(fields: dict[str, Any]) -> None:
     prices: list[Any] = [fields, *(market or ())]
     for book in references or ():
         prices += book["prices"]
+    as_written = odds_format == "american"
     for one in prices:
         odds = one["odds"]
-        if odds_format != "american" or type(odds) is str or not LEAST_AMERICAN < abs(odds) < math.inf:
+        if not as_written or type(odds) is str or not (_LEAST < odds < math.inf or -math.inf < odds < -_LEAST):
             one["odds"] = american(odds, odds_format)
 
 
