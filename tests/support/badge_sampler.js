@@ -1,7 +1,7 @@
-// What stands beside each badge, looked at `count` times and until as many badges were seen: between any two tasks of the
-// page, or (`at`) once a "frame", or right after each "render" of the page. In the page's own world: it knows nothing of
-// the extension but its overlay. A badge is right when its grade follows from the price, selection and line under it.
-async ([count, at]) => {
+// What stands beside each badge, looked at `count` times and until `least` badges were seen: between any two tasks of
+// the page, or (`at`) once a "frame", or right after each "render" of the page. In the page's own world: it knows nothing
+// of the extension but its overlay. A badge is right when its grade follows from the price, selection and line under it.
+async ([count, at, least]) => {
   const LETTERS = "ABCDF";
   const text = (element, selector) => element?.querySelector(selector)?.textContent.trim() ?? "";
   function expected(price) {
@@ -25,7 +25,7 @@ async ([count, at]) => {
   const result = { samples: 0, shown: 0, stale: 0, visible: 0, wrong: [] };
   let took = 20;
   const rest = (ms) => new Promise((done) => setTimeout(done, ms));
-  while (result.samples < count || result.shown < count) {
+  while (result.samples < count || result.shown < least) {
     if (at === "frame") await new Promise(requestAnimationFrame);
     else if (at === "render") {
       await rest(4 * took); // the extension spends less than half of its time on reading, however slow the machine

@@ -7,10 +7,11 @@ import sys
 from typing import Any
 
 from tests.support.need import root
+from tests.support.waiting import PATIENCE_S
 
 
 class DeployCommand:
-    """Commands that share an environment: that of the tests, without limits of the load balancer, and `settings`."""
+    """Commands that share an environment: that of the tests, patient, without the proxy's limits, and `settings`."""
 
     module = "deploy"
 
@@ -19,6 +20,7 @@ class DeployCommand:
             **os.environ,
             "DEPLOY_RATE_LIMIT": "0",
             "DEPLOY_CONNECTION_LIMIT": "0",
+            "DEPLOY_READY_TIMEOUT_S": str(PATIENCE_S),
             **settings,
         }
 

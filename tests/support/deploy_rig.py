@@ -41,7 +41,6 @@ class Rig(DeployCommand):
             "DEPLOY_RUN_DIR": str(folder / "run"),
             "DEPLOY_BASE_PORT": str(self.port),
             "ENVIRONMENT": "development",  # tests choose slots by header, without a key
-            "DEPLOY_READY_TIMEOUT_S": "240",
             "DEPLOY_WARMUP_REQUESTS": "5",
             "DEPLOY_JUDGE_CLIENT_REQUESTS": "0",  # all load comes from one address
         }
@@ -87,7 +86,7 @@ class Rig(DeployCommand):
         return str(self.predict().json()["release"])
 
     def traffic(
-        self, *, clients: int = 16, pause: float = 0.05, kinds: tuple[str, ...] = ("post",)
+        self, *, clients: int = 16, pause: float = 0.1, kinds: tuple[str, ...] = ("post",)
     ) -> AbstractContextManager[Tally]:
         """Load in a thread, while the test does other things."""
         return traffic(self.port, clients=clients, pause=pause, kinds=kinds)

@@ -35,6 +35,8 @@ def test_generated_requests_are_answered_as_documented(tmp_path: Path) -> None:
             f"--max-examples={EXAMPLES}",
             "--seed=1",
             "--no-color",
+            "--request-timeout=240",
+            "--suppress-health-check=too_slow",
             f"--header=Authorization: Bearer {TOKEN}",
         ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -60,10 +60,17 @@ def healthy(request: pytest.FixtureRequest) -> Iterator[None]:
         page.close()
 
 
-def sample(frame: Page | Frame, count: int = SAMPLES, *, at: str = "") -> dict[str, Any]:
-    return dict(frame.evaluate("async" + SAMPLER[2], [count, at]))
+def sample(frame: Page | Frame, count: int = SAMPLES, *, at: str = "", least: int = 0) -> dict[str, Any]:
+    return dict(frame.evaluate("async" + SAMPLER[2], [count, at, least]))
 
 
+# Badges are grey for some seconds: whoever looks now and then may miss them.
+GREY = """() => {
+  window.grey = false;
+  const root = document.querySelector("pikkit-overlay").shadowRoot;
+  const look = () => { window.grey ||= Boolean(root.querySelector(".badge.stale:not([hidden])")); };
+  new MutationObserver(look).observe(root, { subtree: true, childList: true, attributes: true });
+}"""
 SHAPES = {
     "rows, all rendered again every 100 ms": "rows.html?render=100",
     "rows, rendered again every 300 ms, prices change every 100 ms": "rows.html?render=300&prices=100",
@@ -80,7 +87,8 @@ def test_a_badge_stands_beside_its_own_price_or_nowhere(stage: Stage, path: str)
     frames = [page.main_frame, *page.frames[1:]]
     for frame in frames:
         expect(frame.locator(BADGES).first).to_be_visible()
-        seen = sample(frame, SAMPLES if frame is frames[0] else 100, at="frame" if "scroll" in path else "")
+        count = SAMPLES if frame is frames[0] else 100
+        seen = sample(frame, count, at="frame" if "scroll" in path else "", least=count)
         assert seen["wrong"] == [0]
 
 
@@ -142,14 +150,14 @@ def test_prices_are_read_in_the_format_of_their_page_and_what_is_none_is_said_an
 
 @pytest.mark.parametrize("mode", ["hang", "reset", "busy"])
 def test_when_the_service_fails_badges_turn_grey_then_go_and_come_back_with_it(stage: Stage, mode: str) -> None:
-    stage.service.ttl_s = 2
+    stage.service.ttl_s = 4
     page = stage.open("rows.html")
     expect(page.locator(BADGES)).to_have_count(24)
+    page.evaluate(GREY)
     stage.service.mode = mode
-    expect(page.locator(f"{BADGES}.stale").first).to_be_visible()
-    seen = sample(page, 100)
-    assert seen["wrong"] == [0]
-    expect(page.locator(BADGES)).to_have_count(0)
+    while page.locator(BADGES).count():
+        assert sample(page, 20)["wrong"] == [0]
+    assert page.evaluate("grey")
     stage.service.mode = "ok"
     expect(page.locator(BADGES)).to_have_count(24)
     assert sample(page, 50)["wrong"] == [0]

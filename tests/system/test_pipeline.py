@@ -38,6 +38,7 @@ class Host:
         profile = {
             "DEPLOY_BASE_PORT": base,
             "DEPLOY_RATE_LIMIT": 0,
+            "DEPLOY_READY_TIMEOUT_S": 240,
             "BENTOML_HOME": folder / "bentoml",
             "DATA_DIR": folder / "data",
             "ALERTS_ENABLED": "false",

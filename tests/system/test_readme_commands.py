@@ -45,6 +45,7 @@ def test_every_block_runs_as_it_is_typed(tmp_path: Path) -> None:
             "DEPLOY_BASE_PORT": str(free_block()),
             "TELEGRAM_API_URL": telegram.url + "/",
             "DEPLOY_STOP_GRACE_S": "5",
+            "DEPLOY_READY_TIMEOUT_S": "240",
             "HOME": str(tmp_path),
         }
         telegram.answer = lambda _call: (200, {}, b'{"ok": true, "result": {"message_id": 1}}')
