@@ -19,7 +19,7 @@ from deploy.processes import require_free
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slot import SLOTS, Slot
-from deploy.slots.port import Observed
+from deploy.slots.port import Observed, ResizableRuntime
 
 __all__ = ["DockerRuntime", "containers", "services"]
 
@@ -40,8 +40,11 @@ def containers(slot: Slot, replicas: int) -> list[str]:
     return [f"{IMAGE_NAME}-{service}" for service in services(slot, replicas)]
 
 
-class DockerRuntime:
-    """`environment` is what slots get beside what compose.yaml sets: the project's `.env`, secrets of it as files."""
+class DockerRuntime(ResizableRuntime):
+    """`environment` is what slots get beside what compose.yaml sets: the project's `.env`, secrets of it as files.
+
+    The engine starts slots again by itself, and bounds their logs.
+    """
 
     name = "docker"
 
@@ -114,11 +117,6 @@ class DockerRuntime:
             restarts=sum(int(one["RestartCount"]) for one in seen),
         )
 
-    def heal(self, slot: Slot) -> bool:
-        """The engine starts it again by itself."""
-        del slot
-        return False
-
     def revive(self, slot: Slot) -> None:
         """Start the slot's containers as they were."""
         names = self._seen(slot)
@@ -128,12 +126,8 @@ class DockerRuntime:
         self._engine.docker("start", *names)
         self._set_policy(names, kept=True)
 
-    def base_urls(self, slot: Slot) -> Sequence[str]:
-        """On loopback: containers share the host's network."""
-        return tuple(f"http://{address}" for address in self.addresses()[slot])
-
     def addresses(self) -> Mapping[Slot, Sequence[str]]:
-        """One address a replica."""
+        """One address a replica, on loopback: containers share the host's network."""
         ports = {slot: self._ports(slot, self._replicas(slot)) for slot in SLOTS}
         return {slot: tuple(f"127.0.0.1:{port}" for port in ports[slot]) for slot in SLOTS}
 
@@ -147,9 +141,6 @@ class DockerRuntime:
     def follow(self, slot: Slot) -> Iterator[str]:
         """Lines of every replica as they come, until the caller has enough."""
         return self._engine.follow(services(slot, self._replicas(slot)))
-
-    def rotate_logs(self, limit: int) -> None:
-        """The engine does."""
 
     def _check(self, slot: Slot, replicas: int, starting: Collection[int]) -> None:
         if replicas > _MOST:

@@ -63,7 +63,8 @@ class Runtime(Protocol):
 
     def heal(self, slot: Slot) -> bool:
         """Start a kept slot that died; returns whether it did. Runtimes that restart by themselves do nothing."""
-        ...
+        del slot
+        return False
 
     def revive(self, slot: Slot) -> None:
         """Start what the slot last held, with the model set that it last had, and keep it.
@@ -75,7 +76,7 @@ class Runtime(Protocol):
 
     def base_urls(self, slot: Slot) -> Sequence[str]:
         """Where this machine reaches each replica of the slot for gates and metrics, e.g. `http://127.0.0.1:8001`."""
-        ...
+        return tuple(f"http://{address}" for address in self.addresses()[slot])
 
     def addresses(self) -> Mapping[Slot, Sequence[str]]:
         """host:port of every replica of each slot, as the proxy reaches them; literal addresses, never names."""
@@ -91,7 +92,7 @@ class Runtime(Protocol):
 
     def rotate_logs(self, limit: int) -> None:
         """Keep logs from growing over `limit` bytes, where nothing else does."""
-        ...
+        del limit
 
 
 @runtime_checkable

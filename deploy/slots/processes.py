@@ -17,7 +17,7 @@ from deploy.processes import ProcessId
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slot import SLOTS, Slot
-from deploy.slots.port import LOG_HEADER, Observed
+from deploy.slots.port import LOG_HEADER, Observed, Runtime
 
 __all__ = ["ProcessRuntime", "serve_command"]
 
@@ -48,7 +48,7 @@ class _Record:
     in_a_row: int = 0  # restarts, each soon after the one before
 
 
-class ProcessRuntime:
+class ProcessRuntime(Runtime):
     """`environment` is what slots inherit beside this process' own; `command` builds their command line."""
 
     name = "process"
@@ -153,12 +153,8 @@ class ProcessRuntime:
         restarts = record.restarts + 1
         self._launch(slot, replace(record, kept=True, restarts=restarts, last_restart=now, in_a_row=in_a_row))
 
-    def base_urls(self, slot: Slot) -> Sequence[str]:
-        """On loopback."""
-        return (f"http://127.0.0.1:{self._settings.port(slot)}",)
-
     def addresses(self) -> Mapping[Slot, Sequence[str]]:
-        """One address a slot: its workers share the port."""
+        """One address a slot, on loopback: its workers share the port."""
         return {slot: (f"127.0.0.1:{self._settings.port(slot)}",) for slot in SLOTS}
 
     def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
