@@ -127,11 +127,12 @@ class BentoReleases:
             return None
         return {name: str(value) for name, value in told["labels"].items()}
 
-    def _bentofile(self, version: str, tag: str) -> Path:
+    def _bentofile(self, version: str, tag: str | None) -> Path:
         """The project's bentofile, but with this one imported set in place of the model files of the checkout."""
         content = yaml.safe_load((self._root / "bentofile.yaml").read_text(encoding="utf-8"))
-        content["models"] = [tag]
-        content["include"] = [pattern for pattern in content["include"] if not pattern.startswith("models/")]
+        if tag is not None:
+            content["models"] = [tag]
+            content["include"] = [pattern for pattern in content["include"] if not pattern.startswith("models/")]
         path = self._folder / version / "bentofile.yaml"
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         return path

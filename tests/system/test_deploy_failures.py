@@ -112,7 +112,7 @@ def test_3b_a_reload_that_silently_did_nothing_is_found_out_and_undone(rig: Rig)
         stranger.listen()
         rig.environment["DEPLOY_STATUS_PORT"] = str(stranger.getsockname()[1])
         moved = rig.stack()
-        with pytest.raises(RouterError, match="did not"):
+        with pytest.raises(RouterError, match="does not tell structure"):
             moved.router.reconcile(moved.runtime.addresses())
     del rig.environment["DEPLOY_STATUS_PORT"]
     assert (router.folder / "nginx.conf").read_text() == before
