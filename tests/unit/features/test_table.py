@@ -150,3 +150,106 @@ def test_the_market_is_the_floor_of_what_a_bet_without_past_is_told() -> None:
     np.testing.assert_allclose(
         rows.matrix[:, SPEC.names.index("sport_win_rate")], implied_probability(bets.odds), rtol=1e-6
     )
+
+
+GROUP_WORDS = {
+    "sport": "sport",
+    "sport_market": "market",
+    "sport_league": "league",
+    "sport_league_market": "league and market",
+    "institution_name": "sportsbook",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("league_encoded", 2.0, "the league"),
+        ("bet_type_encoded", math.nan, "the missing bet type"),
+        ("institution_name_encoded", 0.0, "the sportsbook"),
+        ("implied_prob", 0.5238, "the price's implied probability of 52.4 %"),
+        ("is_live", 0.0, "betting before the start"),
+        ("is_live", 1.0, "betting live"),
+        ("clv_percentage", 1.25, "the closing line value of +1.2 %"),
+        ("clv_ev", -0.5, "the closing line value times implied probability of -0.5"),
+        ("has_clv", 0.0, "an unknown closing line"),
+        ("has_clv", 1.0, "a known closing line"),
+        ("recent_win_rate", 0.525, "the recent win rate of 52 %"),
+        ("day_of_week", 0.0, "the day (Monday)"),
+        ("day_of_week", 6.0, "the day (Sunday)"),
+        ("hour_of_day", 19.0, "the hour (19:00 UTC)"),
+        ("days_since_first_bet", 30.0, "the age of the history (30 days)"),
+        *(
+            row
+            for group, words in GROUP_WORDS.items()
+            for row in (
+                (f"{group}_win_rate", 0.5238, f"the {words}'s past win rate of 52.4 % over 12 bets"),
+                (f"{group}_roi", -4.25, f"the {words}'s past ROI of -4.2 % over 12 bets"),
+                (f"{group}_count", 12.0, f"the {words}'s number of past bets of 12"),
+                (f"{group}_edge", 0.021, f"the {words}'s past results, +2.1 points against their prices,"),
+            )
+        ),
+    ],
+)
+def test_a_feature_is_put_in_words_with_its_value(name: str, value: float, words: str) -> None:
+    row = {f"{group}_count": 12.0 for group in GROUP_WORDS}
+    assert FEATURES[name].words(value, row) == words
+    assert FEATURES[name].words(value, {}) == words.removesuffix(" over 12 bets")
+
+
+def test_what_past_bets_of_each_group_came_to_is_as_by_hand() -> None:
+    past = [
+        {"won": True, "odds": 150.0},
+        {"odds": -200.0, "market": "Spread"},
+        {"won": True, "odds": 300.0, "league": "WNBA"},
+        {"odds": 100.0, "institution_name": "FanDuel"},
+        {"won": True, "odds": -125.0, "sport": "Tennis"},
+    ]
+    members = {
+        "sport": (0, 1, 2, 3),
+        "sport_market": (0, 2, 3),
+        "sport_league": (0, 1, 3),
+        "sport_league_market": (0, 3),
+        "institution_name": (0, 1, 2, 4),
+    }
+    implied, won = (0.4, 2 / 3, 0.25, 0.5, 125 / 225), (1, 0, 1, 0, 1)
+    returned = (150.0, -100.0, 300.0, -100.0, 80.0)
+    found = features(History.from_bets(settled(past)), odds=300.0)
+    for group, rows in members.items():
+        shrunk = len(rows) + PRIOR_BETS
+        wins = sum(won[i] for i in rows)
+        by_hand = {
+            "win_rate": (wins + PRIOR_BETS * 0.25) / shrunk,
+            "roi": sum(returned[i] for i in rows) / shrunk,
+            "count": len(rows),
+            "edge": (wins - sum(implied[i] for i in rows)) / shrunk,
+        }
+        for what, value in by_hand.items():
+            assert found[f"{group}_{what}"] == pytest.approx(value, rel=1e-5), (group, what)
+    assert found["recent_win_rate"] == pytest.approx((2 + PRIOR_BETS * 0.25) / (3 + PRIOR_BETS))
+
+
+KNOWN = ", ".join(FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({}, "metadata has no list of `features`: name the columns the models were trained on"),
+        ({"features": ["x" * 70], "encoders": {}}, f"feature '{'x' * 60}' is not known here: known are {KNOWN}"),
+        ({"features": ["is_live"] * 2, "encoders": {}}, "metadata lists a feature twice: each column has one name"),
+        ({"features": ["is_live"]}, "metadata has no `encoders`: give the list of classes of each encoded column"),
+        (
+            {"features": ["league_encoded"], "encoders": {}},
+            "metadata has no encoder for league, which league_encoded needs",
+        ),
+        (
+            {"features": ["is_live"], "encoders": {"market": "ML"}},
+            "the encoder of market is not a list of names: position = code",
+        ),
+    ],
+)
+def test_why_metadata_can_not_be_served_is_told_in_full(metadata: dict[str, Any], said: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        FeatureSpec.from_metadata(metadata)
+    assert caught.value.message == said

@@ -134,3 +134,119 @@ def test_prices_that_can_not_lose_together_are_said_to_be_stale() -> None:
     found = evidence(reference_prices=[book(mine=-140, other=130)])
     assert any("probably stale" in words for words in found.warnings[0])
     assert not evidence(reference_prices=[book()]).warnings[0]
+
+
+def left(book: str, why: str) -> str:
+    return f"reference {book!r} is left out: {why}"
+
+
+SECOND = "no second price: one sportsbook's prices alone show no value"
+STALE = (
+    "this price and Pinnacle's for the other sides add up to 88.9 %: one of them is probably stale, look again before "
+    "you bet"
+)
+MORE_SIDES = [*two(120, 200), {"selection": "Draw", "odds": 300}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "warnings", "words"),
+    [
+        ({"reference_prices": [book("Draft Kings")]}, [left("Draft Kings", "it is the bet's own sportsbook")], None),
+        ({"reference_prices": [book(at=seen(601))]}, [left("Pinnacle", "it is 601 s old, more than 600 s")], None),
+        (
+            {"reference_prices": [{"book": "X", "prices": two(110, -120)[1:]}]},
+            [left("X", "it has one side only")],
+            None,
+        ),
+        (
+            {"reference_prices": [{"book": "X", "prices": two(110, -120)[:1]}]},
+            [left("X", "it has no price for 'MTL'")],
+            None,
+        ),
+        (
+            {"reference_prices": [{"book": "X", "prices": two(110, -120, -4)}], "line": -3.5},
+            [left("X", "it is on another line (-4, the bet -3.5)")],
+            None,
+        ),
+        (
+            {"reference_prices": [book(mine=300, other=200)]},
+            [left("Pinnacle", "its prices add up to 58.3 % and can't be all sides of one market")],
+            None,
+        ),
+        (
+            {"market_prices": two(300, 200)},
+            [
+                "market_prices has 300 for 'MTL', the bet 120: odds holds",
+                "market_prices is left out: its prices add up to 78.8 % and can't be all sides of one market",
+            ],
+            None,
+        ),
+        (
+            {"market_prices": two(130, -140)},
+            ["market_prices has 130 for 'MTL', the bet 120: odds holds", SECOND],
+            "DraftKings's own prices without vig give 43.4 %, this price asks for 45.5 %",
+        ),
+        ({"reference_prices": [book()], "selection": None}, [left("Pinnacle", "the bet names no selection")], None),
+        (
+            {"market_prices": MORE_SIDES, "reference_prices": [book()]},
+            [left("Pinnacle", "its sides are not those of market_prices"), SECOND],
+            "DraftKings's own prices without vig give 44.2 %, this price asks for 45.5 %",
+        ),
+        (
+            {"line": -3, "market_prices": two(120, -140, -3)},
+            [SECOND, "the line -3 can push: win probability and expected ROI hold for when it does not"],
+            "DraftKings's own prices without vig give 43.4 %, this price asks for 45.5 %",
+        ),
+        (
+            {"reference_prices": [book(mine=-140, other=130)]},
+            [STALE],
+            "Pinnacle's prices without vig give 57.5 %, this price asks for 45.5 %",
+        ),
+        (
+            {"market_prices": two(120, -140), "reference_prices": [book(at=seen(60)), book("Soft", 105, -125)]},
+            [],
+            "2 other sportsbooks' prices without vig give 46.5 %, this price asks for 45.5 %",
+        ),
+    ],
+)
+def test_what_other_prices_come_to_is_told_word_by_word(
+    changes: dict[str, Any], warnings: list[str], words: str | None
+) -> None:
+    found = evidence(**changes)
+    assert found.warnings.get(0, []) == warnings
+    assert found.words.get(0) == words
+
+
+def test_the_bets_own_price_holds_where_market_prices_have_another() -> None:
+    apart, same = evidence(market_prices=two(130, -140)), evidence(market_prices=two(120, -140))
+    assert apart.fair.tolist() == same.fair.tolist()
+    assert apart.others.odds.tolist() == same.others.odds.tolist() == [-140]
+    assert apart.others.fair.tolist() == pytest.approx(1 - same.fair)
+
+
+def test_prices_below_a_hundred_percent_in_all_are_in_doubt_unless_others_are_there() -> None:
+    loose = evidence(market_prices=two(120, -115))
+    assert loose.doubtful == {
+        0: "the market's own prices add up to 98.9 %, less than any sportsbook asks: one of them is probably stale"
+    }
+    assert not evidence(market_prices=two(120, -115), reference_prices=[book()]).doubtful
+
+
+def test_other_sides_have_the_references_chances_where_they_are_called_the_same() -> None:
+    market = [*two(120, 200), {"selection": "Draw", "odds": 300}]
+    same = {"book": "Pinnacle", "prices": [*two(115, 210), {"selection": "draw", "odds": 290}]}
+    other = {"book": "Pinnacle", "prices": [*two(115, 210), {"selection": "Tie", "odds": 290}]}
+    plain, known, unknown = (
+        evidence(market_prices=market, reference_prices=books) for books in (None, [same], [other])
+    )
+    assert known.fair[0] == unknown.fair[0] != plain.fair[0]
+    assert unknown.others.fair.tolist() == plain.others.fair.tolist()
+    assert known.others.fair.tolist() == pytest.approx(
+        (known.others.fair / known.others.fair.sum() * (1 - known.fair[0])).tolist()
+    )
+    assert known.others.fair.tolist() != plain.others.fair.tolist()
+
+
+def test_without_any_prices_there_are_no_other_sides() -> None:
+    others = evidence().others
+    assert (others.bet.size, others.odds.size, others.fair.size) == (0, 0, 0)

@@ -106,3 +106,12 @@ def test_a_damaged_history_is_refused(damage: Any) -> None:
 def test_what_is_no_history_is_refused(data: object) -> None:
     with pytest.raises(ModelError, match="history"):
         History.from_json(data)
+
+
+def test_some_rows_of_what_is_known_are_those_rows() -> None:
+    bets = settled([{}, {"sport": "Tennis"}, {"market": "Spread", "won": True}])
+    known = History.from_bets(bets).lookup(bets.bets)
+    some = known.take(np.array([2, 0]))
+    assert some.sums.tolist() == [known.sums[2].tolist(), known.sums[0].tolist()]
+    assert some.recent.tolist() == [known.recent[2].tolist(), known.recent[0].tolist()]
+    assert (some.first_bet_at, some.empty) == (known.first_bet_at, False)

@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chi2_contingency
 
-from deploy.canary.judge import Outcome, Verdict, difference_interval, judge, judge_answers, quantile, wilson
+from deploy.canary.judge import Outcome, Row, Verdict, difference_interval, judge, judge_answers, quantile, wilson
 from deploy.canary.sample import BOUNDS, Line, Sample, Served
 from deploy.files import parsed, plain
 from deploy.settings import DeploySettings
@@ -89,6 +90,72 @@ def test_each_metric_decides_by_itself_on_both_sides_of_its_threshold(
     verdict = judge(GOOD, canary, SETTINGS)
     assert row(verdict, metric) == outcome
     assert verdict.outcome == outcome
+
+
+def test_each_metric_is_told_with_both_sides_and_its_rule() -> None:
+    production = Sample(
+        {
+            PREDICT: served(2000, errors=20, refused=40, slow=400, slow_s=0.1),
+            BATCH: served(400, errors=4),
+        },
+        *(30, {"A": 60.0, "C": 340.0, "D": 200.0}, 300.0),
+    )
+    canary = Sample(
+        {PREDICT: served(1000, errors=90, refused=10, slow=80), BATCH: served(250)},
+        *(90, {"A": 30.0, "C": 70.0, "F": 100.0}, 84.0),
+    )
+    verdict = judge(production, canary, SETTINGS, restarts=2)
+    more = "at most {} more; the difference is in [{}, {}]"
+    rows = (
+        Row("requests that count", "2400", "1250", "at least 200 each", "pass"),
+        Row("restarts", "", "2", "none", "fail"),
+        Row("5xx", "1.00%", "7.20%", more.format("2.0%", "+4.57%", "+8.13%"), "fail"),
+        Row("4xx", "1.67%", "0.80%", more.format("5.0%", "-1.70%", "+0.11%"), "pass"),
+        Row(f"5xx of {BATCH}", "1.00%", "0.00%", more.format("2.0%", "-2.98%", "+1.22%"), "pass"),
+        Row(f"p95 latency of {BATCH}", "4.9 ms", "4.9 ms", "at most 5% over 50 ms; 0.0% are", "pass"),
+        Row(f"5xx of {PREDICT}", "1.00%", "9.00%", more.format("2.0%", "+6.00%", "+10.37%"), "fail"),
+        # 1,600 within 5 ms, 400 between 75 and 100 ms: 95 % are within 93.75 ms, half as much again within 150
+        Row(f"p95 latency of {PREDICT}", "93.8 ms", "187.5 ms", "at most 5% over 150 ms; 8.0% are", "fail"),
+        Row(
+            "grade mix (percent)",
+            "A10 C57 D33 F0",
+            "A15 C35 D0 F50",
+            "distance at most 0.15; it is 0.550 (p = 0)",
+            "fail",
+        ),
+        Row("unknown categories per bet", "5.00%", "45.00%", more.format("5.0%", "+31.67%", "+48.38%"), "fail"),
+        Row("mean win probability", "0.500", "0.420", "differs by at most 0.03", "fail"),
+    )
+    assert verdict == Verdict("fail", rows)
+    assert verdict.words()[:2] == ["requests that count: 2400 / 1250, pass", "restarts:  / 2, fail"]
+
+
+def test_what_one_side_did_not_see_is_told_so() -> None:
+    unseen = "at most {} more; the difference is in [-100.00%, +1.77%]"
+    assert judge(Sample(), sample(300, slow=10), SETTINGS).rows == (
+        Row("requests that count", "0", "300", "at least 200 each", "inconclusive"),
+        Row("restarts", "", "0", "none", "pass"),
+        Row("5xx", "none", "0.00%", unseen.format("2.0%"), "pass"),
+        Row("4xx", "none", "0.00%", unseen.format("5.0%"), "pass"),
+        Row("p95 latency of all", "0.0 ms", "5.0 ms", "at most 5% over 50 ms; 3.3% are", "pass"),
+        Row("grade mix (percent)", "none", "C60 D40", "bets on both sides", "inconclusive"),
+        Row("unknown categories per bet", "none", "0.00%", unseen.format("5.0%"), "pass"),
+    )
+
+
+@pytest.mark.parametrize(
+    "mixes",
+    [
+        ({"A": 30.0, "C": 70.0}, {"A": 24.0, "C": 76.0}),
+        ({"A": 30.0, "C": 70.0, "F": 20.0}, {"A": 35.0, "C": 60.0, "D": 4.0, "F": 30.0}),
+    ],
+)
+def test_the_test_of_grades_is_pearson_s(mixes: tuple[dict[str, float], dict[str, float]]) -> None:
+    names = sorted({*mixes[0], *mixes[1]})
+    expected = chi2_contingency([[mix.get(name, 0.0) for name in names] for mix in mixes], correction=False).pvalue
+    sides = [Sample({PREDICT: served(1000)}, grades=mix) for mix in mixes]
+    rule = next(row.rule for row in judge(*sides, SETTINGS).rows if row.metric.startswith("grade"))
+    assert float(rule.partition("p = ")[2].rstrip(")")) == pytest.approx(expected, rel=0.05)
 
 
 def test_the_least_number_of_requests_is_enough() -> None:

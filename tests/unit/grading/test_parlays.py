@@ -1,0 +1,115 @@
+"""What can be said of bets that are made of several, and why not more, word by word."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pikkit.bets.reading import read_bet
+from pikkit.grading.evidence import Evidence, evidence_of
+from pikkit.grading.figures import Figures
+from pikkit.grading.markets import MarketRules
+from pikkit.grading.parlays import has_legs, judge_legs, why_limited
+
+LEG = {"sport": "Hockey", "league": "NHL", "market": "Moneyline", "institution_name": "X", "odds": 120}
+
+
+def parlay(*events: str | None, bet_type: str = "parlay") -> Any:
+    legs = [{**LEG, "bet_type": "straight", "event": event} for event in events]
+    return read_bet({**LEG, "market": "Parlay", "bet_type": bet_type, "odds": 350, **({"legs": legs} if legs else {})})
+
+
+@pytest.mark.parametrize(
+    ("bet", "fair", "words"),
+    [
+        (parlay(), (), "parlay: its legs are not known, send them as legs"),
+        (parlay(bet_type="Teaser 6 points"), (), "Teaser 6 points: its legs have no prices of their own"),
+        (parlay("A", "B", bet_type="round robin"), (True, True), "round robin: its legs have no prices of their own"),
+        (parlay("A", None, None), (True,) * 3, "leg 2 names no event: whether legs hang together can't be told"),
+        (
+            parlay("A @ B", "C @ D", " a @ b"),
+            (True,) * 3,
+            "two legs are of one event: their chances are not independent",
+        ),
+        (
+            parlay("A", "B", "C"),
+            (True, True, False),
+            "leg 3 has no fair price: send its market_prices or reference_prices",
+        ),
+        (parlay("A", "B"), (True, True), None),
+        (parlay("A", "B"), (), None),
+    ],
+)
+def test_why_a_bet_with_legs_can_not_be_more_than_a_d(bet: Any, fair: tuple[bool, ...], words: str | None) -> None:
+    assert why_limited(bet, fair) == words
+
+
+@pytest.mark.parametrize(
+    ("names", "legs"),
+    [
+        (("straight", "Moneyline", "Hockey"), False),
+        (("parlay", "Moneyline", "Hockey"), True),
+        (("Same Game Parlay", "Moneyline", "Hockey"), True),
+        (("multi", "Moneyline", "Hockey"), True),
+        (("accumulator", "Moneyline", "Hockey"), True),
+        (("teaser", "Moneyline", "Hockey"), True),
+        (("Round_Robin of 3", "Moneyline", "Hockey"), True),
+        (("straight", "Parlay", "Hockey"), True),
+        (("straight", "Parlay prices", "Hockey"), False),
+        (("straight", "Moneyline", "parlay"), True),
+        (("the parlay", "Moneyline", "Hockey"), False),
+    ],
+)
+def test_names_that_say_that_a_bet_has_legs(names: tuple[str, str, str], legs: bool) -> None:
+    assert has_legs(*names) is legs
+
+
+def none(count: int) -> Evidence:
+    return evidence_of([parlay()] * count, MarketRules(), 0.0)
+
+
+def evidence(fair: list[float], **more: list[float]) -> Evidence:
+    found = none(len(fair))
+    found.fair[:] = fair
+    for name, values in more.items():
+        getattr(found, name)[:] = values
+    return found
+
+
+def columns(*chances: float) -> list[list[float]]:
+    found: list[list[float]] = [[] for _ in Figures._fields]
+    found[Figures._fields.index("win_probability")] = list(chances)
+    return found
+
+
+def test_legs_with_references_are_one_chance_with_the_oldest_price_and_the_least_trust() -> None:
+    legs = evidence([0.5, 0.6], reference=[1, 1], overround=[0.04, 0.05], age_s=[np.nan, 30.0], trust=[0.9, 0.7])
+    market = none(2)
+    assert judge_legs(1, columns(0.55, 0.6), legs, market) == [True, True]
+    assert market.joint[1] == pytest.approx(0.33)
+    assert market.fair[1] == pytest.approx(0.3)
+    assert market.overround[1] == pytest.approx(1.04 * 1.05 - 1)
+    assert (market.reference[1], market.age_s[1], market.trust[1]) == (True, 30.0, 0.7)
+    assert market.words[1] == (
+        "the legs' prices without vig give 30.0 % together, they give 33.0 % with what the model adds"
+    )
+    assert np.isnan(market.fair[0])
+
+
+def test_legs_of_which_one_has_no_reference_have_no_trust_and_no_age_where_none_is_known() -> None:
+    legs = evidence([0.5, 0.6], reference=[1, 0], overround=[0.04, 0.05], trust=[0.9, 0.7])
+    market = none(1)
+    assert judge_legs(0, columns(0.5, 0.6), legs, market) == [True, True]
+    assert not market.reference[0]
+    assert np.isnan(market.trust[0])
+    assert np.isnan(market.age_s[0])
+
+
+def test_a_leg_that_is_in_doubt_or_has_no_fair_price_leaves_the_whole_without_one() -> None:
+    for legs in (evidence([0.5, np.nan]), evidence([0.5, 0.6])):
+        if not np.isnan(legs.fair[1]):
+            legs.doubtful[1] = "stale"
+        market = none(1)
+        assert judge_legs(0, columns(0.5, 0.6), legs, market) == [True, False]
+        assert np.isnan(market.fair[0])
+        assert np.isnan(market.joint[0])
