@@ -198,7 +198,7 @@ def test_a_feature_is_put_in_words_with_its_value(name: str, value: float, words
 
 
 def test_what_past_bets_of_each_group_came_to_is_as_by_hand() -> None:
-    past = [
+    past: list[dict[str, Any]] = [
         {"won": True, "odds": 150.0},
         {"odds": -200.0, "market": "Spread"},
         {"won": True, "odds": 300.0, "league": "WNBA"},

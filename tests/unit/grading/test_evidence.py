@@ -219,9 +219,10 @@ def test_what_other_prices_come_to_is_told_word_by_word(
 
 def test_the_bets_own_price_holds_where_market_prices_have_another() -> None:
     apart, same = evidence(market_prices=two(130, -140)), evidence(market_prices=two(120, -140))
-    assert apart.fair.tolist() == same.fair.tolist()
-    assert apart.others.odds.tolist() == same.others.odds.tolist() == [-140]
-    assert apart.others.fair.tolist() == pytest.approx(1 - same.fair)
+    assert (apart.told, apart.others) == (same.told, same.others)
+    [other] = apart.others
+    assert (other.bet, other.odds) == (0, -140)
+    assert other.fair == pytest.approx(1 - apart.told[0].fair)
 
 
 def test_prices_below_a_hundred_percent_in_all_are_in_doubt_unless_others_are_there() -> None:
@@ -239,14 +240,12 @@ def test_other_sides_have_the_references_chances_where_they_are_called_the_same(
     plain, known, unknown = (
         evidence(market_prices=market, reference_prices=books) for books in (None, [same], [other])
     )
-    assert known.fair[0] == unknown.fair[0] != plain.fair[0]
-    assert unknown.others.fair.tolist() == plain.others.fair.tolist()
-    assert known.others.fair.tolist() == pytest.approx(
-        (known.others.fair / known.others.fair.sum() * (1 - known.fair[0])).tolist()
-    )
-    assert known.others.fair.tolist() != plain.others.fair.tolist()
+    assert known.told[0].fair == unknown.told[0].fair != plain.told[0].fair
+    assert unknown.others == plain.others
+    assert known.others != plain.others
+    assert sum(side.fair for side in known.others) == pytest.approx(1 - known.told[0].fair)
+    assert [side.odds for side in known.others] == [200, 300]
 
 
 def test_without_any_prices_there_are_no_other_sides() -> None:
-    others = evidence().others
-    assert (others.bet.size, others.odds.size, others.fair.size) == (0, 0, 0)
+    assert (evidence().told, evidence().others) == ({}, [])

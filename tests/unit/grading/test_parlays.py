@@ -1,12 +1,12 @@
 """What can be said of bets that are made of several, and why not more, word by word."""
 
+import math
 from typing import Any
 
-import numpy as np
 import pytest
 
 from pikkit.bets.reading import read_bet
-from pikkit.grading.evidence import Evidence, evidence_of
+from pikkit.grading.evidence import Evidence, Told, evidence_of
 from pikkit.grading.figures import Figures
 from pikkit.grading.markets import MarketRules
 from pikkit.grading.parlays import has_legs, judge_legs, why_limited
@@ -68,11 +68,9 @@ def none(count: int) -> Evidence:
     return evidence_of([parlay()] * count, MarketRules(), 0.0)
 
 
-def evidence(fair: list[float], **more: list[float]) -> Evidence:
-    found = none(len(fair))
-    found.fair[:] = fair
-    for name, values in more.items():
-        getattr(found, name)[:] = values
+def evidence(*told: Told) -> Evidence:
+    found = none(len(told))
+    found.told.update(enumerate(told))
     return found
 
 
@@ -83,33 +81,31 @@ def columns(*chances: float) -> list[list[float]]:
 
 
 def test_legs_with_references_are_one_chance_with_the_oldest_price_and_the_least_trust() -> None:
-    legs = evidence([0.5, 0.6], reference=[1, 1], overround=[0.04, 0.05], age_s=[np.nan, 30.0], trust=[0.9, 0.7])
+    legs = evidence(Told(0.5, 0.04, trust=0.9), Told(0.6, 0.05, age_s=30.0, trust=0.7))
     market = none(2)
     assert judge_legs(1, columns(0.55, 0.6), legs, market) == [True, True]
-    assert market.joint[1] == pytest.approx(0.33)
-    assert market.fair[1] == pytest.approx(0.3)
-    assert market.overround[1] == pytest.approx(1.04 * 1.05 - 1)
-    assert (market.reference[1], market.age_s[1], market.trust[1]) == (True, 30.0, 0.7)
-    assert market.words[1] == (
-        "the legs' prices without vig give 30.0 % together, they give 33.0 % with what the model adds"
-    )
-    assert np.isnan(market.fair[0])
+    assert list(market.told) == [1]
+    assert market.told[1] == pytest.approx(Told(0.3, 1.04 * 1.05 - 1, age_s=30.0, trust=0.7, joint=0.33))
+    assert market.words == {
+        1: "the legs' prices without vig give 30.0 % together, they give 33.0 % with what the model adds"
+    }
 
 
 def test_legs_of_which_one_has_no_reference_have_no_trust_and_no_age_where_none_is_known() -> None:
-    legs = evidence([0.5, 0.6], reference=[1, 0], overround=[0.04, 0.05], trust=[0.9, 0.7])
     market = none(1)
-    assert judge_legs(0, columns(0.5, 0.6), legs, market) == [True, True]
-    assert not market.reference[0]
-    assert np.isnan(market.trust[0])
-    assert np.isnan(market.age_s[0])
+    assert judge_legs(0, columns(0.5, 0.6), evidence(Told(0.5, 0.04, trust=0.9), Told(0.6, 0.05)), market) == [
+        True,
+        True,
+    ]
+    assert not market.told[0].by_reference
+    assert math.isnan(market.told[0].age_s)
 
 
 def test_a_leg_that_is_in_doubt_or_has_no_fair_price_leaves_the_whole_without_one() -> None:
-    for legs in (evidence([0.5, np.nan]), evidence([0.5, 0.6])):
-        if not np.isnan(legs.fair[1]):
-            legs.doubtful[1] = "stale"
+    missing, doubtful = none(2), evidence(Told(0.5, 0.04), Told(0.6, 0.05))
+    missing.told[0] = Told(0.5, 0.04)
+    doubtful.doubtful[1] = "stale"
+    for legs in (missing, doubtful):
         market = none(1)
         assert judge_legs(0, columns(0.5, 0.6), legs, market) == [True, False]
-        assert np.isnan(market.fair[0])
-        assert np.isnan(market.joint[0])
+        assert not market.told

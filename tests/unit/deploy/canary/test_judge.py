@@ -153,8 +153,8 @@ def test_what_one_side_did_not_see_is_told_so() -> None:
 def test_the_test_of_grades_is_pearson_s(mixes: tuple[dict[str, float], dict[str, float]]) -> None:
     names = sorted({*mixes[0], *mixes[1]})
     expected = chi2_contingency([[mix.get(name, 0.0) for name in names] for mix in mixes], correction=False).pvalue
-    sides = [Sample({PREDICT: served(1000)}, grades=mix) for mix in mixes]
-    rule = next(row.rule for row in judge(*sides, SETTINGS).rows if row.metric.startswith("grade"))
+    production, canary = (Sample({PREDICT: served(1000)}, grades=mix) for mix in mixes)
+    rule = next(row.rule for row in judge(production, canary, SETTINGS).rows if row.metric.startswith("grade"))
     assert float(rule.partition("p = ")[2].rstrip(")")) == pytest.approx(expected, rel=0.05)
 
 

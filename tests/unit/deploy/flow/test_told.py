@@ -9,8 +9,8 @@ import pytest
 
 from deploy.errors import GateFailed, UsageError
 from deploy.flow import operations
+from deploy.flow.job import Operation
 from deploy.flow.lineage import planned, settings_digest
-from deploy.flow.operations import Operation
 from deploy.flow.run import run
 from deploy.journal.journal import Released
 from deploy.proxy.route import Route
@@ -157,7 +157,7 @@ def test_commands_in_turn(rig: Rig) -> None:
 def test_a_slot_that_is_never_ready_is_waited_for_as_long_as_the_setting_says(tmp_path: Path) -> None:
     rig = made(tmp_path, "0", "1", ready_timeout_s=7)
     run(rig.stack, operations.deploy(rig.stack, "0"))
-    rig.probe.ready = lambda _url: False  # type: ignore[method-assign]
+    rig.probe.ready = lambda url: not url  # type: ignore[method-assign]
     begin = rig.clock.time
     with pytest.raises(GateFailed, match=r"^green is not fit after 7 s: green is not ready$"):
         run(rig.stack, operations.deploy(rig.stack, "1"))
