@@ -220,9 +220,9 @@ def test_what_other_prices_come_to_is_told_word_by_word(
 def test_the_bets_own_price_holds_where_market_prices_have_another() -> None:
     apart, same = evidence(market_prices=two(130, -140)), evidence(market_prices=two(120, -140))
     assert (apart.told, apart.others) == (same.told, same.others)
-    [other] = apart.others
-    assert (other.bet, other.odds) == (0, -140)
-    assert other.fair == pytest.approx(1 - apart.told[0].fair)
+    [(bet, odds, fair)] = apart.others
+    assert (bet, odds) == (0, -140)
+    assert fair == pytest.approx(1 - apart.told[0].fair)
 
 
 def test_prices_below_a_hundred_percent_in_all_are_in_doubt_unless_others_are_there() -> None:
@@ -243,8 +243,8 @@ def test_other_sides_have_the_references_chances_where_they_are_called_the_same(
     assert known.told[0].fair == unknown.told[0].fair != plain.told[0].fair
     assert unknown.others == plain.others
     assert known.others != plain.others
-    assert sum(side.fair for side in known.others) == pytest.approx(1 - known.told[0].fair)
-    assert [side.odds for side in known.others] == [200, 300]
+    assert sum(fair for _, _, fair in known.others) == pytest.approx(1 - known.told[0].fair)
+    assert [odds for _, odds, _ in known.others] == [200, 300]
 
 
 def test_without_any_prices_there_are_no_other_sides() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pikkit.errors import ModelError
+from pikkit.bets.prediction import GRADES, BatchAnswer
+from pikkit.errors import InvalidRequest, ModelError, ModelsNotLoaded
 from pikkit.grading.grader import Graded, Grader, Options, batch_answer
 from pikkit.grading.predictor import Predictor
 from tests.unit.grading.test_market_answers import BET, NOW, Models
@@ -87,3 +88,85 @@ def test_a_batch_of_bad_bets_only_is_nothing_that_was_graded() -> None:
     job = grader.read_batch({"bets": [{}, "no bet"]}, Options())
     assert batch_answer(job, *grader.grade([job]))["summary"]["failed"] == 2
     assert observer.told == ["refused", "refused"]
+
+
+def test_who_watches_is_told_what_was_graded_by_which_set_for_whom_and_when() -> None:
+    seen: list[Graded] = []
+    observer = SimpleNamespace(graded=seen.append, refused=None)
+    models = Models(0.2)
+    grader = Grader(Predictor(), SimpleNamespace(current=models), [observer], clock=lambda: NOW)
+    options = Options(caller="a1", warnings=("the whole is old",))
+    jobs = [grader.read_batch({"bets": [{**BET, "stake": 5}] * n}, options) for n in (1, 2)]
+    answers = [batch_answer(*pair) for pair in zip(jobs, grader.grade(jobs), strict=True)]
+    [told] = seen
+    assert (told.models, told.options, told.sizes, told.at) == (models, options, [1, 2], NOW)
+    assert list(told.bets) == [bet for job in jobs for bet in job.bets]
+    sent = [item["prediction"] for answer in answers for item in answer["predictions"]]
+    assert sent == list(told.predictions)
+    for prediction in sent:
+        assert prediction["warnings"][-2:] == ["unknown fields are ignored: stake", "the whole is old"]
+
+
+def test_one_bet_is_told_as_a_request_of_its_own() -> None:
+    seen: list[Graded] = []
+    grader = Grader(
+        Predictor(),
+        SimpleNamespace(current=Models(0.2)),
+        [SimpleNamespace(graded=seen.append, refused=None)],
+        clock=lambda: NOW,
+    )
+    [[found]] = grader.grade([grader.read(BET, Options())])
+    assert found["timestamp"] == "2026-01-26T12:00:00.000Z"
+    assert (list(seen[0].sizes), seen[0].at) == ([1], NOW)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ([], 'the body is not a batch: send {"bets": [ … ]}'),
+        ({"bets": "all"}, 'the body is not a batch: send {"bets": [ … ]}'),
+        ({"bets": []}, "0 bets in one batch: send 1 to 100"),
+        ({"bets": [BET] * 101}, "101 bets in one batch: send 1 to 100"),
+    ],
+)
+def test_what_is_no_batch_is_told_what_one_is(body: object, message: str) -> None:
+    grader = Grader(Predictor(), SimpleNamespace(current=Models(0.2)), clock=lambda: NOW)
+    with pytest.raises(InvalidRequest) as caught:
+        grader.read_batch(body, Options())
+    assert (caught.value.message, caught.value.field) == (message, "bets")
+
+
+def test_without_a_model_set_there_is_no_answer_but_the_way_to_one() -> None:
+    grader = Grader(Predictor(), SimpleNamespace(current=None), clock=lambda: NOW)
+    said = r"^no model set is loaded: import one with import_models\.py or fill MODEL_DIR$"
+    with pytest.raises(ModelsNotLoaded, match=said):
+        grader.read(BET, Options())
+    with pytest.raises(ModelsNotLoaded, match=said):
+        grader.read_batch({"bets": [BET]}, Options())
+
+
+def answered(grader: Grader, bets: list[Any]) -> BatchAnswer:
+    job = grader.read_batch({"bets": bets}, Options())
+    [predictions] = grader.grade([job])
+    return batch_answer(job, predictions)
+
+
+def test_a_batch_is_summed_up_over_its_valid_bets() -> None:
+    grader = Grader(Predictor(), SimpleNamespace(current=Models(0.2)), clock=lambda: NOW)
+    bets = [BET, {**BET, "odds": 5}, {**BET, "odds": 400}]
+    answer = answered(grader, bets)
+    assert [item["index"] for item in answer["predictions"]] == [0, 2]
+    assert [item["bet"] for item in answer["predictions"]] == [bets[0], bets[2]]
+    [error] = answer["errors"]
+    assert (error["index"], error["bet"], error["error"]["field"]) == (1, bets[1], "odds")
+    graded = [item["prediction"] for item in answer["predictions"]]
+    assert answer["summary"] == {
+        "total": 3,
+        "successful": 2,
+        "failed": 1,
+        "grade_distribution": {grade: [one["bet_grade"] for one in graded].count(grade) for grade in GRADES},
+        "average_expected_roi": round(sum(one["expected_roi"] for one in graded) / 2, 6),
+        "average_win_probability": 0.2,
+    }
+    empty = answered(grader, [{}])
+    assert (empty["summary"]["average_expected_roi"], empty["summary"]["average_win_probability"]) == (None, None)
