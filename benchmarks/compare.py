@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.comparison.contestants import FAR, NEAR, SECONDS, Contestant, environment, nginx, running, versions
 from benchmarks.comparison.latency import Stalls, Waits, at_shares, stalls
-from benchmarks.comparison.report import BEHIND, OWN, OWN_CASES, PREDICT, SHARED_CASES, TUNED, WORKERS, Results
+from benchmarks.comparison.report import BEHIND, LIMIT, OWN, OWN_CASES, PREDICT, SHARED_CASES, TUNED, WORKERS, Results
 from benchmarks.comparison.starts import starts
 from tests.support.need import root
 from tests.support.server import Server
@@ -52,8 +52,8 @@ def on_one_core(folder: Path, rounds: int, *, far: bool) -> tuple[list[Contestan
                 own.measure(case)
         case = PREDICT["field"]
         rates = {one.name: one.rate(case) for one in contestants}
-        open_ones = [one for one in contestants if one.name in (OWN, TUNED)]
-        waits = at_shares(open_ones, case, rates, rounds, seconds=_OPEN_S)
+        open_ones = [one for one in contestants if one.name in (OWN, TUNED, LIMIT)]
+        waits = at_shares(open_ones, case, {**rates, LIMIT: rates[OWN]}, rounds, seconds=_OPEN_S)
     os.sched_setaffinity(0, _SERVERS | _CLIENT)  # a set is converted beside the worker
     (folder / "stalls").mkdir()
     stalled = stalls(folder / "stalls", own.requests(case), own.rate(case) / 2, 200_000 if far else 20_000)

@@ -13,7 +13,7 @@ from benchmarks.comparison.latency import PERCENTS, SLOW_MS, Stalls, Waits
 from benchmarks.comparison.starts import Starts
 from benchmarks.load.mix import KINDS
 
-__all__ = ["BEHIND", "OWN", "OWN_CASES", "SHARED_CASES", "Results"]
+__all__ = ["BEHIND", "LIMIT", "OWN", "OWN_CASES", "SHARED_CASES", "Results"]
 
 OWN, BEHIND = "this service", "this service behind Nginx"
 LIMIT, TUNED, NAIVE = (rival.name for rival in NEAR)
@@ -124,7 +124,8 @@ class Results:
         lines = [
             "## What a caller waits, field mix, one bet a request", "",
             ("An open loop: requests are due evenly, or by chance as independent callers send them (Poisson), at a "
-             "share of what 16 clients got through; a wait counts from when the request was due."), "",
+             "share of what 16 clients got through; a wait counts from when the request was due. The limit is asked at "
+             "this service's rates: what its callers wait is the part of the machine and of who asks."), "",
             "| | load | due | " + " | ".join(f"p{percent:g} ms" for percent in PERCENTS) + " |",
             "|---|---|---|" + "---|" * len(PERCENTS),
         ]  # fmt: skip

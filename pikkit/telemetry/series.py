@@ -95,10 +95,14 @@ class Series:
         """Ask `count` to add what it has not added yet, before all series are told."""
         self._before.append(count)
 
-    def dump(self) -> Dump:
-        """All series as they are now."""
+    def settle(self) -> None:
+        """Add what has not been added yet."""
         for count in self._before:
             count()
+
+    def dump(self) -> Dump:
+        """All series as they are now."""
+        self.settle()
         with self._lock:
             if self._names is None:
                 self._names = _names(self._families, self._made)

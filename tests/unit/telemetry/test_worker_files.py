@@ -85,6 +85,24 @@ def test_more_than_a_file_takes_is_not_written_and_what_it_held_stays(tmp_path: 
     assert other.look().living == [kept.dump()]
 
 
+def test_what_waits_is_counted_in_parts_before_the_others_are_told(tmp_path: Path) -> None:
+    metrics = Metrics(Settings(), tmp_path, endpoints=["predict"])
+
+    async def scenario() -> list[bool]:
+        counted, told = asyncio.Event(), []
+        waiting = metrics.later(lambda _: counted.set())
+        metrics.worker.start()
+        metrics.worker.flush_soon()
+        for _ in range(2):
+            counted.clear()
+            waiting.append(1)
+            await counted.wait()
+            told.append(not metrics.worker.is_due)
+        return told
+
+    assert asyncio.run(scenario()) == [False, False]
+
+
 def _worker_that_counted(folder: Path) -> Metrics:
     metrics = Metrics(Settings(), folder, endpoints=endpoints())
     metrics.worker.join()
