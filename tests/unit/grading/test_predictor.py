@@ -223,3 +223,15 @@ def test_the_operators_stake_rules_hold_for_one_bet_and_for_many(count: int) -> 
         (Rules(max_stake_pct=3.0), 3.0),
     ):
         assert Predictor(rules).predict(models, [bet] * count, NOW)[-1]["recommended_stake_pct"] == stake
+
+
+def test_rows_of_bets_are_those_that_training_makes() -> None:
+    read = [
+        Bet(sport="Tennis", league="ATP", market="Spread", institution_name="DraftKings", odds=odds)
+        for odds in (-110, 145)
+    ]
+    rows = Predictor(neutral_count=7).rows(Models(HISTORY, PARTLY, roi="own"), read, NOW)
+    columns = columns_of(read, NOW)
+    made = build_rows(columns, HISTORY.lookup(columns), PARTLY, neutral_count=7)
+    assert rows.matrix.tobytes() == made.matrix.tobytes()
+    assert rows.sample_size.tolist() == made.sample_size.tolist()

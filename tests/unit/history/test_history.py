@@ -115,3 +115,10 @@ def test_some_rows_of_what_is_known_are_those_rows() -> None:
     assert some.sums.tolist() == [known.sums[2].tolist(), known.sums[0].tolist()]
     assert some.recent.tolist() == [known.recent[2].tolist(), known.recent[0].tolist()]
     assert (some.first_bet_at, some.empty) == (known.first_bet_at, False)
+
+
+def test_a_written_history_says_what_its_columns_are() -> None:
+    written: Any = History.from_bets(settled([{"won": True, "odds": 150.0}])).to_json()
+    assert written["columns"] == ["count", "wins", "implied_sum", "roi_sum_pct"]
+    assert written["groups"]["sport"] == [["basketball", 1, 1, pytest.approx(0.4), 150.0]]
+    assert (written["size"], written["recent"][0][-1]) == (1, "1")
