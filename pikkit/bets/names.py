@@ -22,6 +22,10 @@ _UNKNOWN = ("unknown", "none")
 _REMEMBERED = 4096  # spellings; callers can send any, and each function keeps up to 1 MiB of them
 _REMEMBERED_PER_ENCODER = 1024
 
+_NO_SIGNS = dict.fromkeys(
+    code for code in range(128) if not chr(code).isalnum()
+)  # three times as fast as to look at each
+
 _Family = tuple[str, ...]  # names that mean the same, bare, the first one's first
 
 
@@ -43,7 +47,8 @@ def fold(value: str) -> str:
 
 def _bare(folded: str) -> str:
     """Letters and digits only: `N.B.A.`, `Money-Line` and `Fan Duel` are seen through."""
-    return "".join(filter(str.isalnum, folded)) or folded
+    bare = folded.translate(_NO_SIGNS) if folded.isascii() else "".join(filter(str.isalnum, folded))
+    return bare or folded
 
 
 def _read() -> tuple[Mapping[str, Mapping[str, str]], Mapping[str, Mapping[str, _Family]]]:
