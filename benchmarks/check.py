@@ -26,7 +26,7 @@ from pikkit.settings import Settings
 from pikkit.telemetry.logs import configure
 
 # What was counted when this was last made faster, on Python 3.11, and a little more: raise it only with a reason.
-MOST_CALLS = {"/api/v1/predict": 260, "/api/v1/batch-predict": 10.5, "/api/v1/batch-predict with market_prices": 49}
+MOST_CALLS = {"/api/v1/predict": 260, "/api/v1/batch-predict": 10.5, "/api/v1/batch-predict with market_prices": 45}
 MOST_FILES, MOST_WEB_FILES, MOST_MOVES = 14, 4, 42  # that one warm bet enters; they only go down
 _LOOP = (str(Path(asyncio.__file__).parent), selectors.__file__)  # whose calls uvloop does not make
 _PAUSE_S = 0.1

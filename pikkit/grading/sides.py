@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
@@ -136,17 +135,19 @@ def beaten(value: Floats, markets: Sequence[Sides], others: tuple[Picked, Floats
         others: positions of the bets that other sides came with, these sides' odds (American) and chances (fractions).
     """
     worth = value > 0
-    promised = value.tolist()
-    best = [-math.inf] * len(promised)
-    for bet, odds, chance in zip(*(column[worth[others[0]]].tolist() for column in others), strict=True):
-        [shown] = rounded(chance)
-        [promise] = rounded(expected_roi_pct(shown, odds))
-        best[bet] = max(best[bet], promise)
+    rivals = np.full(len(value), -np.inf)
+    bets, odds, chances = others
+    asked = worth[bets]
+    if asked.any():
+        [shown] = rounded(chances[asked])
+        [promise] = rounded(expected_roi_pct(np.asarray(shown), odds[asked]))
+        np.maximum.at(rivals, bets[asked], np.asarray(promise))
+    promised, best = value.tolist(), rivals.tolist()
     for sides in markets:
-        tops = [max([promised[bet] for bet in bets]) for bets in sides]
+        tops = [max([promised[bet] for bet in side]) for side in sides]
         if max(tops) > 0:
-            for i, bets in enumerate(sides):
+            for i, side in enumerate(sides):
                 other = max(tops[:i] + tops[i + 1 :])
-                for bet in bets:
+                for bet in side:
                     best[bet] = max(best[bet], other)
     return np.asarray(worth & (value <= np.array(best) + _TIE))
