@@ -84,6 +84,13 @@ async def answer(app: Any, path: str, body: bytes) -> list[Any]:
     return sent
 
 
+async def calm(settle: Callable[[], None]) -> None:
+    """Until what a timer has begun has come to its end."""
+    settle()
+    await asyncio.sleep(_PAUSE_S)
+    settle()
+
+
 async def calls(app: Any, path: str, body: bytes, settle: Callable[[], None]) -> float:
     """How many functions are called for one request, and for its share of what is counted of several together."""
     count = 0
@@ -94,9 +101,7 @@ async def calls(app: Any, path: str, body: bytes, settle: Callable[[], None]) ->
 
     least = sys.maxsize
     for _ in range(5):  # the least: a timer may fall into one
-        settle()
-        await asyncio.sleep(_PAUSE_S)  # what a timer has begun comes to its end
-        settle()
+        await calm(settle)
         count = 0
         sys.setprofile(seen)
         for _ in range(_TOGETHER):
@@ -156,7 +161,11 @@ async def check(app: Any, limit: Any, settle: Callable[[], None]) -> list[str]:
         if counted > MOST_CALLS[name]:
             missed.append(f"{name}: {counted:.1f} calls a bet, more than {MOST_CALLS[name]}")
     path, (body, _) = next(iter(BODIES.items()))
-    moves = await way(app, path, body)
+    ways = []
+    for _ in range(3):  # the shortest: a timer may fall into one
+        await calm(settle)
+        ways.append(await way(app, path, body))
+    moves = min(ways, key=len)
     files = set(moves)
     web = {name for name in files if name.startswith("web/")}
     print(
