@@ -2,7 +2,7 @@
 
 A real Nginx has blue and a failing canary behind it, stubs that count with the service's own metrics code; green is the
 service itself with two workers, on a disk of its own. Rules wait (`for:`) and look back for seconds here; that they do
-as long as they should is the matter of monitoring/prometheus/cases.py. Each test goes on where the last one ended.
+as long as they should is the matter of monitoring/prometheus/cases. Each test goes on where the last one ended.
 """
 
 import os
