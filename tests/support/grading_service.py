@@ -40,7 +40,7 @@ class GradingService:
 
     mode: str = "ok"
     key: str = ""
-    ttl_s: float = 60
+    ttl_s: float = 600
     profitable: bool = False
     refused: str = ""
     bets: list[dict[str, Any]] = field(default_factory=list)

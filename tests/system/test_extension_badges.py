@@ -53,7 +53,7 @@ def healthy(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     stage = request.getfixturevalue("stage")
     service = stage.service
-    service.mode, service.key, service.ttl_s, service.profitable, service.refused = "ok", "", 60, False, ""
+    service.mode, service.key, service.ttl_s, service.profitable, service.refused = "ok", "", 600, False, ""
     stage.extension.use(service.server.url)
     yield
     for page in stage.extension.context.pages[1:]:
@@ -199,7 +199,7 @@ def test_a_wrong_key_is_said_and_a_right_one_is_used_at_once(stage: Stage) -> No
     expect(page.locator(BADGES)).to_have_count(0)
     popup = stage.popup(page)
     expect(popup.locator("#trouble")).to_contain_text("The API key is wrong")
-    assert popup.evaluate("chrome.action.getBadgeText({})") == "!"
+    eventually(lambda: popup.evaluate("chrome.action.getBadgeText({})") == "!")
     stage.store(key="the-right-key")
     expect(page.locator(BADGES)).to_have_count(24)
     assert stage.service.server.calls[-1].headers["x-api-key"] == "the-right-key"
