@@ -16,7 +16,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from pikkit.settings import Settings
-from tests.support.need import root
 from tests.support.real import find_real_dir
 
 _HOME = tempfile.mkdtemp(prefix="pikkit-tests-")
@@ -111,25 +110,12 @@ def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if item not in unwanted]
 
 
-class ByFileAndEngine(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
-    """A file's tests run in one process, and those with this machine's engine in one: its images are made once."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return _scope(nodeid.partition("::")[0])
-
-
 @cache
 def _source(file: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _scope(file: str) -> str:
-    # Only the processes that run the tests know their marks.
-    text = _source(root() / file)
-    return "engine" if "pytest.mark.engine" in text else file
-
-
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFileAndEngine:
-    """Instead of `--dist`."""
-    return ByFileAndEngine(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Instead of `--dist`: a file's tests run in one process, which makes what they share once."""
+    return LoadFileScheduling(config, log)

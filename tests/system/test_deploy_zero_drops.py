@@ -16,7 +16,7 @@ from tests.support.deploy_rig import Rig
 
 pytestmark = pytest.mark.system
 
-REQUESTS = int(os.environ.get("PIKKIT_REQUESTS", "10000"))  # `make storm` sends 100,000
+REQUESTS = int(os.environ.get("PIKKIT_REQUESTS", "5000"))  # `make storm` sends 100,000
 SWITCHES = 100
 CLIENTS = 64
 WEIGHTS = (10, 25, 50, 0)
