@@ -1,4 +1,4 @@
-"""Check the settings, then become `bentoml serve` with what a proxy in front needs.
+"""Check the settings, then run `bentoml serve` with what a proxy in front needs.
 
 The service itself needs none of it: it can be started by `bentoml serve service:PikkitMlApi` directly.
 
@@ -21,13 +21,12 @@ __all__ = ["app", "command"]
 KEEP_ALIVE_S = 75  # above the proxy's upstream keep-alive (60 s), so that it never reuses a connection that ends
 GRACE_S = 35  # a little above the longest request
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 def command(settings: Settings, target: str = "service:PikkitMlApi", *, reload: bool = False) -> list[str]:
-    """The `bentoml serve` command line for these settings."""
-    arguments = [sys.executable, "-m", "bentoml", "serve", target]
-    arguments += ["--host", settings.bind_host, "--port", str(settings.port)]
+    """What follows `bentoml` for these settings."""
+    arguments = ["serve", target, "--host", settings.bind_host, "--port", str(settings.port)]
     arguments += ["--timeout-keep-alive", str(KEEP_ALIVE_S), "--timeout-graceful-shutdown", str(GRACE_S)]
     return [*arguments, "--reload"] if reload else arguments
 
@@ -36,15 +35,17 @@ def command(settings: Settings, target: str = "service:PikkitMlApi", *, reload: 
 def main(
     reload: Annotated[bool, typer.Option("--reload", help="Start anew when a file of the code changes")] = False,
 ) -> None:
-    """Parse, check the settings, and hand the process over to BentoML."""
+    """Parse, check the settings, and go on as BentoML's own command."""
     try:
         settings = Settings.load()
     except (ValidationError, ValueError) as error:
         sys.exit(f"settings: {error}")
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one worker per core: threads of one would only fight the others
-    line = command(settings, reload=reload)
-    os.execv(line[0], line)  # noqa: S606 - our own interpreter, no shell
+    # In this process: a new one would import again, for 0.3 s, what is here.
+    from bentoml_cli.cli import cli  # noqa: PLC0415 - it reads the environment when it is imported
+
+    cli.main(command(settings, reload=reload), prog_name="bentoml")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """XGBoost's own boosters: asked for scores where no graph can be made, and for what each feature added.
 
 `import xgboost` also imports scikit-learn for its wrappers, where that is installed: a second and 46 MiB, for nothing
-that a booster needs. So it is imported without, unless scikit-learn is there already.
+that a booster needs. So it is imported without both, as it puts up with, unless scikit-learn is there already.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from pikkit.models.libraries import importing, library
 
 __all__ = ["Boosters", "load_booster", "wrappers_wanted"]
 
-_WRAPPERS = "sklearn"
+_WRAPPED = "sklearn"
+_WRAPPERS = (_WRAPPED, "xgboost.sklearn")  # the latter needs scipy.special, a fifth of the import
 _ONE_THREAD: dict[str, Any] = {"nthread": 1}
 _REMEMBERED = 6000  # rows of a model; 3 MiB with 26 features
 
 
 def _xgboost() -> Any:
     with importing:
-        bare = "xgboost" not in sys.modules and _WRAPPERS not in sys.modules
+        bare = "xgboost" not in sys.modules and _WRAPPED not in sys.modules
         if bare:
-            cast("dict[str, Any]", sys.modules)[_WRAPPERS] = None  # so that its import fails
+            cast("dict[str, Any]", sys.modules).update(dict.fromkeys(_WRAPPERS))  # so that their imports fail
         try:
             return library("xgboost")
         finally:
             if bare:
-                del sys.modules[_WRAPPERS]
+                for name in _WRAPPERS:
+                    del sys.modules[name]
 
 
 def wrappers_wanted() -> None:
