@@ -54,9 +54,9 @@ def on_one_core(folder: Path, rounds: int, *, far: bool) -> tuple[list[Contestan
         rates = {one.name: one.rate(case) for one in contestants}
         open_ones = [one for one in contestants if one.name in (OWN, TUNED, LIMIT)]
         waits = at_shares(open_ones, case, {**rates, LIMIT: rates[OWN]}, rounds, seconds=_OPEN_S)
-    os.sched_setaffinity(0, _SERVERS | _CLIENT)  # a set is converted beside the worker
     (folder / "stalls").mkdir()
-    stalled = stalls(folder / "stalls", own.requests(case), own.rate(case) / 2, 200_000 if far else 20_000)
+    count = 200_000 if far else 20_000
+    stalled = stalls(folder / "stalls", own.requests(case), own.rate(case) / 2, count, servers=_SERVERS, client=_CLIENT)
     for rival in FAR if far else ():  # alone: some of them have a dozen processes that never rest
         os.sched_setaffinity(0, _CLIENT)
         try:

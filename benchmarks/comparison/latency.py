@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.comparison.contestants import Case, Contestant
+from benchmarks.comparison.contestants import NEAR, Case, Contestant, running
 from benchmarks.load.loops import Opened, arrivals, open_loop
 from benchmarks.load.mix import get, one
 from tests.support.need import root
@@ -62,31 +63,41 @@ def at_shares(
 
 @dataclass(frozen=True)
 class Stalls:
-    """How many of so many requests took longer than 50 ms; `growth_mib`: of the worker, after the first tenth."""
+    """How many of so many requests took longer than 50 ms.
+
+    `growth_mib`: of the worker since the first swap, which brings what every further one needs.
+    `floor_slow`, `floor_worst_ms`: of a tenth as many, at the same rate, by a server with a constant answer.
+    """
 
     requests: int
     slow: int
     worst_ms: float
     failed: int
     growth_mib: float
+    floor_slow: int
+    floor_worst_ms: float
 
 
-def stalls(folder: Path, requests: Sequence[bytes], rate: float, count: int) -> Stalls:
+def stalls(
+    folder: Path, requests: Sequence[bytes], rate: float, count: int, *, servers: set[int], client: set[int]
+) -> Stalls:
     """Load a service of its own while much else goes on.
 
-    A new model set is put in place four times, Prometheus scrapes each second, the access log is on and the prediction
-    log turns its files over.
+    A new model set is put in place four times and converted on the service's own core, Prometheus scrapes each second,
+    the access log is on, as production writes it, and the prediction log turns its files over.
     """
     models = folder / "models"
     shutil.copytree(root() / "models", models)
     memory: list[float] = []
     reloads = {count * (2 * n + 1) // (2 * RELOADS) for n in range(RELOADS)}
-    with Server(folder, MODEL_DIR=models, PREDICTION_LOG="true") as server:
+    os.sched_setaffinity(0, servers)
+    with Server(folder, MODEL_DIR=models, PREDICTION_LOG="true", LOG_FORMAT="json") as server:
+        os.sched_setaffinity(0, client)
         worker = server.worker()
 
         def stream() -> Iterator[bytes]:
             for number, request in zip(range(count), itertools.cycle(requests), strict=False):
-                if number == count // 10:
+                if number == count // RELOADS:
                     memory.append(worker.memory_info().rss / 2**20)
                 if number in reloads:
                     _release(models, number)
@@ -97,8 +108,16 @@ def stalls(folder: Path, requests: Sequence[bytes], rate: float, count: int) -> 
         seen = open_loop(server.url, stream(), arrivals(rate, count, poisson=False))
         memory.append(worker.memory_info().rss / 2**20)
     latencies = np.delete(seen.latencies, list(reloads))  # converting a set is what its caller waits for
+    with running(NEAR[0], folder) as limit:
+        floor = open_loop(limit.url, itertools.cycle(requests), arrivals(rate, count // 10, poisson=False)).latencies
     return Stalls(
-        count, int((latencies > SLOW_MS).sum()), float(np.nanmax(latencies)), seen.failed, memory[1] - memory[0]
+        count,
+        int((latencies > SLOW_MS).sum()),
+        float(np.nanmax(latencies)),
+        seen.failed,
+        memory[1] - memory[0],
+        int((floor > SLOW_MS).sum()),
+        float(np.nanmax(floor)),
     )
 
 

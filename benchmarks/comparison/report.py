@@ -73,7 +73,7 @@ class Results:
             ("p99 at 80 % load, of p50", 4.0, busy.ms(99) / busy.ms(50)),
             (f"requests above {SLOW_MS} ms of {self.stalls.requests:,}", 0, self.stalls.slow),
             ("failed ones of these", 0, self.stalls.failed),
-            ("MiB that the worker grew meanwhile", 5, self.stalls.growth_mib),
+            ("MiB that the worker grew in these, from the first swap to the last", 5, self.stalls.growth_mib),
             ("memory of the worker, MiB (what it shares with none)", 140, own.own_mib),
             ("ready after s", 2, statistics.median(self.starts.ready_s)),
             ("first answer, of the hundredth", 2, self.starts.ratio("predict")),
@@ -134,11 +134,13 @@ class Results:
             due = "by chance" if waits.poisson else "evenly"
             lines.append(f"| {waits.name} | {100 * waits.share:.0f} % | {due} | {figures} |")
         s = self.stalls
-        told = f"{s.slow} took more than {SLOW_MS} ms, the longest {s.worst_ms:.0f} ms, {s.failed} failed"
-        lines += [
-            "",
-            f"{s.requests:,} requests at half the load while sets are swapped, scrapes and logs go on: {told}.",
-        ]
+        told = (
+            f"{s.slow} took more than {SLOW_MS} ms, the longest {s.worst_ms:.0f} ms, {s.failed} failed. A server with "
+            f"a constant answer, at the same rate and with nothing else going on: {s.floor_slow} of "
+            f"{s.requests // 10:,}, the longest {s.floor_worst_ms:.0f} ms"
+        )
+        going_on = "sets are converted on the same core and swapped, scrapes and logs go on"
+        lines += ["", f"{s.requests:,} requests at half the load while {going_on}: {told}."]
         return "\n".join(lines)
 
     def _rest(self) -> str:

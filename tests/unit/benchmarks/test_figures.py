@@ -69,7 +69,7 @@ def results() -> Results:
     return Results(
         [contestant(limit, 10_000), own, contestant(BEHIND, 3000), contestant(tuned, 2000), contestant(naive, 900)],
         waits,
-        Stalls(200_000, slow=1, worst_ms=61, failed=0, growth_mib=0.5),
+        Stalls(200_000, slow=1, worst_ms=61, failed=0, growth_mib=0.5, floor_slow=0, floor_worst_ms=3),
         started,
         {1: contestant("1", 900, (WORKERS,)), 2: contestant("2", 1500, (WORKERS,))},
     )
