@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -122,7 +122,10 @@ class Encoder:
         plain = [name.strip().casefold() for name in self.classes]
         unknown = next((plain.index(name) for name in _UNKNOWN if name in plain), None)
         self._unknown = float("nan") if unknown is None else float(unknown)
-        self.find = lru_cache(_REMEMBERED_PER_ENCODER)(self._find)
+        # Remembers no method of its own: a set that serves no more would wait for the garbage collector.
+        self.find = lru_cache(_REMEMBERED_PER_ENCODER)(
+            partial(_found, self._codes, self._exact, self._known, self._unknown)
+        )
 
     @property
     def has_unknown(self) -> bool:
@@ -133,11 +136,6 @@ class Encoder:
     def spellings(self) -> tuple[str, ...]:
         """Classes that differ from an earlier one by case or blanks only."""
         return tuple(self._exact)
-
-    def _find(self, value: str) -> tuple[float, bool]:
-        """Code and knowledge of a value at once; `find` remembers spellings."""
-        code = self._codes.get(self._key(value))
-        return self._exact.get(value, self._unknown if code is None else code), code is not None
 
     def code(self, value: str) -> float:
         """The value's code; the class for unknown values where there is one, else NaN (missing)."""
@@ -153,8 +151,17 @@ class Encoder:
         Raises:
             KeyError: the value is not known.
         """
-        return self.classes[self._exact.get(value, self._codes[self._key(value)])]
+        return self.classes[self._exact.get(value, self._codes[_key(self._codes, self._known, value)])]
 
-    def _key(self, value: str) -> str:
-        folded = fold(value)
-        return folded if folded in self._codes else self._known.key(value)
+
+def _key(codes: Mapping[str, int], known: KnownNames, value: str) -> str:
+    folded = fold(value)
+    return folded if folded in codes else known.key(value)
+
+
+def _found(
+    codes: Mapping[str, int], exact: Mapping[str, int], known: KnownNames, unknown: float, value: str
+) -> tuple[float, bool]:
+    """Code and knowledge of a value at once."""
+    code = codes.get(_key(codes, known, value))
+    return exact.get(value, unknown if code is None else code), code is not None

@@ -144,12 +144,11 @@ class Categories:
 
     def __init__(self, encoders: Mapping[str, Encoder], history: History, *, neutral_count: int = 0) -> None:
         """`neutral_count`: sample size to assume where there is no history at all."""
-        self._encoders = [encoders.get(column) for column in CATEGORICAL]
         self._history = history
         self._neutral_count = neutral_count
-        self._lock = Lock()
-        self._table = _Table()
-        self._one = lru_cache(_REMEMBERED_ALONE)(self._of_names)
+        self._combinations = _Combinations(encoders, history)
+        # Remembers no method of its own: a set that serves no more would wait for the garbage collector.
+        self._one = lru_cache(_REMEMBERED_ALONE)(self._combinations.one)
 
     def one(self, bet: Leg, now: float) -> Facts:
         """What is known of a bet, in plain numbers; `now` (epoch seconds) stands in where placed_at is not given."""
@@ -167,7 +166,7 @@ class Categories:
     def many(self, bets: Sequence[Leg], now: float | Sequence[float]) -> Facts:
         """What is known of n bets, in arrays; `now` (epoch seconds) stands in for placed_at, for all or for each."""
         fields = list(map(vars, bets))
-        known, lacking = self._of(list(map(names_of, fields)))
+        known, lacking = self._combinations.many(list(map(names_of, fields)))
         odds, live, clvs, times = zip(*map(_numbers_of, fields), strict=True)
         table = np.empty((_WIDTH, len(bets)))
         table[:_NAMED] = known.T
@@ -193,14 +192,25 @@ class Categories:
             assumed=self._neutral_count,
         )
 
-    def _of_names(self, names: _Names) -> tuple[Mapping[str, Value], Mapping[str, Truth], Past]:
-        known, lacking = self._of([names])
+
+class _Combinations:
+    """What hangs on the names of a bet alone."""
+
+    def __init__(self, encoders: Mapping[str, Encoder], history: History) -> None:
+        self._encoders = [encoders.get(column) for column in CATEGORICAL]
+        self._history = history
+        self._lock = Lock()
+        self._table = _Table()
+
+    def one(self, names: _Names) -> tuple[Mapping[str, Value], Mapping[str, Truth], Past]:
+        """Codes, which names are unknown, and the past of a bet with these names."""
+        known, lacking = self.many([names])
         numbers = known[0].tolist()
         unknown = {name: True for name, flag in zip(CATEGORICAL, lacking[0].tolist(), strict=True) if flag}
         past = Past.of(numbers[_CODES:], self._history.first_bet_at, empty=self._history.size == 0)
         return dict(zip(CATEGORICAL, numbers, strict=False)), unknown, past
 
-    def _of(self, names: Sequence[_Names]) -> tuple[Floats, Bools]:
+    def many(self, names: Sequence[_Names]) -> tuple[Floats, Bools]:
         """Codes and past numbers, shape (n, _NAMED), and which codes are of unknown names, shape (n, 5)."""
         table = self._table
         places = [table.places.get(one, -1) for one in names]

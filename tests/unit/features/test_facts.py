@@ -1,4 +1,6 @@
+import gc
 import tracemalloc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -86,3 +88,20 @@ def test_names_never_seen_before_fill_no_more_than_12_mib() -> None:
         assert tracemalloc.get_traced_memory()[0] < 12 * 2**20
     finally:
         tracemalloc.stop()
+
+
+def test_a_set_that_serves_no_more_is_freed_at_once_and_not_by_the_garbage_collector() -> None:
+    """A collection may be hours away: what a request makes dies before."""
+    encoders = {name: ["x"] for name in CATEGORICAL}
+    spec = FeatureSpec.from_metadata({"features": list(FEATURES), "encoders": encoders})
+    categories = Categories(spec.encoders, HISTORY)
+    bets = [bet(1), bet(2)]
+    gc.disable()
+    try:
+        categories.many(bets, NOW)
+        categories.one(bets[0], NOW)
+        living = [weakref.ref(categories), weakref.ref(spec.encoders["sport"])]
+        del categories, spec
+        assert [one() for one in living] == [None, None]
+    finally:
+        gc.enable()
