@@ -100,7 +100,7 @@ def test_a_set_that_serves_no_more_is_freed_at_once_and_not_by_the_garbage_colle
     try:
         categories.many(bets, NOW)
         categories.one(bets[0], NOW)
-        living = [weakref.ref(categories), weakref.ref(spec.encoders["sport"])]
+        living: list[weakref.ref[object]] = [weakref.ref(categories), weakref.ref(spec.encoders["sport"])]
         del categories, spec
         assert [one() for one in living] == [None, None]
     finally:
