@@ -27,7 +27,6 @@ class Feature(NamedTuple):
     """One column of what the models read."""
 
     name: str
-    meaning: str  # with its unit, for documents
     words: Callable[[float, Mapping[str, float]], str]  # its value, and the bet's other features, for a person
     compute: Callable[[Facts], Value | Truth]  # for one bet or n bets
 
@@ -47,7 +46,6 @@ def _category(column: str) -> Feature:
     label = column.replace("institution_name", "sportsbook").replace("_", " ")
     return Feature(
         f"{column}_encoded",
-        f"code of {column}; NaN where the model set has none",
         lambda code, _row: f"the {label}" if code == code else f"the missing {label}",  # noqa: PLR0124 - NaN
         lambda facts: facts.codes[column],
     )
@@ -83,25 +81,21 @@ def _of_group(group: str) -> Iterator[Feature]:
 
     yield Feature(
         f"{group}_win_rate",
-        "wins over decided bets (fraction), shrunk to the bet's implied probability",
         lambda value, row: f"the {words}'s past win rate of {100 * value:.1f} %{over(row)}",
         win_rate,
     )
     yield Feature(
         f"{group}_roi",
-        "mean ROI (percent), shrunk to 0",
         lambda value, row: f"the {words}'s past ROI of {value:+.1f} %{over(row)}",
         roi,
     )
     yield Feature(
         f"{group}_count",
-        "decided bets",
         lambda value, _row: f"the {words}'s number of past bets of {value:.0f}",
         lambda facts: facts.past.records[group].bets + facts.assumed_count,
     )
     yield Feature(
         f"{group}_edge",
-        "wins above what the prices implied, per bet (fraction), shrunk to 0",
         lambda value, _row: f"the {words}'s past results, {100 * value:+.1f} points against their prices,",
         edge,
     )
@@ -111,31 +105,26 @@ _ROWS = (
     *map(_category, CATEGORICAL),
     Feature(
         "implied_prob",
-        "the price's own win probability (fraction), vig included",
         lambda value, _row: f"the price's implied probability of {100 * value:.1f} %",
         lambda facts: facts.implied,
     ),
     Feature(
         "is_live",
-        "1 while the event runs",
         lambda value, _row: "betting live" if value else "betting before the start",
         lambda facts: facts.is_live,
     ),
     Feature(
         "clv_percentage",
-        "closing line value (percent); 0 while unknown",
         lambda value, _row: f"the closing line value of {value:+.1f} %",
         lambda facts: facts.clv,
     ),
     Feature(
         "clv_ev",
-        "clv_percentage times implied_prob",
         lambda value, _row: f"the closing line value times implied probability of {value:+.1f}",
         lambda facts: facts.clv * facts.implied,
     ),
     Feature(
         "has_clv",
-        "1 if the closing line value is known",
         lambda value, _row: "a known closing line" if value else "an unknown closing line",
         lambda facts: facts.has_clv,
     ),
@@ -143,25 +132,21 @@ _ROWS = (
     Feature(
         "recent_win_rate",
         # Unshrunk, ten results are noise that a model takes for form: served so, real models lose to having no history.
-        "win rate (fraction) of the last ten of the sport and market, shrunk to implied_prob",
         lambda value, _row: f"the recent win rate of {100 * value:.0f} %",
         _recent_win_rate,
     ),
     Feature(
         "day_of_week",
-        "0 (Monday) to 6, UTC",
         lambda value, _row: f"the day ({_DAYS[int(value) % 7]})",
         lambda facts: (facts.placed_at // _DAY_S + _EPOCH_WEEKDAY) % 7,
     ),
     Feature(
         "hour_of_day",
-        "0 to 23, UTC",
         lambda value, _row: f"the hour ({value:.0f}:00 UTC)",
         lambda facts: facts.placed_at % _DAY_S // _HOUR_S,
     ),
     Feature(
         "days_since_first_bet",
-        "whole days since the first bet of the history; 0 without",
         lambda value, _row: f"the age of the history ({value:.0f} days)",
         _days_since_first_bet,
     ),

@@ -66,7 +66,6 @@ FEATURE = {
         '    Feature(\n        "is_live",',
         """    Feature(
         "is_underdog",
-        "1 if the price says that it loses more often than not",
         lambda value, _row: "an underdog" if value else "a favourite",
         lambda facts: facts.implied < 0.5,
     ),
