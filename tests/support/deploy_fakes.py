@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deploy.canary.judge import Outcome, Verdict
+from deploy.canary.judge import Outcome, Row, Verdict
 from deploy.canary.window import Watch, Window
 from deploy.checks.probe import Probe
 from deploy.clock import Clock
 from deploy.errors import RouterError
 from deploy.flow.progress import Progress
 from deploy.flow.stack import Stack
-from deploy.journal.journal import Journal
+from deploy.journal.journal import Journal, Operation, Released
 from deploy.proxy.nginx import Router
 from deploy.proxy.route import Route
 from deploy.release.release import Golden, Release
@@ -117,6 +117,35 @@ class FakeRuntime:
         """Nothing is written."""
 
 
+class FakeReplicas(FakeRuntime):
+    """One whose slots have replicas; `left` are how many of a slot still run beside those that it is to have."""
+
+    name = "docker"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replicas: dict[Slot, int] = dict.fromkeys(SLOTS, 1)
+        self.left: dict[Slot, int] = dict.fromkeys(SLOTS, 0)
+
+    def start(self, slot: Slot, release: Release, *, workers: int, models_from: Slot | None = None) -> None:
+        super().start(slot, release, workers=workers, models_from=models_from)
+        self.replicas[slot] = workers
+
+    def base_urls(self, slot: Slot) -> Sequence[str]:
+        return tuple(f"http://{address}" for address in self.addresses()[slot])
+
+    def addresses(self) -> Mapping[Slot, Sequence[str]]:
+        return {slot: tuple(f"{slot}.{number}" for number in range(count)) for slot, count in self.replicas.items()}
+
+    def resize(self, slot: Slot, replicas: int) -> None:
+        self.left[slot] += self.replicas[slot] - replicas
+        self.replicas[slot] = replicas
+        self.slots[slot] = replace(self.slots[slot], workers=replicas)
+
+    def trim(self, slot: Slot, *, after_s: float, grace_s: float) -> None:
+        self.left[slot] = 0
+
+
 class FakeRouter(Router):
     """`routes` are those that were live, the last one being so; `refuses` makes the next change fail."""
 
@@ -187,7 +216,7 @@ class FakeProbe(Probe):
         self.predicted: list[str] = []
 
     def _seen(self, url: str) -> Observed | None:
-        name = url.rpartition("/")[2]
+        name = url.rpartition("/")[2].partition(".")[0]  # of a replica too
         seen = next((seen for slot, seen in self._runtime.slots.items() if slot == name), None)
         return seen if seen and seen.running else None
 
@@ -222,16 +251,18 @@ class FakeProbe(Probe):
 
 
 class FakeWindow(Window):
-    """Says what it is told to."""
+    """Says what it is told to; `compared` are the watches that it was asked for."""
 
     said: Outcome = "pass"
     after: Outcome = "pass"
+    compared: Sequence[Watch] = ()
 
     def verdict(self) -> Verdict:
-        return Verdict(self.said, ())
+        return Verdict(self.said, (Row("5xx", "1 %", "2 %", "", self.said),))
 
     def across(self, watch: Watch) -> Verdict:
-        return Verdict(self.after, ())
+        self.compared = (*self.compared, watch)
+        return Verdict(self.after, (Row("4xx", "3 %", "4 %", "", self.after),))
 
 
 @dataclass
@@ -262,10 +293,75 @@ class Rig:
 def made(folder: Path, *versions: str, **settings: Any) -> Rig:
     clock, progress, word = FakeClock(), Quiet(), list[str]()
     told = DeploySettings(run_dir=folder, **{"warmup_requests": 3, **settings})
-    runtime, router, releases = FakeRuntime(), FakeRouter(), FakeReleases(*versions)
+    runtime = FakeReplicas() if told.runtime == "docker" else FakeRuntime()
+    router, releases = FakeRouter(), FakeReleases(*versions)
     probe = FakeProbe(runtime)
     journal = Journal(folder / "journal.db", clock, progress.say)
     window = FakeWindow(told, runtime, router, probe, journal, clock)
     tell: Callable[[str], None] = word.append
     stack = Stack(told, runtime, router, releases, probe, journal, clock, progress, window, tell=tell)
     return Rig(stack, runtime, router, releases, probe, window, clock, progress, word)
+
+
+_CHANGING = {
+    "runtime": ("start", "keep", "stop", "revive", "resize", "trim"),
+    "router": ("reconcile", "set", "finalize", "stop"),
+    "window": ("open", "keep", "watch", "across"),
+    "progress": ("verdict",),
+    "journal": ("begin", "end", "record", "write"),
+}
+
+
+def noted(rig: Rig) -> list[str]:
+    """From now on each call that changes something, with all that it is told, in order; salts are told by length.
+
+    What is on record as under way is told once, not at each phase.
+    """
+    calls: list[str] = []
+    begun: list[str] = [""]
+
+    def note(part: object, name: str, method: str) -> None:
+        inner = getattr(part, method)
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            told = [_words(arg) for arg in args] + [f"{key}={_words(value)}" for key, value in kwargs.items()]
+            line = " ".join((f"{name}.{method}", *told))
+            if method != "begin" or line.split(" (")[1] != begun[-1]:
+                calls.append(line)
+            if method in ("begin", "end"):
+                begun.append(line.partition(" (")[2])
+            return inner(*args, **kwargs)
+
+        setattr(part, method, called)
+
+    for name, methods in _CHANGING.items():
+        for method in methods:
+            part = getattr(rig.stack, name)
+            if hasattr(part, method):
+                note(part, name, method)
+    return calls
+
+
+def _words(told: Any) -> str:
+    match told:
+        case Route():
+            salt = told.salt if told.salt == "0" else f"({len(told.salt)})"
+            words = replace(told, salt="0").name.replace(".s0.", f".s{salt}.")
+        case Release():
+            words = told.tag
+        case Verdict():
+            words = told.outcome
+        case Released():
+            words = f"{told.version} in {told.slot} x{told.workers} id {told.id} before {told.before}"
+        case Operation():
+            more = f"x{told.replicas_before} reject {told.reject}"
+            words = f"{told.phase} ({told.command} {told.version} {told.slot} {more})"
+        case Watch():
+            words = f"{told.version} {told.slot} after {told.before}, {told.held_s:g} s"
+        case Mapping() if set(told) == set(SLOTS):
+            words = ",".join(address for slot in SLOTS for address in told[slot])
+        case Mapping():  # seconds by phase
+            words = f"({', '.join(f'{phase} {seconds}' if seconds else phase for phase, seconds in told.items())})"
+        case _:
+            words = str(told)
+    return words

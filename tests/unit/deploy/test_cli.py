@@ -1,19 +1,15 @@
-"""The commands over a stack of fakes: what they tell programs, and what a terminal shows meanwhile."""
+"""The commands over a stack of fakes: what they tell programs."""
 
-import errno
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from deploy.cli import app
 from deploy.flow import operations
-from deploy.flow.progress import Progress
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
 from deploy.settings import DeploySettings
@@ -61,29 +57,3 @@ def test_a_verdict_is_told_to_programs(rig: Rig) -> None:
 
 def test_a_release_that_is_built_is_told_to_programs(rig: Rig) -> None:
     assert told(rig, "build", "--version", "2")["tag"] == "pikkit_ml_api:2"
-
-
-def test_a_terminal_shows_what_is_done_now_and_a_file_only_what_was_done() -> None:
-    for terminal in (True, False):
-        shown = io.StringIO()
-        progress = Progress(Console(file=shown, force_terminal=terminal, color_system=None, highlight=False))
-        with progress.busy("deploy deploy --version [2]"):
-            progress.begin("build", "find or build [2]")
-            progress.done("build", "reused", 1.25)
-        assert ("find or build [2]" in shown.getvalue()) == terminal
-        assert "1.25 s  reused" in shown.getvalue()
-
-
-class Full(io.StringIO):
-    def write(self, _: str) -> int:
-        raise OSError(errno.ENOSPC, "no space left on device")
-
-    flush = write  # type: ignore[assignment]
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_work_goes_on_where_nothing_can_be_shown(*, terminal: bool) -> None:
-    progress = Progress(Console(file=Full(), force_terminal=terminal))
-    with progress.busy("deploy up"):
-        progress.begin("build", "find or build it")
-        progress.done("build", "reused", 1.25)
