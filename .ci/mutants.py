@@ -142,7 +142,10 @@ def _changes(clone: Path) -> dict[str, list[str]]:
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines()
         written = {
-            node.name: lines[node.lineno : node.end_lineno]
+            node.name: [
+                lines[node.lineno - 1].replace(node.name, node.name.rpartition("__mutmut_")[0]),
+                *lines[node.lineno : node.end_lineno],
+            ]
             for node in ast.walk(ast.parse(text))
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "__mutmut_" in node.name
         }

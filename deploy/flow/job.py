@@ -69,12 +69,11 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`about` says in a line what it is; `undone` whether a failure ends the candidate that it started."""
+    """`about` says in a line what it is."""
 
     job: Job
     phases: Sequence[Phase]
     about: str
-    undone: bool = True
 
     def lines(self) -> list[str]:
         """What would happen, for people."""

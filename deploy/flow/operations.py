@@ -66,7 +66,7 @@ def canary(
         weight = ramp.weight
     job = Job("canary", shown, "canary", stack.settings.workers, models=models, weight=weight, ramp=ramp)
     if runs:
-        return Operation(job, SHARE, f"canary {shown} from {share}% to {weight}%; {_now(stack)}", undone=False)
+        return Operation(job, SHARE, f"canary {shown} from {share}% to {weight}%; {_now(stack)}")
     job.as_built, job.older_models = as_built, older_models
     return Operation(job, CANARY, f"canary {shown} with {weight}%; {_now(stack)}")
 
@@ -97,7 +97,7 @@ def rollback(stack: Stack, version: str | None = None) -> Operation:
     warm = lineage.warm_slot(stack, goal)
     if warm:
         job = Job("rollback", goal, warm, stack.runtime.observe(warm).workers, reject=reject)
-        return Operation(job, ROLLBACK, f"switch back to {goal}, warm in {warm}; {_now(stack)}", undone=False)
+        return Operation(job, ROLLBACK, f"switch back to {goal}, warm in {warm}; {_now(stack)}")
     job = Job("rollback", goal, stack.idle_colour(), stack.settings.workers, as_built=True, reject=reject)
     return Operation(job, DEPLOY, f"start {goal} anew in {job.slot} and switch back; {_now(stack)}")
 
@@ -113,7 +113,7 @@ def abort(stack: Stack) -> Operation:
     if not seen.running and not (route and route.canary):
         raise UsageError("no canary runs: there is nothing to abort (`rollback` is what moves production)")
     job = Job("abort", seen.version or "?", "canary", 1)
-    return Operation(job, STOP, f"end canary {job.version}; {_now(stack)}, which stays", undone=False)
+    return Operation(job, STOP, f"end canary {job.version}; {_now(stack)}, which stays")
 
 
 def stop(stack: Stack, slot: Slot, *, force: bool = False) -> Operation:
@@ -126,7 +126,7 @@ def stop(stack: Stack, slot: Slot, *, force: bool = False) -> Operation:
     if route and route.production == slot and not force and stack.router.running():
         raise UsageError(f"{slot} is production: stopping it stops the service; `stop` without a slot stops all")
     job = Job("stop", stack.runtime.observe(slot).version or "?", slot, 1)
-    return Operation(job, STOP, f"stop {slot}; {_now(stack)}", undone=False)
+    return Operation(job, STOP, f"stop {slot}; {_now(stack)}")
 
 
 def scale(stack: Stack, slot: Slot, workers: int) -> Operation:

@@ -33,8 +33,7 @@ def run(stack: Stack, operation: Operation) -> None:
             try:
                 detail = phase.run(stack, job)
             except DeployError:
-                if operation.undone:
-                    _abandon(stack, job)
+                _abandon(stack, job)
                 stack.journal.end()
                 raise
             job.seconds[phase.name] = round(stack.clock.monotonic() - start, 3)

@@ -313,18 +313,21 @@ _CHANGING = {
 
 
 def noted(rig: Rig) -> list[str]:
-    """From now on each call that changes something, with all that it is told, in order; salts are told by length.
+    """From now on each call that changes something, with all that it is told, in order.
 
-    What is on record as under way is told once, not at each phase.
+    Salts are numbered, with their length. What is on record as under way is told once, not at each phase.
     """
     calls: list[str] = []
     begun: list[str] = [""]
+    salts: list[str] = []
 
     def note(part: object, name: str, method: str) -> None:
         inner = getattr(part, method)
 
         def called(*args: Any, **kwargs: Any) -> Any:
-            told = [_words(arg) for arg in args] + [f"{key}={_words(value)}" for key, value in kwargs.items()]
+            told = [_words(arg, salts) for arg in args] + [
+                f"{key}={_words(value, salts)}" for key, value in kwargs.items()
+            ]
             line = " ".join((f"{name}.{method}", *told))
             if method != "begin" or line.split(" (")[1] != begun[-1]:
                 calls.append(line)
@@ -342,10 +345,12 @@ def noted(rig: Rig) -> list[str]:
     return calls
 
 
-def _words(told: Any) -> str:
+def _words(told: Any, salts: list[str]) -> str:
     match told:
         case Route():
-            salt = told.salt if told.salt == "0" else f"({len(told.salt)})"
+            if told.salt not in salts:
+                salts.append(told.salt)
+            salt = f"{salts.index(told.salt)}({len(told.salt)})"
             words = replace(told, salt="0").name.replace(".s0.", f".s{salt}.")
         case Release():
             words = told.tag
