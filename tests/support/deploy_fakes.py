@@ -189,6 +189,7 @@ class FakeReleases:
         self.models: dict[str, Path | None] = {}  # that each was asked for with
 
     def get(self, version: str) -> Release | None:
+        assert version  # a store makes a path of it
         return self.made.get(version)
 
     def build(self, version: str, models: Path | None) -> Release:

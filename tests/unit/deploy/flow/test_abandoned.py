@@ -16,6 +16,7 @@ from deploy.journal.journal import Operation as UnderWay
 from deploy.proxy.route import Route
 from deploy.release.release import Golden, Release
 from deploy.slot import Slot
+from deploy.slots.port import Observed
 from tests.support.deploy_fakes import Rig, made, noted
 
 
@@ -189,12 +190,15 @@ def test_a_command_that_was_interrupted_before_anything_was_live_is_undone(
     assert explain(None) is None
 
 
-def test_what_is_started_again_of_a_release_that_is_gone_is_not_looked_at_by_its_gates(rig: Rig) -> None:
-    rig.runtime.stop("blue", grace_s=0)
+@pytest.mark.parametrize("version", ["0", None])
+def test_what_is_started_again_of_a_release_that_is_gone_is_not_looked_at_by_its_gates(
+    rig: Rig, version: str | None
+) -> None:
+    rig.runtime.slots["blue"] = Observed("blue", running=False, version=version)
     rig.releases.delete("0")
     rig.progress.said.clear()
     bring_up(rig.stack, version=None, models=None, workers=None)
-    assert rig.progress.said == ["blue serves 0"]
+    assert rig.progress.said == [f"blue serves {version}"]
 
 
 def test_a_lock_is_on_record_with_its_command_and_what_it_took_over_is_said(rig: Rig) -> None:
