@@ -48,6 +48,7 @@ class Quiet(Progress):
         self.phases.append(phase)
 
     def done(self, phase: str, detail: str, seconds: float) -> None:
+        assert seconds >= 0
         self.said.append(detail)
         if phase == self.interrupt:
             raise Killed
