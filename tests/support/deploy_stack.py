@@ -2,7 +2,8 @@
 
 Releases are JSON files in $STUB_RELEASES: what the stub is told (see deploy_stub), plus `golden`.
 $KILL_AFTER names a phase after which the command kills itself, as `kill -9` would. A file `clock` beside the releases
-holds the seconds that the machine's clock was stepped by; it is read at each look at the clock.
+holds the seconds that the machine's clock was stepped by; it is read at each look at the clock. $READ_FILES names a
+file that gets a line for each file that the command reads.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from deploy.canary.judge import Verdict
 from deploy.cli import main
@@ -112,5 +114,22 @@ COMPOSER = Composer(
     entry=(sys.executable, "-m", "tests.support.deploy_stack"),
 )
 
+
+def note_reads(file: str) -> None:
+    """Have what is read noted. For a process of its own: where threads start under coverage, a hook ends them."""
+    noted = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in ("open", "sqlite3.connect") or not isinstance(arguments[0], str | os.PathLike):
+            return
+        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_CREAT)
+        if not writes:
+            os.write(noted, f"{os.fspath(arguments[0])}\n".encode())
+
+    sys.addaudithook(hook)
+
+
 if __name__ == "__main__":
+    if "READ_FILES" in os.environ:
+        note_reads(os.environ["READ_FILES"])
     main(COMPOSER)
