@@ -9,17 +9,15 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from pikkit.bets.bet import CATEGORICAL
 from pikkit.bets.columns import BetColumns
+from pikkit.bets.numbers import Floats
 from pikkit.bets.odds import expected_roi_pct
 from pikkit.features.rows import build_rows
 from pikkit.features.spec import FeatureSpec
 from pikkit.features.table import FEATURES
 from pikkit.history.history import History, SettledBets, as_of
-
-Floats = npt.NDArray[np.float64]
 
 BETS = 27_000
 BATCH = 100

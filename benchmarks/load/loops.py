@@ -23,13 +23,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.load.mix import MARK
+from pikkit.bets.numbers import Floats
 
 __all__ = ["Load", "Opened", "arrivals", "open_loop", "wrk"]
 
-Floats = npt.NDArray[np.float64]
 
 _CONNECTIONS = 64
 _GIVE_UP_S = 10.0  # after the last request was due

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import simpy
+
+from pikkit.bets.numbers import Floats
 
 __all__ = ["Cost", "Fleet", "Worker", "one_worker"]
 
-Floats = npt.NDArray[np.float64]
 Events = Generator[simpy.Event, Any, None]
 
 ANSWERED, REFUSED, LOST = "answered", "refused", "lost"

@@ -77,8 +77,8 @@ class Evidence:
         """What is told, in arrays."""
         columns = np.full((3, len(self.beaten)), _NAN)
         if self.told:
-            told = tuple(zip(*self.told.values(), strict=True))
-            columns[:, list(self.told)] = told[0], told[3], told[4]
+            fairs, _, _, trusts, joints = zip(*self.told.values(), strict=True)
+            columns[:, list(self.told)] = fairs, trusts, joints
         bet, odds, chances = zip(*self.others, strict=True) if self.others else ((), (), ())
         fair, trust, joint = columns
         others = np.array(bet, dtype=np.intp), np.array(odds), np.array(chances)

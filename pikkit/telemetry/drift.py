@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pikkit.bets.bet import CATEGORICAL
-from pikkit.bets.numbers import Floats
+from pikkit.bets.numbers import Floats, Ints
 from pikkit.errors import ModelError
 
 __all__ = ["GRADES", "OUTPUTS", "Baseline", "Counts", "drift_report", "psi"]
@@ -27,8 +27,6 @@ MIN_BETS = 500  # below, PSI says more about the sample than about the traffic: 
 _BINS = 10
 _FLOOR = 1e-4
 _NOISE, _SHIFT = 0.1, 0.25
-
-Ints = npt.NDArray[np.int64]
 
 
 def psi(trained: Floats, live: Floats) -> float:

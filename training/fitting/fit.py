@@ -13,17 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xgboost
 
-from pikkit.bets.numbers import log_losses, logit, sigmoid
+from pikkit.bets.numbers import Bools, Floats, log_losses, logit, sigmoid
+from pikkit.features.table import Matrix
 from pikkit.grading.price_prior import FOLDS, Prior, fit_prior
 
 __all__ = ["Choice", "Fitted", "Prior", "calibrate", "choose", "fit", "fit_prior", "logit"]
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Matrix = npt.NDArray[np.float32]
 
 ROUNDS = (5, 10, 20, 40, 80, 160)
 _GRID: Sequence[dict[str, Any]] = tuple(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xgboost
 
 from pikkit.bets.columns import BetColumns
+from pikkit.bets.numbers import Floats
 from pikkit.bets.odds import expected_roi_pct, implied_probability, kelly_fraction
 from pikkit.bets.prediction import GRADES
 from pikkit.errors import ModelError
@@ -28,7 +29,6 @@ from training.settled.imports import imports_of
 
 __all__ = ["MODEL_FEATURES", "STEPS", "Split", "Trained", "split_by_time", "train"]
 
-Floats = npt.NDArray[np.float64]
 
 # What the price does not say: how bets of the same kind did against their prices, and the kind. Closing lines are
 # left out, since they are known only afterwards; so is the clock, since exports carry the time of the import.

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pikkit.bets.columns import BetColumns
+from pikkit.bets.numbers import Bools, Floats
 from pikkit.bets.odds import implied_probability, kelly_fraction
 from pikkit.bets.prediction import GRADES
 from pikkit.features.rows import build_rows
@@ -22,8 +23,6 @@ from training.settled.imports import imports_of
 
 __all__ = ["Gate", "Judged", "Verdict", "gates", "judge", "newest", "slices"]
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 MAX_ECE = 0.03
 MAX_BATCH_MS = 10.0  # for 100 bets, an order of magnitude above what is measured

@@ -20,6 +20,7 @@ import polars as pl
 from pikkit.bets.bet import CATEGORICAL
 from pikkit.bets.columns import BetColumns
 from pikkit.bets.names import group_key
+from pikkit.bets.numbers import Floats
 from pikkit.bets.odds import implied_probability
 from pikkit.bets.prediction import GRADES
 from pikkit.errors import ModelError
@@ -28,7 +29,6 @@ from training.judging.evaluate import Judged
 
 __all__ = ["EVIDENCE", "Coverage", "Live", "join"]
 
-Floats = npt.NDArray[np.float64]
 
 # What a prediction rests on: other sportsbooks' prices, all sides of its own market, past results, or the model alone.
 EVIDENCE = ("reference", "market", "history", "model alone")

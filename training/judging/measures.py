@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from pikkit.bets.numbers import log_losses, logit, sigmoid
+from pikkit.bets.numbers import Bools, Floats, log_losses, logit, sigmoid
 
 __all__ = [
     "Calibration",
@@ -25,8 +24,6 @@ __all__ = [
     "scores",
 ]
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 _BINS = 10
 _EDGE = 1e-9

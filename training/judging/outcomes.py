@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from pikkit.bets.numbers import Floats
 from pikkit.bets.prediction import GRADES
 from training.judging.live import Live
 from training.judging.measures import Interval, bootstrap_mean, percent
 
 __all__ = ["Outcome", "outcomes", "verdict"]
 
-Floats = npt.NDArray[np.float64]
 
 _LEAST = 2
 _NONE = Interval(float("nan"), float("nan"), float("nan"))

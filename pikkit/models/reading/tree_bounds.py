@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pikkit.bets.numbers import Ints
 from pikkit.errors import UnsafePickle
 
 __all__ = ["check_booster", "check_estimator"]
@@ -31,8 +31,6 @@ _PER_NODE = (
     "sum_hessian",
     "base_weights",
 )
-
-Ints = npt.NDArray[np.int64]
 
 
 def check_booster(file: str, model: Mapping[str, Any], features: int) -> None:
