@@ -184,8 +184,8 @@ class Handlers:
     async def grade(self, bet: object, options: Options) -> Prediction:
         """The prediction for one bet."""
         job = self._grader.read(bet, options)
-        if options.explain:
-            return (await self._explained([job], slow=self._grader.explains_slowly()))[0][0]
+        if options.explain and self._grader.explains_slowly():
+            return (await self._explained([job]))[0][0]
         return (await self._merger.predictions(job))[0]
 
     async def grade_batch(self, job: Job) -> BatchAnswer:

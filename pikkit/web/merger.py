@@ -17,6 +17,7 @@ __all__ = ["Merger"]
 
 _FEW_BETS = 4  # of one turn, which gain nothing by sharing a model call
 _MOST_BETS = 200  # in one model call; the gain is in the fixed cost of a call, and one answer waits for all of them
+_EXPLAINED = 10  # as many bets does one take the time of that is explained, where its row was never seen
 
 _Waiting: TypeAlias = tuple[Job, asyncio.Future[list[Prediction]]]
 
@@ -56,12 +57,13 @@ class Merger:
         bets = 0
         while self._waiting:
             job, future = self._waiting[0]
-            if group and bets + len(job.bets) > _MOST_BETS:
+            more = len(job.bets) * (_EXPLAINED if job.options.explain else 1)
+            if group and bets + more > _MOST_BETS:
                 break
             self._waiting.popleft()
             if not future.done():  # else its caller has gone
                 group.append((job, future))
-                bets += len(job.bets)
+                bets += more
         if group:
             self._settle(group)
         if self._waiting:

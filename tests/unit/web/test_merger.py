@@ -9,8 +9,8 @@ from pikkit.grading.grader import Job, Options
 from pikkit.web.merger import Merger
 
 
-def job(bets: int, name: str = "") -> Job:
-    return Job(models=None, raw=[name] * bets, bets=[None] * bets, options=Options())  # type: ignore[arg-type, list-item]
+def job(bets: int, name: str = "", *, explain: bool = False) -> Job:
+    return Job(None, [name] * bets, [None] * bets, Options(explain=explain))  # type: ignore[arg-type, list-item]
 
 
 class Calls:
@@ -82,6 +82,12 @@ def test_a_call_has_at_most_200_bets_and_no_request_is_split(bets: list[int], si
     calls = Calls()
     assert len(answers(calls, [job(n, str(n)) for n in bets])) == len(bets)
     assert calls.sizes == sizes
+
+
+def test_bets_that_are_explained_share_a_call_of_fewer() -> None:
+    calls = Calls()
+    answers(calls, [job(1, explain=True) for _ in range(45)])
+    assert calls.sizes == [1, 1, 1, 1, 20, 20, 1]
 
 
 def test_a_request_that_fails_fails_alone() -> None:
