@@ -25,10 +25,11 @@ from rich.table import Table
 from pikkit.alerts.building import build_ledger, build_receiver, style_of
 from pikkit.alerts.clock import SystemClock
 from pikkit.alerts.identity import alert_id_of
-from pikkit.alerts.message import Alert, digest_line, iso, message, payload_of
+from pikkit.alerts.message import Alert, digest_line, message, payload_of
 from pikkit.alerts.n8n_setup import SetupError, fill_workflow, push_workflow
 from pikkit.alerts.outbox import FILE, Job, Outbox, Purgeable, State, Unreadable
 from pikkit.alerts.receivers.port import Later, Refused
+from pikkit.bets.times import utc_text
 from pikkit.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
@@ -165,7 +166,7 @@ def _tell(data: object) -> None:
 
 def _facts(job: Job) -> dict[str, object]:
     names = ("alert_id", "channel", "state", "attempts", "reason")
-    return {**{name: getattr(job, name) for name in names}, "raised": iso(job.at), "bet": _told(job)}
+    return {**{name: getattr(job, name) for name in names}, "raised": utc_text(job.at), "bet": _told(job)}
 
 
 def _told(job: Job) -> str:
@@ -204,7 +205,7 @@ def _example(settings: Settings) -> Alert:
         "environment": settings.environment,
         "deployment": settings.deployment,
         "model_version": "test",
-        "seen_at": iso(now),
+        "seen_at": utc_text(now),
         "identity": "test",
         "step": 0,
     }

@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 from pikkit.alerts.identity import alert_id_of, generation_of, identity_of, start_of
-from pikkit.alerts.message import digest_line, digest_payload, iso, payload_of
+from pikkit.alerts.message import digest_line, digest_payload, payload_of
 from pikkit.alerts.outbox import Outbox, written
 from pikkit.bets.odds import american_to_decimal
+from pikkit.bets.times import utc_text
 from pikkit.errors import outlived
 
 __all__ = ["Admission", "Limits", "Sighting"]
@@ -116,10 +117,10 @@ class Admission:
             "environment": seen.environment,
             "deployment": seen.deployment,
             "model_version": seen.model_version,
-            "seen_at": iso(seen.seen_at),
+            "seen_at": utc_text(seen.seen_at),
             "identity": identity[:32],
             "step": step,
-            **({} if start else {"known_since": iso(seen.at - self._limits.window_s)}),
+            **({} if start else {"known_since": utc_text(seen.at - self._limits.window_s)}),
             **({"improved": before} if before else {}),
         }
         payload = payload_of(seen.bet, seen.prediction, about, at=seen.at)

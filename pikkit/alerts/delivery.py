@@ -13,9 +13,10 @@ from typing import Any
 
 from pikkit.alerts.clock import Clock
 from pikkit.alerts.identity import start_of
-from pikkit.alerts.message import Alert, Style, iso, message
+from pikkit.alerts.message import Alert, Style, message
 from pikkit.alerts.outbox import Job, Outbox, Unreadable
 from pikkit.alerts.receivers.port import Claim, Held, Later, Ledger, Receiver, Refused
+from pikkit.bets.times import utc_text
 from pikkit.errors import outlived
 from pikkit.telemetry.logs import get_logger
 
@@ -43,7 +44,7 @@ class Patience:
         live = bool(bet.get("is_live"))
         start = start_of(bet)
         if start is not None and start <= now and not live:
-            return f"it started at {iso(start)}"
+            return f"it started at {utc_text(start)}"
         ttl = self.live_ttl_s if live else self.ttl_s
         return f"the price is {age_s:.0f} s old, over {ttl:g} s" if age_s > ttl else ""
 

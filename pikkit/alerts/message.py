@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from pikkit.alerts.harmless import clean, shown
 from pikkit.alerts.identity import start_of
 from pikkit.bets.prediction import play_to
+from pikkit.bets.times import utc_text
 
-__all__ = ["Alert", "Style", "digest_line", "digest_payload", "iso", "message", "payload_of"]
+__all__ = ["Alert", "Style", "digest_line", "digest_payload", "message", "payload_of"]
 
 _LIMIT = 4096  # UTF-16 units, as Telegram counts
 _HEADS = {"A": "🟢", "B": "🔵"}
@@ -63,13 +64,8 @@ def payload_of(
         "bet": clean({name: value for name, value in bet.items() if name not in _LEFT_OUT}),
         "prediction": clean({name: value for name, value in prediction.items() if name not in _OF_REQUEST}),
         **clean(dict(about)),
-        "timestamp": iso(at),
+        "timestamp": utc_text(at),
     }
-
-
-def iso(at: float) -> str:
-    """UTC, ISO 8601 with Z and milliseconds."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def message(payload: Mapping[str, Any], now: float, style: Style = Style()) -> str:
@@ -112,7 +108,7 @@ def digest_payload(about: Mapping[str, Any], limit: int, at: float) -> dict[str,
         "limit_per_hour": limit,
         "lines": [],
         **clean(dict(about)),
-        "timestamp": iso(at),
+        "timestamp": utc_text(at),
     }
 
 

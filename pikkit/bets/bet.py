@@ -22,7 +22,6 @@ from pikkit.bets.prices import (
     NO_CONTROLS,
     Line,
     MarketPrices,
-    Moment,
     OddsFormat,
     ReferencePrices,
     Text,
@@ -30,6 +29,7 @@ from pikkit.bets.prices import (
     price_of,
 )
 from pikkit.bets.shown import shown
+from pikkit.bets.times import Moment
 
 __all__ = [
     "CATEGORICAL",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
@@ -22,6 +21,7 @@ from typing_extensions import TypedDict
 
 from pikkit.bets.odds import parse_american, parse_decimal, parse_fractional
 from pikkit.bets.shown import shown
+from pikkit.bets.times import Moment
 
 __all__ = [
     "CONTROLS",
@@ -32,10 +32,10 @@ __all__ = [
     "MIN_SIDES",
     "NO_CONTROLS",
     "WHITE_SPACE",
+    "BadPrice",
     "BookPrices",
     "Line",
     "MarketPrices",
-    "Moment",
     "OddsFormat",
     "PlainLine",
     "Price",
@@ -50,7 +50,6 @@ MAX_TEXT = 200
 MAX_LINE = 10_000.0
 MIN_SIDES, MAX_PRICES = 2, 40
 MAX_BOOKS = 40
-_FIRST_YEAR, _LAST_YEAR = 1971, 2100
 
 OddsFormat = Literal["american", "decimal", "fractional"]
 _PARSERS = {"american": parse_american, "decimal": parse_decimal, "fractional": parse_fractional}
@@ -101,25 +100,8 @@ def _line(value: object) -> float | None:
     return number + 0.0  # -0 is 0
 
 
-def _moment(value: object) -> datetime | None:
-    if value is None or value == "":
-        return None
-    try:
-        moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
-    except ValueError:
-        moment = None
-    odd = isinstance(value, str) and not value.strip().isprintable()  # any character may stand between date and time
-    if odd or not isinstance(moment, datetime) or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise ValueError(
-            f"{shown(value)} is not a time: send ISO 8601 such as 2026-01-31T19:30:00Z, "
-            f"between {_FIRST_YEAR} and {_LAST_YEAR}"
-        )
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 PlainLine = Annotated[float, Strict(), Ge(-MAX_LINE), Le(MAX_LINE)]
 Line = Annotated[float | None, PlainValidator(_line, json_schema_input_type=float | None)]
-Moment = Annotated[datetime | None, PlainValidator(_moment, json_schema_input_type=str | None)]
 _AsWritten = Annotated[float, SkipValidation, WithJsonSchema(TypeAdapter(float | str).json_schema())]
 
 
@@ -131,12 +113,27 @@ class Price(TypedDict):
     line: Annotated[Line, Field(default=None, description="Handicap or total of this side", examples=[1.5])]
 
 
-def _converted(prices: Sequence[Price], odds_format: str) -> tuple[Price, ...]:
-    return tuple({**price, "odds": american(price["odds"], odds_format)} for price in prices)
+class BadPrice(ValueError):
+    """One of a bet's other prices is none; `place`: indices and names that lead to it from the field that it is in."""
+
+    def __init__(self, reason: object, *place: int | str) -> None:
+        super().__init__(str(reason))
+        self.place = place
+
+
+def _converted(prices: Sequence[Price], info: ValidationInfo, *place: int | str) -> tuple[Price, ...]:
+    odds_format = info.data.get("odds_format", "american")
+    found: list[Price] = []
+    for i, price in enumerate(prices):
+        try:
+            found.append({**price, "odds": american(price["odds"], odds_format)})
+        except ValueError as error:
+            raise BadPrice(error, *place, i, "odds") from None
+    return tuple(found)
 
 
 def _of_market(prices: tuple[Price, ...], info: ValidationInfo) -> tuple[Price, ...]:
-    return _converted(prices, info.data.get("odds_format", "american"))
+    return _converted(prices, info)
 
 
 class BookPrices(TypedDict):
@@ -157,8 +154,7 @@ class BookPrices(TypedDict):
 
 
 def _of_books(books: tuple[BookPrices, ...], info: ValidationInfo) -> tuple[BookPrices, ...]:
-    odds_format = info.data.get("odds_format", "american")
-    return tuple({**book, "prices": _converted(book["prices"], odds_format)} for book in books)
+    return tuple({**book, "prices": _converted(book["prices"], info, i, "prices")} for i, book in enumerate(books))
 
 
 MarketPrices = Annotated[

@@ -26,8 +26,9 @@ from typing_extensions import TypedDict
 from pikkit.bets.bet import CATEGORICAL, MAX_CLV_PCT, MAX_LEGS, MIN_LEGS, Bet, Leg, OddsLimits, given
 from pikkit.bets.market import side_of
 from pikkit.bets.odds import LEAST_AMERICAN as _LEAST
-from pikkit.bets.prices import MAX_BOOKS, MAX_PRICES, MAX_TEXT, MIN_SIDES, Moment, PlainLine, Text, american
-from pikkit.bets.shown import named, shown
+from pikkit.bets.prices import MAX_BOOKS, MAX_PRICES, MAX_TEXT, MIN_SIDES, BadPrice, PlainLine, Text, american
+from pikkit.bets.shown import field_at, named, shown
+from pikkit.bets.times import Moment
 from pikkit.errors import InvalidBet
 
 __all__ = ["FIELDS", "read_bet", "read_bets", "unknown_fields"]
@@ -113,7 +114,7 @@ def read_bet(data: object, limits: OddsLimits = OddsLimits()) -> Bet:
     if bet.market_prices is not None:
         _check_sides(bet)
     for i, leg in enumerate(bet.legs or ()):
-        _check_sides(leg, f"legs[{i}].market_prices")
+        _check_sides(leg, f"legs[{i}].")
     return bet
 
 
@@ -163,15 +164,16 @@ def _has_own_side(bet: Mapping[str, Any]) -> bool:
     return bool(prices and selection and side_of(selection, bet["line"], prices) is not None)
 
 
-def _check_sides(bet: Leg, field: str = "market_prices") -> None:
+def _check_sides(bet: Leg, where: str = "") -> None:
     """The bet is one of the sides that it names; so is each leg.
 
     Raises:
         InvalidBet: it is not.
     """
     if bet.market_prices is not None:
+        field = f"{where}market_prices"
         if bet.selection is None:
-            raise InvalidBet(f"{field} need the bet's own selection: send selection", field="selection")
+            raise InvalidBet(f"{field} need the bet's own selection: send selection", field=f"{where}selection")
         if side_of(bet.selection, bet.line, bet.market_prices) is None:
             line = "" if bet.line is None else f" on the line {bet.line:+g}"
             raise InvalidBet(
@@ -194,13 +196,16 @@ def unknown_fields(data: Mapping[str, object]) -> list[str]:
 
 def _explained(error: ValidationError, data: object) -> InvalidBet:
     first = error.errors(include_url=False, include_context=True, include_input=False)[0]
+    cause = first.get("ctx", {}).get("error")
     places = [place for place in first["loc"] if isinstance(place, int) or place in _RULES]
-    field = str(places[0]) + "".join(f"[{place}]" if isinstance(place, int) else f".{place}" for place in places[1:])
+    if isinstance(cause, BadPrice):
+        places += cause.place
+    field = field_at(places)
     rule = next(_RULES[place] for place in reversed(places) if isinstance(place, str))
     if first["type"] == "missing":
         return InvalidBet(f"{field} is missing: send {rule}", field=field)
-    if first["type"] == "value_error":
-        return InvalidBet(f"{field} {first['ctx']['error']}", field=field)
+    if isinstance(cause, ValueError):
+        return InvalidBet(f"{field} {cause}", field=field)
     value = data
     for place in places:
         value = _at(value, place)

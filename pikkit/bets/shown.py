@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["named", "shown"]
+from collections.abc import Iterable
+
+__all__ = ["field_at", "named", "shown"]
 
 _LONGEST = 40
 _LONGEST_TEXT = 200  # beyond it, only how long the text is
@@ -15,6 +17,11 @@ def named(name: str) -> str:
 
 def _clipped(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def field_at(place: Iterable[int | str]) -> str:
+    """Where a value of a bet stands, by the indices and names that lead to it: `legs[1].odds`."""
+    return "".join(f"[{one}]" if isinstance(one, int) else f".{named(one)}" for one in place).removeprefix(".")
 
 
 def shown(value: object) -> str:

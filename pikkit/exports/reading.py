@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from pikkit.bets.odds import american_to_decimal
+from pikkit.bets.times import utc_text
 from pikkit.exports.layout import Layout
 from pikkit.exports.markets import OTHER, PARLAY, legs_of, market_of
 from pikkit.exports.prices import american, number
@@ -112,7 +112,7 @@ class RowReader:
         if clv is not None:
             given["clv_percentage"] = clv
         if placed is not None:
-            given["placed_at"] = datetime.fromtimestamp(placed, UTC).isoformat()
+            given["placed_at"] = utc_text(placed, "auto")
         given["is_live"] = self.live(cells)
         return given
 

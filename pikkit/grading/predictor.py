@@ -90,6 +90,7 @@ class Predictor:
             answers = self._answers_to_many(
                 models, bets, now, company=company, parlays=parlays, requests=requests, explain=explain
             )
+        # As `utc_text` has it; not called, as a bet alone then goes through a file more.
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         common: Prediction = {
             "win_probability": 0.0,

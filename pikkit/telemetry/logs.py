@@ -15,7 +15,6 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -24,6 +23,7 @@ from pydantic import SecretStr
 from pydantic_core import to_json
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from pikkit.bets.times import utc_text
 from pikkit.settings import Settings
 from pikkit.telemetry.backlog import Answered
 
@@ -147,7 +147,7 @@ def _line(level: str, answered: Answered) -> Any:
         "status": answered.status,
         "ms": round(answered.seconds * 1000, 2),
         "request_id": answered.request_id,
-        "time": datetime.fromtimestamp(answered.at, UTC).isoformat().replace("+00:00", "Z"),
+        "time": utc_text(answered.at, "auto"),
     }
     if answered.error is not None:
         line["error"] = answered.error

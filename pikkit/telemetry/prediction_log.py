@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from pydantic_core import from_json, to_json
 
+from pikkit.bets.times import utc_text
 from pikkit.settings import Settings
 from pikkit.telemetry.recorder import Graded
 
@@ -71,9 +72,8 @@ class PredictionLog:
         lines = bytearray()
         predictions: Sequence[Mapping[str, object]] = graded.predictions
         for i, (bet, prediction, at) in enumerate(zip(graded.bets, predictions, graded.times, strict=True)):
-            moment = datetime.fromtimestamp(at, UTC)
             line = {
-                "at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "at": utc_text(at),
                 **common,
                 "bet": bet.model_dump(mode="json", exclude={"client_ref", "odds_format"}),
                 "features": hashlib.sha256(graded.rows.matrix[i].tobytes()).hexdigest()[:16],

@@ -19,7 +19,7 @@ from pikkit.grading.grader import Grader, Job, Options, batch_answer
 from pikkit.telemetry.scrape import Exposed
 from pikkit.web.legacy import FIELDS, legacy_bet
 from pikkit.web.options import OPTIONS, refuse_near_misses
-from pikkit.web.request import Request, read_batch_body, read_json
+from pikkit.web.request import Request, read_batch_body, read_field
 from pikkit.web.status import Status
 
 __all__ = ["ASSETS", "Handlers", "Merging", "json_response"]
@@ -80,7 +80,8 @@ class Handlers:
         parameters = request.parameters()
         bet: dict[str, Any] = {name: parameters[name] for name in parameters.keys() & _BET_FIELDS}
         for name in bet.keys() & _LISTS:
-            bet[name] = read_json(bet[name].encode())
+            if bet[name].strip():  # what is blank is absent
+                bet[name] = read_field(name, bet[name])
         return await self.grade(bet, request.options(known=_BET_FIELDS))
 
     async def batch_predict(self, request: Request) -> BatchAnswer:

@@ -17,11 +17,12 @@ from urllib.parse import parse_qsl
 import orjson
 from pydantic_core import from_json
 
+from pikkit.bets.shown import field_at
 from pikkit.errors import InvalidBet, InvalidRequest
 from pikkit.grading.grader import Options
 from pikkit.web.options import OPTIONS, options_of
 
-__all__ = ["CALLER", "Request", "read_batch_body", "read_bet_body", "read_json"]
+__all__ = ["CALLER", "Request", "read_batch_body", "read_bet_body", "read_field", "read_json"]
 
 CALLER = "pikkit.caller"  # of an ASGI scope: names the API key, without telling it
 
@@ -120,10 +121,23 @@ def read_bet_body(body: bytes) -> Any:
         InvalidBet: it gives a name twice.
     """
     data = read_json(body)
-    if _may_repeat(body, [data]):
-        name = _repeated(body)
-        if name is not None:
-            raise _given_twice(name)
+    _refuse_repeated(body, data)
+    return data
+
+
+def read_field(name: str, text: str) -> Any:
+    """The value of a bet's field, from its JSON.
+
+    Raises:
+        InvalidBet: it is not JSON, or gives a name twice.
+    """
+    body = text.encode()
+    try:
+        data = read_json(body)
+    except InvalidRequest as error:
+        told = error.message.replace("the body", name, 1).replace("a JSON object as UTF-8", "a JSON list")
+        raise InvalidBet(told, field=name) from None
+    _refuse_repeated(body, data, name)
     return data
 
 
@@ -219,18 +233,34 @@ def _may_repeat(body: bytes, objects: Sequence[Any]) -> bool:
     return body.count(b":") != names and (body.count(_NAME) != names or _BLANK_BEFORE_COLON.search(body) is not None)
 
 
-def _repeated(body: bytes) -> str | None:
-    """A name that some object of the body gives twice."""
-    found: list[str] = []
+class _Pairs(list[tuple[str, Any]]):
+    """An object, with every name that it gives."""
 
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
+
+def _repeated(body: bytes) -> tuple[int | str, ...] | None:
+    """Where some object of the body gives a name twice."""
+    return _repeated_in(json.loads(body, object_pairs_hook=_Pairs))
+
+
+def _repeated_in(data: object) -> tuple[int | str, ...] | None:
+    inside: Iterable[tuple[int | str, Any]] = ()
+    if isinstance(data, _Pairs):
+        names = [name for name, _ in data]
         if len(set(names)) < len(names):
-            found.append(next(name for name in names if names.count(name) > 1))
+            return (next(name for name in names if names.count(name) > 1),)
+        inside = data
+    elif isinstance(data, list):
+        inside = enumerate(data)
+    for place, value in inside:
+        found = _repeated_in(value)
+        if found is not None:
+            return (place, *found)
+    return None
 
-    json.loads(body, object_pairs_hook=look)
-    return found[0] if found else None
 
-
-def _given_twice(name: str) -> InvalidBet:
-    return InvalidBet(f"{name[:_SHOWN]} is given twice: send it once", field=name[:_SHOWN])
+def _refuse_repeated(body: bytes, data: object, *where: str) -> None:
+    if _may_repeat(body, [data]):
+        place = _repeated(body)
+        if place is not None:
+            field = field_at([*where, *place])
+            raise InvalidBet(f"{field} is given twice: send it once", field=field)

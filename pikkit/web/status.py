@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from pikkit.bets.times import utc_text
 from pikkit.errors import ModelError, ModelsNotLoaded, ModelsRefused
 from pikkit.models.hub import ReloadResult, ReloadStatus
 from pikkit.models.model_set import ModelSet
@@ -90,7 +90,7 @@ class Status:
             "metadata": {name: value for name, value in models.metadata.items() if name not in _LONG},
             "feature_names": list(models.spec.names),
             "feature_count": len(models.spec.names),
-            "loaded_at": _iso_utc(loaded_at) if loaded_at else None,
+            "loaded_at": utc_text(loaded_at, "seconds") if loaded_at else None,
             "encoders": models.metadata.get("encoders", {}),
             "bundle_tag": models.tag,
             "sha256": models.sha256,
@@ -127,7 +127,3 @@ _LONG = frozenset({"encoders", "baseline", "features"})
 
 def _history(models: ModelSet) -> str:
     return f"{models.history.size} settled bets" if models.history.size else "no betting history"
-
-
-def _iso_utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

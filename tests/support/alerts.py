@@ -10,11 +10,12 @@ from pikkit.alerts.admission import Admission, Limits, Sighting
 from pikkit.alerts.clock import Clock
 from pikkit.alerts.delivery import Courier, Patience
 from pikkit.alerts.identity import alert_id_of
-from pikkit.alerts.message import Alert, iso, message, payload_of
+from pikkit.alerts.message import Alert, message, payload_of
 from pikkit.alerts.outbox import Outbox
 from pikkit.alerts.presence import Presence
 from pikkit.alerts.receivers.port import Claim, Ledger
 from pikkit.alerts.sink import AlertSink
+from pikkit.bets.times import utc_text
 from tests.support.samples import a_prediction
 
 NOON = 1_769_428_800.0  # 2026-01-26T12:00:00Z
@@ -83,7 +84,7 @@ def an_alert(grade: Any = "A", *, prediction: dict[str, Any] | None = None, **be
         "environment": "test",
         "deployment": "blue",
         "model_version": "m1",
-        "seen_at": iso(NOON - 12),
+        "seen_at": utc_text(NOON - 12),
         "identity": "ab" * 16,
         "step": 0,
     }

@@ -15,6 +15,7 @@ from pikkit.bets.columns import BetColumns
 from pikkit.bets.numbers import Floats
 from pikkit.bets.odds import expected_roi_pct, implied_probability, kelly_fraction
 from pikkit.bets.prediction import GRADES
+from pikkit.bets.times import utc_text
 from pikkit.errors import ModelError
 from pikkit.features.rows import FeatureRows, build_rows
 from pikkit.features.spec import FeatureSpec
@@ -157,7 +158,7 @@ def train(
         "trained_on": split.calibration,
         "calibrated_on": split.test - split.calibration,
         "tested_on": split.end - split.test,
-        "trained_until": _iso(settled.bets.placed_at[split.test - 1]),
+        "trained_until": utc_text(float(settled.bets.placed_at[split.test - 1]), "seconds"),
         "rounds": fitted.choice.rounds,
         "parameters": fitted.choice.parameters,
         "seed": seed,
@@ -187,7 +188,3 @@ def _baseline(spec: FeatureSpec, rows: FeatureRows, probability: Floats, odds: F
         [GRADES[i] for i in letters],
         rows.unknown_columns[part],
     )
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(float(seconds), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -137,8 +137,12 @@ def test_optional_fields_that_are_null_or_blank_are_absent() -> None:
         ({"market_prices": MARKET * 21}, "market_prices", "2 to 40"),
         ({"market_prices": [{"selection": "MTL"}, MARKET[1]]}, "market_prices[0].odds", "missing"),
         ({"market_prices": [{"selection": "", "odds": 1}, MARKET[1]]}, "market_prices[0].selection", "text of 1"),
-        ({"market_prices": [{"selection": "MTL", "odds": 50}, MARKET[1]]}, "market_prices", "50 is not a price"),
-        ({"market_prices": [{"selection": "MTL", "odds": True}, MARKET[1]]}, "market_prices", "not a price"),
+        (
+            {"market_prices": [{"selection": "MTL", "odds": 50}, MARKET[1]]},
+            "market_prices[0].odds",
+            "50 is not a price",
+        ),
+        ({"market_prices": [{"selection": "MTL", "odds": True}, MARKET[1]]}, "market_prices[0].odds", "not a price"),
         ({"selection": None}, "selection", "send selection"),
         ({"selection": "NYR"}, "market_prices", "no price for 'NYR'"),
         ({"line": 2.5}, "market_prices", "on the line +2.5"),
@@ -148,7 +152,7 @@ def test_optional_fields_that_are_null_or_blank_are_absent() -> None:
         ({"legs": [GOOD]}, "legs", "2 to 25"),
         ({"legs": [GOOD, {**GOOD, "odds": 5}]}, "legs[1].odds", "not a price"),
         ({"legs": [GOOD, {**GOOD, "legs": [GOOD, GOOD]}]}, "legs[1]", "no legs of its own"),
-        ({"legs": [GOOD, {**GOOD, "market_prices": MARKET}]}, "selection", "legs[1].market_prices"),
+        ({"legs": [GOOD, {**GOOD, "market_prices": MARKET}]}, "legs[1].selection", "legs[1].market_prices"),
     ],
 )
 def test_what_the_market_says_is_refused_by_place_with_a_remedy(changes: dict[str, Any], field: str, said: str) -> None:

@@ -80,6 +80,16 @@ TOLD: list[tuple[dict[str, Any], str, str]] = [
         "market_prices[0].odds",
         "market_prices[0].odds is missing: send American odds such as -110 or +150",
     ),
+    (
+        {"market_prices": [SIDES[0], {**SIDES[1], "odds": 50}]},
+        "market_prices[1].odds",
+        f"market_prices[1].odds 50 {AMERICAN}",
+    ),
+    (
+        {"reference_prices": [BOOK, {**BOOK, "prices": [SIDES[0], {**SIDES[1], "odds": "x"}]}]},
+        "reference_prices[1].prices[1].odds",
+        f"reference_prices[1].prices[1].odds 'x' is not a {NUMBER}",
+    ),
     ({"selection": None}, "selection", "market_prices need the bet's own selection: send selection"),
     ({"selection": "NYR"}, "market_prices", f"market_prices have no price for 'NYR' on the line -1.5: {AMONG}"),
     ({"line": 2.5}, "market_prices", f"market_prices have no price for 'MTL' on the line +2.5: {AMONG}"),
@@ -101,7 +111,7 @@ TOLD: list[tuple[dict[str, Any], str, str]] = [
     ),
     (
         {"legs": [BARE, {**BARE, "market_prices": SIDES}]},
-        "selection",
+        "legs[1].selection",
         "legs[1].market_prices need the bet's own selection: send selection",
     ),
 ]

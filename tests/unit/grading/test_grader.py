@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pikkit.bets.prediction import GRADES, BatchAnswer
+from pikkit.bets.times import utc_text
 from pikkit.errors import InvalidRequest, ModelError, ModelsNotLoaded
 from pikkit.grading.grader import Graded, Grader, Options, batch_answer
 from pikkit.grading.predictor import Predictor
@@ -116,7 +117,7 @@ def test_one_bet_is_told_as_a_request_of_its_own() -> None:
         clock=lambda: NOW,
     )
     [[found]] = grader.grade([grader.read(BET, Options())])
-    assert found["timestamp"] == "2026-01-26T12:00:00.000Z"
+    assert found["timestamp"] == utc_text(NOW) == "2026-01-26T12:00:00.000Z"
     assert (list(seen[0].sizes), seen[0].at) == ([1], NOW)
 
 
