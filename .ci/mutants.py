@@ -107,7 +107,7 @@ def _told(results: dict[str, int | None], most: float) -> bool:
 
 
 def _mutmut(clone: Path, *names: str) -> str:
-    command = [ROOT / ".venv/bin/mutmut", "run", "--max-children", str(os.cpu_count() or 1), *names]
+    command: list[str | Path] = [ROOT / ".venv/bin/mutmut", "run", "--max-children", str(os.cpu_count() or 1), *names]
     done = subprocess.run(command, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.stdout
 

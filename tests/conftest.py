@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -34,7 +33,6 @@ vars(httpx._config.DEFAULT_TIMEOUT_CONFIG).update(dict.fromkeys(("connect", "rea
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # as if it were not installed
 # These take a minute and more, mostly waiting: begun after the others of their kind, they would end alone.
 _LONG = ("test_monitoring_live.py", "test_reload.py")
-_USES_OURS = re.compile(r"^from (deploy|pikkit|training|tests\.support\.deploy_rig)\b", re.MULTILINE)
 
 
 # How long an example takes says more of the machine than of the code. `make mutants` repeats tests hundreds of times:
@@ -81,7 +79,7 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes longest begins first. Only tests that run our code in their own process are traced for coverage."""
+    """What takes longest begins first."""
     _select(config, items)
     items.sort(
         key=lambda item: (
@@ -90,9 +88,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.path.name not in _LONG,
         )
     )
-    for item in items:
-        if item.get_closest_marker("system") and not _USES_OURS.search(_source(item.path)):
-            item.add_marker("no_cover")
 
 
 def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -108,11 +103,6 @@ def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.hook.pytest_deselected(items=away)
     unwanted = set(away)
     items[:] = [item for item in items if item not in unwanted]
-
-
-@cache
-def _source(file: Path) -> str:
-    return file.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(optionalhook=True)
