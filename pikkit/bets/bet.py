@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from operator import itemgetter
 from typing import Annotated, Literal, NamedTuple
 
@@ -16,6 +17,8 @@ from pydantic import (
     StringConstraints,
 )
 
+from pikkit.bets.market import own_market, sides_of
+from pikkit.bets.names import fold
 from pikkit.bets.prices import (
     CONTROLS,
     MAX_TEXT,
@@ -146,6 +149,13 @@ class Leg(BaseModel):
     reference_prices: ReferencePrices | None = Field(
         None, description="All sides of the same market at other sportsbooks"
     )
+
+    @cached_property
+    def own_sides(self) -> tuple[int, ...]:
+        """Which of `market_prices` are the bet's market, its own side first; none where that is not among them."""
+        if self.market_prices is None or self.selection is None:
+            return ()
+        return own_market(fold(self.selection), self.line, *sides_of(self.market_prices))
 
 
 class Bet(Leg):

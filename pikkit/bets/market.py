@@ -13,13 +13,15 @@ assumption:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import mul
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
+
+import numpy as np
 
 from pikkit.bets.names import fold
+from pikkit.bets.numbers import MANY, SINGLE, Arithmetic, Floats, Numbers, Value
 from pikkit.bets.odds import implied_probability
 from pikkit.bets.prices import Price
 
@@ -27,10 +29,12 @@ __all__ = [
     "LARGEST_SUM",
     "LEAST_SUM",
     "FairMarket",
+    "FairMarkets",
     "MarginMethod",
     "fair_market",
-    "side_of",
-    "sides_on_line",
+    "fair_markets",
+    "own_market",
+    "sides_of",
     "without_margin",
 ]
 
@@ -49,6 +53,13 @@ class FairMarket(NamedTuple):
     chances: Sequence[float]
 
 
+class FairMarkets(NamedTuple):
+    """The same of m markets with k sides each: `total` (m,), `chances` (m, k), NaN where it can't be one market."""
+
+    total: Floats
+    chances: Floats
+
+
 @lru_cache(_REMEMBERED)
 def fair_market(prices: tuple[float, ...], method: MarginMethod = "power") -> FairMarket:
     """What the prices (American) of all sides of a market say."""
@@ -57,78 +68,102 @@ def fair_market(prices: tuple[float, ...], method: MarginMethod = "power") -> Fa
     return FairMarket(total, without_margin(implied, method) if LEAST_SUM <= total <= LARGEST_SUM else ())
 
 
-def without_margin(implied: Sequence[float], method: MarginMethod = "power") -> list[float]:
-    """Fair probabilities (fractions) of the sides of a market, which add up to 1.
+def fair_markets(prices: Floats, method: MarginMethod = "power") -> FairMarkets:
+    """What the prices (American) of m markets say, which have k sides each; shape (m, k)."""
+    implied = implied_probability(prices)
+    total = implied.sum(axis=1)
+    possible = (total >= LEAST_SUM) & (total <= LARGEST_SUM)
+    chances = np.full(prices.shape, np.nan)
+    if possible.any():
+        chances[possible] = np.transpose(without_margin(list(implied[possible].T), method))
+    return FairMarkets(total, chances)
+
+
+def without_margin(implied: Sequence[Numbers], method: MarginMethod = "power") -> list[Numbers]:
+    """Fair probabilities (fractions) of the sides of a market, which add up to 1; or of the sides of m markets.
 
     Args:
-        implied: implied probabilities (fractions, vig included).
+        implied: implied probabilities (fractions, vig included); a number for each side, or an array of shape (m,).
         method: how the vig is thought to lie on the sides.
     """
-    if method == "power":
-        fair = _power(implied)
-    elif method == "shin":
-        fair = _shin(implied)
-    else:
-        fair = list(implied)
-    total = sum(fair)
-    return [chance / total for chance in fair]
+    first: Value = implied[0]
+    fair = _METHODS[method](implied, SINGLE if isinstance(first, float) else MANY)
+    total = cast("Numbers", sum(fair))
+    return [cast("Numbers", chance / total) for chance in fair]
 
 
-def _power(q: Sequence[float]) -> list[float]:
+def _power(q: Sequence[Value], arithmetic: Arithmetic) -> Sequence[Value]:
     """Newton's method on log(sum(q^k)), which falls and is convex in k."""
-    logs = [math.log(one) for one in q]
-    k = 1.0
+    exp, log = arithmetic.exp, arithmetic.log
+    logs = [log(one) for one in q]
+    k: Value = 1.0
+    parts = q
     for _ in range(_STEPS):
-        parts = [math.exp(k * log) for log in logs]
         total = sum(parts)
-        step = math.log(total) * total / sum(map(mul, parts, logs))
-        k -= step
-        if abs(step) < _TINY:
+        step = log(total) * total / sum(map(mul, parts, logs))
+        k = k - step
+        parts = [exp(k * one) for one in logs]
+        if arithmetic.largest(abs(step)) < _TINY:
             break
-    return [math.exp(k * log) for log in logs]
+    return parts
 
 
-def _shin(q: Sequence[float]) -> list[float]:
+def _multiplicative(q: Sequence[Value], _arithmetic: Arithmetic) -> Sequence[Value]:
+    return q
+
+
+def _shin(q: Sequence[Value], arithmetic: Arithmetic) -> Sequence[Value]:
     """Bisection on z: the sum falls with it; below a sum of 1 there are no insiders, and the rest is multiplicative."""
     total = sum(q)
-    low, high = 0.0, 1 - 1e-9
+    low: Value = 0.0
+    width = 1 - 1e-9
 
-    def chances(z: float) -> list[float]:
-        return [(math.sqrt(z**2 + 4 * (1 - z) * one**2 / total) - z) / (2 * (1 - z)) for one in q]
+    def chances(z: Value) -> list[Value]:
+        return [(arithmetic.sqrt(z**2 + 4 * (1 - z) * one**2 / total) - z) / (2 * (1 - z)) for one in q]
 
     for _ in range(_STEPS + 10):
-        z = (low + high) / 2
-        low, high = (z, high) if sum(chances(z)) > 1 else (low, z)
-    return chances((low + high) / 2)
+        width /= 2
+        low = low + width * (sum(chances(low + width)) > 1)
+    return chances(low + width / 2)
 
 
-def side_of(selection: str, line: float | None, prices: Sequence[Price]) -> int | None:
-    """Which of the prices is the one of a selection and its line; None where there is none."""
-    name = fold(selection)
-    for i, price in enumerate(prices):
-        if price["selection"] == selection or fold(price["selection"]) == name:
-            at = price["line"]
-            if at == line or line is None or at is None:
-                return i
-    return None
+_METHODS: dict[MarginMethod, Any] = {"power": _power, "multiplicative": _multiplicative, "shin": _shin}
 
 
-def sides_on_line(side: int, line: float | None, prices: Sequence[Price]) -> list[int]:
-    """The positions that make one market with the price at `side`, which comes first; the others by their names.
+def sides_of(prices: Sequence[Price]) -> tuple[list[str], list[float | None]]:
+    """The sides that prices are for: their names, folded, and their lines."""
+    return [fold(price["selection"]) for price in prices], [price["line"] for price in prices]
+
+
+def own_market(name: str, line: float | None, names: Sequence[str], lines: Sequence[float | None]) -> tuple[int, ...]:
+    """The positions of the sides that make one market with a side, which comes first; the others by their names.
 
     The other side of a spread has the line with the opposite sign, of a total the same one. Where a side has both, it
     is a spread with alternates.
+
+    Args:
+        name: of the side, folded.
+        line: of the side.
+        names: of all sides that prices came with, folded.
+        lines: of these.
+
+    Returns:
+        Nothing where the side is not among them.
     """
-    line = prices[side]["line"] if line is None else line
-    own = fold(prices[side]["selection"])
+    for own, at in enumerate(lines):
+        if names[own] == name and (line is None or at is None or at == line):
+            break
+    else:
+        return ()
+    line = at if line is None else line
+    if len(names) == 2:  # noqa: PLR2004 - as most markets have
+        at = lines[1 - own]
+        fits = line is None or at is None or at in (line, -line)
+        return (own, 1 - own) if fits and names[1 - own] != name else (own,)
     found: dict[str, int] = {}
-    if len(prices) == 2 and line is None:  # noqa: PLR2004 - as most markets are
-        other = 1 - side
-        return [side, other] if fold(prices[other]["selection"]) != own else [side]
-    for i, price in enumerate(prices):
-        at = price["line"]
-        if i != side and (line is None or at is None or at in (line, -line)):
-            name = fold(price["selection"])
-            if name != own and (name not in found or (line is not None and at == -line)):
-                found[name] = i
-    return [side, *(found.values() if len(found) == 1 else (found[name] for name in sorted(found)))]
+    for i, other in enumerate(names):
+        at = lines[i]
+        fits = line is None or at is None or at in (line, -line)
+        if fits and other != name and (other not in found or (line is not None and at == -line)):
+            found[other] = i
+    return (own, *(found.values() if len(found) == 1 else [found[one] for one in sorted(found)]))

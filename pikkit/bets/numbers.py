@@ -51,14 +51,18 @@ class Arithmetic(NamedTuple):
     larger: Callable[[Value, Value], Value]
     is_finite: Callable[[Value], bool]  # whether there is neither NaN nor infinity
     whole: Callable[[Value], Value]  # a count as an integer
+    exp: Callable[[Value], Value]
+    log: Callable[[Value], Value]
+    sqrt: Callable[[Value], Value]
+    largest: Callable[[Value], float]  # of all
 
 
 def _all_finite(values: Value) -> bool:
     return bool(np.isfinite(values).all())
 
 
-SINGLE = Arithmetic(*cast("Any", (min, max, math.isfinite, int)))
-MANY = Arithmetic(*cast("Any", (np.minimum, np.maximum, _all_finite, np.int64)))
+SINGLE = Arithmetic(*cast("Any", (min, max, math.isfinite, int, math.exp, math.log, math.sqrt, float)))
+MANY = Arithmetic(*cast("Any", (np.minimum, np.maximum, _all_finite, np.int64, np.exp, np.log, np.sqrt, np.max)))
 
 
 def rounded(*values: Value) -> list[Value]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Annotated, Any
 
@@ -24,7 +26,8 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from pikkit.bets.bet import CATEGORICAL, MAX_CLV_PCT, MAX_LEGS, MIN_LEGS, Bet, Leg, OddsLimits, given
-from pikkit.bets.market import side_of
+from pikkit.bets.market import own_market
+from pikkit.bets.names import folded
 from pikkit.bets.odds import LEAST_AMERICAN as _LEAST
 from pikkit.bets.prices import MAX_BOOKS, MAX_PRICES, MAX_TEXT, MIN_SIDES, BadPrice, PlainLine, Text, american
 from pikkit.bets.shown import field_at, named, shown
@@ -35,7 +38,9 @@ __all__ = ["FIELDS", "read_bet", "read_bets", "unknown_fields"]
 
 _NumberOrText = Annotated[StrictFloat | StrictStr, Field(union_mode="left_to_right")]
 _Written = Annotated[Any, GetPydanticSchema(lambda _, schema_of: schema_of(_NumberOrText))]
-_priced = itemgetter("odds", "odds_format", "market_prices", "reference_prices", "legs")
+_selection_of, _line_of = itemgetter("selection"), itemgetter("line")
+_american_of = lru_cache(4096)(american)  # most prices come again and again
+_LONGEST_PRICE = 50  # characters of one that is remembered
 
 
 class _WrittenPrice(TypedDict):
@@ -99,7 +104,7 @@ def read_bet(data: object, limits: OddsLimits = OddsLimits()) -> Bet:
     try:
         bet = _BET.validate_python(data)
         if type(bet) is _WrittenBet:
-            _american(vars(bet))
+            _put_american([vars(bet)])
     except ValueError:  # pydantic's among them
         try:
             bet = Bet.model_validate(given(data))
@@ -123,45 +128,60 @@ def read_bets(data: list[object], limits: OddsLimits = OddsLimits()) -> list[Bet
 
     They are checked together; only where one is refused, each is read for itself.
     """
-    smallest, largest = limits
     with suppress(ValueError):  # pydantic's among them
         bets = _BETS.validate_python(data)
-        for bet in bets:
-            fields = vars(bet)  # attributes of models are slow
-            odds, odds_format, market, references, legs = _priced(fields)
-            bare = market is references is legs is None and odds_format == "american" and type(odds) is float
-            if bare and (smallest < odds <= largest or -largest <= odds < -smallest):
-                continue
-            if type(bet) is _WrittenBet:
-                _american(fields)
-            in_bounds = smallest <= abs(fields["odds"]) <= largest
-            if legs is not None or not in_bounds or not (market is None or _has_own_side(fields)):
-                break
-        else:
+        _put_american([vars(bet) for bet in bets if type(bet) is _WrittenBet])
+        fields: list[dict[str, Any]] = list(map(vars, bets))  # attributes of models are slow
+        sizes = [abs(one["odds"]) for one in fields]
+        legs: list[dict[str, Any]] = [vars(leg) for one in fields for leg in one["legs"] or ()]
+        with_market = [one for one in (*fields, *legs) if one["market_prices"] is not None]
+        in_bounds = not sizes or (limits.smallest <= min(sizes) and max(sizes) <= limits.largest)
+        if in_bounds and (not with_market or _find_own_sides(with_market)):
             return list(bets)
     return [_read(item, limits) for item in data]
 
 
-def _american(fields: dict[str, Any]) -> None:
-    """Put American odds in the place of a bet's prices as they are written; nobody else has it yet.
+def _put_american(bets: Sequence[dict[str, Any]]) -> None:
+    """Put American odds in the place of prices as they are written; nobody else has these bets yet.
 
     Raises:
         ValueError: one of them is no price.
     """
-    _, odds_format, market, references, _ = _priced(fields)
-    prices: list[Any] = [fields, *(market or ())]
-    for book in references or ():
-        prices += book["prices"]
-    as_written = odds_format == "american"
-    for one in prices:
-        odds = one["odds"]
-        if not as_written or type(odds) is str or not (_LEAST < odds < math.inf or -math.inf < odds < -_LEAST):
-            one["odds"] = american(odds, odds_format)
+    by_format: dict[str, list[dict[str, Any]]] = {}
+    for bet in bets:
+        priced = by_format.setdefault(bet["odds_format"], [])
+        priced.append(bet)
+        if bet["market_prices"] is not None:
+            priced += bet["market_prices"]
+        if bet["reference_prices"] is not None:
+            for book in bet["reference_prices"]:
+                priced += book["prices"]
+    for odds_format, priced in by_format.items():
+        as_written = odds_format == "american"
+        for one in priced:
+            odds = one["odds"]
+            if not as_written or type(odds) is str or not (_LEAST < odds < math.inf or -math.inf < odds < -_LEAST):
+                long = type(odds) is str and len(odds) > _LONGEST_PRICE
+                one["odds"] = (american if long else _american_of)(odds, odds_format)
 
 
-def _has_own_side(bet: Mapping[str, Any]) -> bool:
-    selection, prices = bet["selection"], bet["market_prices"]
-    return bool(prices and selection and side_of(selection, bet["line"], prices) is not None)
+def _find_own_sides(bets: Sequence[dict[str, Any]]) -> bool:
+    """Find the own sides of bets with market_prices, all together; whether each has one."""
+    selections = [bet["selection"] for bet in bets]
+    if None in selections:
+        return False
+    sides = list(chain.from_iterable([bet["market_prices"] for bet in bets]))
+    names = folded([*selections, *map(_selection_of, sides)])
+    lines = list(map(_line_of, sides))
+    start = 0
+    for i, bet in enumerate(bets):
+        end = start + len(bet["market_prices"])
+        own = own_market(names[i], bet["line"], names[len(bets) + start : len(bets) + end], lines[start:end])
+        if not own:
+            return False
+        bet["own_sides"] = own
+        start = end
+    return True
 
 
 def _check_sides(bet: Leg, where: str = "") -> None:
@@ -174,7 +194,7 @@ def _check_sides(bet: Leg, where: str = "") -> None:
         field = f"{where}market_prices"
         if bet.selection is None:
             raise InvalidBet(f"{field} need the bet's own selection: send selection", field=f"{where}selection")
-        if side_of(bet.selection, bet.line, bet.market_prices) is None:
+        if not bet.own_sides:
             line = "" if bet.line is None else f" on the line {bet.line:+g}"
             raise InvalidBet(
                 f"{field} have no price for {shown(bet.selection)}{line}: send all sides, the bet's own among them",

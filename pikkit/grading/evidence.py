@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import repeat
+from dataclasses import dataclass, field
 from operator import itemgetter, mul
 from typing import NamedTuple
 
 import numpy as np
 
 from pikkit.bets.bet import Leg
-from pikkit.bets.market import FairMarket, fair_market
+from pikkit.bets.market import FairMarket, fair_market, fair_markets
 from pikkit.bets.numbers import Bools, Floats, Picked, rounded
 from pikkit.bets.odds import implied_probability
 from pikkit.bets.prediction import Prediction
-from pikkit.grading.markets import Book, MarketRules, books_of, own_sides
+from pikkit.grading.markets import Book, MarketRules, books_of, own_prices
 from pikkit.grading.sides import Sides, same_market
 
 __all__ = ["NO_HISTORY", "Evidence", "EvidenceColumns", "Told", "evidence_of"]
@@ -27,7 +26,7 @@ _NAN = math.nan
 _other_prices = itemgetter("market_prices", "reference_prices")  # of a bet's `vars`: attributes of models are slow
 _HALF_WEIGHT = 0.5  # weight of references at which half of the confidence that they can add is reached
 _NO_MARGIN = 1 - 1e-9  # of a sum of implied probabilities
-_NO_SECOND = "no second price: one sportsbook's prices alone show no value"
+_NO_SECOND = ("no second price: one sportsbook's prices alone show no value",)
 _BEATEN = (
     "another side of this market promises as much or more, and only one can be right: the grade is at most D, "
     "without a stake"
@@ -49,6 +48,14 @@ class Told(NamedTuple):
         return not math.isnan(self.trust)
 
 
+class _Others(NamedTuple):
+    """m sides that came with bets and are not theirs."""
+
+    bet: Picked  # position
+    odds: Floats  # American
+    fair: Floats  # chance without vig (fraction)
+
+
 class EvidenceColumns(NamedTuple):
     """Of n bets, NaN where nothing is told, and of m other sides."""
 
@@ -65,43 +72,52 @@ class EvidenceColumns(NamedTuple):
 class Evidence:
     """Of n bets; by their positions, where there is some."""
 
-    told: dict[int, Told]
-    others: list[tuple[int, float, float]]  # that came with bets: position of the bet, odds (American), fair chance
+    told: Floats  # shape (5, n): the fields of Told, NaN where nothing is told
     together: Sequence[Sides]  # markets of which several sides are among the bets
     beaten: Bools  # shape (n,): whether another side has more value; known once the figures are
-    doubtful: dict[int, str]  # why its own market's prices are not to be believed
-    warnings: dict[int, list[str]]
-    words: dict[int, str]  # where they are asked for: what it comes to, for a person
+    others: list[_Others] = field(default_factory=list)
+    doubtful: dict[int, str] = field(default_factory=dict)  # why its own market's prices are not to be believed
+    warnings: dict[int, Sequence[str]] = field(default_factory=dict)
+    words: dict[int, str] = field(default_factory=dict)  # where they are asked for: what it comes to, for a person
+
+    @property
+    def counts(self) -> bool:
+        """Whether anything is told of any bet, or several are of one market."""
+        return bool(self.together) or not np.isnan(self.told[0]).all()
+
+    def of(self, i: int) -> Told | None:
+        """What is told of bet `i`; None: nothing."""
+        told = Told(*self.told[:, i].tolist())
+        return None if math.isnan(told.fair) else told
 
     def columns(self) -> EvidenceColumns:
         """What is told, in arrays."""
-        columns = np.full((3, len(self.beaten)), _NAN)
-        if self.told:
-            fairs, _, _, trusts, joints = zip(*self.told.values(), strict=True)
-            columns[:, list(self.told)] = fairs, trusts, joints
-        bet, odds, chances = zip(*self.others, strict=True) if self.others else ((), (), ())
-        fair, trust, joint = columns
-        others = np.array(bet, dtype=np.intp), np.array(odds), np.array(chances)
+        fair, _, _, trust, joint = self.told
+        one = len(self.others) == 1
+        others = self.others[0] if one else _Others(*map(np.concatenate, zip(_NONE, *self.others, strict=True)))
         return EvidenceColumns(fair, trust, joint, ~np.isnan(trust), *others)
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Put it into the answers."""
-        if self.told:
-            fair, overround, age_s, trust, _ = map(np.array, zip(*self.told.values(), strict=True))
-            shown = (np.asarray(column).tolist() for column in rounded(fair, overround, age_s))
-            by_reference = (~np.isnan(trust)).tolist()
-            for i, reference, fair, overround, age_s in zip(self.told, by_reference, *shown, strict=True):
-                prediction = predictions[i]
-                prediction["fair_probability"] = fair
-                prediction["fair_method"] = "reference" if reference else "market"
-                prediction["overround"] = overround
-                if reference:
-                    prediction["reference_age_s"] = None if math.isnan(age_s) else age_s
-                    prediction["warnings"] = [words for words in prediction["warnings"] if words != NO_HISTORY]
+        at = np.flatnonzero(~np.isnan(self.told[0]))
+        fair, overround, age_s, trust, _ = self.told[:, at]
+        shown = (np.asarray(column).tolist() for column in rounded(fair, overround, age_s))
+        by_reference = (~np.isnan(trust)).tolist()
+        for i, reference, fair, overround, age_s in zip(at.tolist(), by_reference, *shown, strict=True):
+            prediction = predictions[i]
+            prediction["fair_probability"] = fair
+            prediction["fair_method"] = "reference" if reference else "market"
+            prediction["overround"] = overround
+            if reference:
+                prediction["reference_age_s"] = None if math.isnan(age_s) else age_s
+                prediction["warnings"] = [words for words in prediction["warnings"] if words != NO_HISTORY]
         for i, words in self.warnings.items():
             predictions[i]["warnings"] += words
         for i in np.flatnonzero(self.beaten).tolist():
             predictions[i]["warnings"].append(_BEATEN)
+
+
+_NONE = _Others(np.empty(0, dtype=np.intp), np.empty(0), np.empty(0))
 
 
 def evidence_of(
@@ -121,47 +137,96 @@ def evidence_of(
         requests: which request each bet came with; None: all with one.
         explain: put it in words too.
     """
-    evidence = Evidence({}, [], same_market(bets, requests), np.zeros(len(bets), dtype=np.bool_), {}, {}, {})
+    told = np.full((len(Told._fields), len(bets)), _NAN)
+    evidence = Evidence(told, same_market(bets, requests), np.zeros(len(bets), dtype=np.bool_))
+    alone: dict[int, dict[int, tuple[float, ...]]] = {}  # by number of sides: bets, and the prices of their own markets
+    names: dict[int, list[str]] = {}
     for i, bet in enumerate(bets):
         market, references = _other_prices(vars(bet))
-        if market is not None or references is not None:
-            _tell(evidence, i, bet, rules, now, explain=explain)
+        if market is None and references is None:
+            continue
+        said: list[str] = []
+        prices = own_prices(bet, said)
+        if references:
+            books = books_of(bet, rules, now, said)
+            own = _possible("market_prices", prices, rules, said) if prices else None
+            found = [(book, _possible(f"reference {book.name!r}", book.prices, rules, said)) for book in books]
+            known = [(book, market) for book, market in found if market is not None]
+            if known:
+                _tell_weighed(evidence, i, known, own, prices)
+                said += _arbitrage(bet, known) + _push(bet)
+                names[i] = [book.name for book, _ in known]
+            prices = () if known or own is None else prices
+        if prices:
+            alone.setdefault(len(prices), {})[i] = prices
+        if said:
+            evidence.warnings[i] = said
+    for markets in alone.values():
+        _tell_alone(evidence, bets, np.array(list(markets)), np.array(list(markets.values())), rules)
+    if explain:
+        for i in np.flatnonzero(~np.isnan(told[0])).tolist():
+            evidence.words[i] = (
+                f"{_whose(bets[i], names.get(i, []))} prices without vig give {100 * told[0, i]:.1f} %, "
+                f"this price asks for {100 * implied_probability(bets[i].odds):.1f} %"
+            )
     return evidence
 
 
-def _tell(evidence: Evidence, i: int, bet: Leg, rules: MarketRules, now: float, *, explain: bool) -> None:
-    """What the prices that came with bet `i` say."""
-    said = evidence.warnings[i] = []
-    sides, prices = own_sides(bet, said)
-    books = books_of(bet, sides, rules, now, said) if bet.reference_prices else ()
-    own = _possible("market_prices", prices, rules, said) if prices else None
-    known: Sequence[tuple[Book, FairMarket]] = ()
-    if books:
-        found = [(book, _possible(f"reference {book.name!r}", book.prices, rules, said)) for book in books]
-        known = [(book, market) for book, market in found if market is not None]
-    if known:
-        evidence.told[i], chances = _weighed(known, own)
-        said += _arbitrage(bet, known)
-    elif own is not None:
-        evidence.told[i], chances = Told(own.chances[0], own.total - 1), own.chances
-        said.append(_NO_SECOND)
-        if own.total < _NO_MARGIN:
-            evidence.doubtful[i] = (
-                f"the market's own prices add up to {100 * own.total:.1f} %, less than any sportsbook asks: one of "
-                "them is probably stale"
-            )
-    else:
-        return
-    if own is not None:
-        evidence.others.extend(zip(repeat(i), prices[1:], chances[1:]))
-    line = bet.line
-    if line is not None and line == round(line):
-        said.append(f"the line {line:+g} can push: win probability and expected ROI hold for when it does not")
-    if explain:
-        evidence.words[i] = (
-            f"{_whose(bet, [book.name for book, _ in known])} prices without vig give "
-            f"{100 * evidence.told[i].fair:.1f} %, this price asks for {100 * implied_probability(bet.odds):.1f} %"
+def _tell_alone(evidence: Evidence, bets: Sequence[Leg], at: Picked, prices: Floats, rules: MarketRules) -> None:
+    """What the own markets of some bets say by themselves.
+
+    Args:
+        evidence: is told it.
+        bets: all bets.
+        at: positions of m of them.
+        prices: American, shape (m, k), the bets' own sides first.
+        rules: how prices are read.
+    """
+    total, chances = fair_markets(prices, rules.method)
+    possible = ~np.isnan(chances[:, 0])
+    if not possible.all():
+        for i, one in zip(at[~possible].tolist(), total[~possible].tolist(), strict=True):
+            evidence.warnings[i] = [*evidence.warnings.get(i, ()), _left_out("market_prices", one)]
+        at, prices, total, chances = at[possible], prices[possible], total[possible], chances[possible]
+    evidence.told[:2, at] = chances[:, 0], total - 1
+    evidence.others.append(_Others(np.repeat(at, prices.shape[1] - 1), prices[:, 1:].ravel(), chances[:, 1:].ravel()))
+    for i in at.tolist():
+        said = [*_NO_SECOND, *_push(bets[i])] if bets[i].line is not None else _NO_SECOND
+        evidence.warnings[i] = [*evidence.warnings[i], *said] if i in evidence.warnings else said
+    stale = total < _NO_MARGIN
+    for i, one in zip(at[stale].tolist(), total[stale].tolist(), strict=True):
+        evidence.doubtful[i] = (
+            f"the market's own prices add up to {100 * one:.1f} %, less than any sportsbook asks: one of them is "
+            "probably stale"
         )
+
+
+def _tell_weighed(
+    evidence: Evidence,
+    i: int,
+    known: Sequence[tuple[Book, FairMarket]],
+    own: FairMarket | None,
+    prices: tuple[float, ...],
+) -> None:
+    """What other sportsbooks say of bet `i`, beside its own market and that one's prices."""
+    told, chances = _weighed(known, own)
+    evidence.told[:, i] = told
+    if own is not None:
+        evidence.others.append(
+            _Others(np.full(len(prices) - 1, i), np.array(prices[1:]), np.array(chances[1:], dtype=np.float64))
+        )
+
+
+def _push(bet: Leg) -> list[str]:
+    """What is said of a line that can push."""
+    line = bet.line
+    if line is None or line != round(line):
+        return []
+    return [f"the line {line:+g} can push: win probability and expected ROI hold for when it does not"]
+
+
+def _left_out(whose: str, total: float) -> str:
+    return f"{whose} is left out: its prices add up to {100 * total:.1f} % and can't be all sides of one market"
 
 
 def _possible(whose: str, prices: tuple[float, ...], rules: MarketRules, said: list[str]) -> FairMarket | None:
@@ -169,9 +234,7 @@ def _possible(whose: str, prices: tuple[float, ...], rules: MarketRules, said: l
     market = fair_market(prices, rules.method)
     if market.chances:
         return market
-    said.append(
-        f"{whose} is left out: its prices add up to {100 * market.total:.1f} % and can't be all sides of one market"
-    )
+    said.append(_left_out(whose, market.total))
     return None
 
 

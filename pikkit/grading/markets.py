@@ -9,14 +9,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pikkit.bets.bet import Leg
-from pikkit.bets.market import MarginMethod, side_of, sides_on_line
+from pikkit.bets.market import MarginMethod, own_market, sides_of
 from pikkit.bets.names import fold, group_key
 from pikkit.bets.prices import MIN_SIDES, BookPrices
 
-__all__ = ["Book", "MarketRules", "books_of", "own_sides"]
+__all__ = ["Book", "MarketRules", "books_of", "own_prices"]
 
 # Of a bet's `vars`: attributes of models are slow.
-_own = itemgetter("market_prices", "selection", "line", "odds")
+_own = itemgetter("market_prices", "selection", "odds")
 _AGED = 0.5  # share of a reference's weight that is left when it is as old as it may be
 _UNTIMED = 0.75  # share that is left when nobody says how old it is
 
@@ -62,30 +62,28 @@ class _LeftOut(Exception):
     """A book that can't be compared with the bet; the message says why."""
 
 
-def own_sides(bet: Leg, said: list[str]) -> tuple[Sequence[int], tuple[float, ...]]:
-    """Which of market_prices are the bet's market, the bet's own side first, and their prices (American).
+def own_prices(bet: Leg, said: list[str]) -> tuple[float, ...]:
+    """The prices (American) of the bet's own market, its own side first; none where it has none.
 
     Args:
         bet: a validated bet.
         said: is told where the bet's own price differs.
     """
-    market, selection, line, odds = _own(vars(bet))
-    side = None if market is None else side_of(selection or "", line, market)
-    if side is None:
-        return (), ()
-    sides = sides_on_line(side, line, market)
-    told = market[side]["odds"]
-    if told != odds:
-        said.append(f"market_prices has {told:g} for {selection!r}, the bet {odds:g}: odds holds")
-    return sides, (odds, *[market[j]["odds"] for j in sides[1:]])
+    market, selection, odds = _own(vars(bet))
+    sides = bet.own_sides
+    if not sides:
+        return ()
+    own, *others = [market[side]["odds"] for side in sides]
+    if own != odds:
+        said.append(f"market_prices has {own:g} for {selection!r}, the bet {odds:g}: odds holds")
+    return (odds, *others)
 
 
-def books_of(bet: Leg, own: Sequence[int], rules: MarketRules, now: float, said: list[str]) -> list[Book]:
+def books_of(bet: Leg, rules: MarketRules, now: float, said: list[str]) -> list[Book]:
     """Its market at other sportsbooks.
 
     Args:
         bet: a validated bet.
-        own: which of market_prices are its market.
         rules: how other prices are read.
         now: seconds since the epoch; stands in where placed_at is not given.
         said: is told what can't be compared with the bet.
@@ -93,13 +91,13 @@ def books_of(bet: Leg, own: Sequence[int], rules: MarketRules, now: float, said:
     found = []
     for book in bet.reference_prices or ():
         try:
-            found.append(_reference(bet, book, own, rules, now))
+            found.append(_reference(bet, book, rules, now))
         except _LeftOut as reason:
             said.append(f"reference {book['book']!r} is left out: {reason}")
     return found
 
 
-def _reference(bet: Leg, book: BookPrices, own: Sequence[int], rules: MarketRules, now: float) -> Book:
+def _reference(bet: Leg, book: BookPrices, rules: MarketRules, now: float) -> Book:
     """The market at another book.
 
     Raises:
@@ -108,7 +106,7 @@ def _reference(bet: Leg, book: BookPrices, own: Sequence[int], rules: MarketRule
     name = group_key("institution_name", book["book"])
     if name == group_key("institution_name", bet.institution_name):
         raise _LeftOut("it is the bet's own sportsbook")
-    sides = _sides_at(bet, book)
+    own, sides = bet.own_sides, _sides_at(bet, book)
     if own and len(sides) != len(own):
         raise _LeftOut("its sides are not those of market_prices")
     weight = rules.weights.get(name, rules.other_weight)
@@ -140,13 +138,13 @@ def _sides_at(bet: Leg, book: BookPrices) -> Sequence[int]:
     """Which of the book's prices are the bet's market, the bet's own side first."""
     if bet.selection is None:
         raise _LeftOut("the bet names no selection")
-    side = side_of(bet.selection, bet.line, book["prices"])
-    if side is None:
-        others = [price["line"] for price in book["prices"] if side_of(bet.selection, price["line"], [price]) == 0]
+    selection, (names, lines) = fold(bet.selection), sides_of(book["prices"])
+    sides = own_market(selection, bet.line, names, lines)
+    if not sides:
+        others = [at for name, at in zip(names, lines, strict=True) if name == selection]
         if others:
             raise _LeftOut(f"it is on another line ({_line(others[0])}, the bet {_line(bet.line)})")
         raise _LeftOut(f"it has no price for {bet.selection!r}")
-    sides = sides_on_line(side, bet.line, book["prices"])
     if len(sides) < MIN_SIDES:
         raise _LeftOut("it has one side only")
     return sides

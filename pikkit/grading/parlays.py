@@ -38,12 +38,12 @@ def judge_legs(i: int, columns: Sequence[Sequence[float]], legs: Evidence, marke
         legs: what other prices say of the legs.
         market: what other prices say of the bets.
     """
-    told = [legs.told.get(leg) for leg in range(len(columns[0]))]
+    told = [legs.of(leg) for leg in range(len(columns[0]))]
     fair = [one is not None and leg not in legs.doubtful for leg, one in enumerate(told)]
     if all(fair):
         known = [one for one in told if one is not None]
         ages = [one.age_s for one in known if not math.isnan(one.age_s)]
-        together = market.told[i] = Told(
+        together = market.told[:, i] = Told(
             fair=math.prod(one.fair for one in known),
             overround=math.prod(1 + one.overround for one in known) - 1,
             age_s=max(ages, default=math.nan),

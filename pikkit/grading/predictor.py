@@ -172,7 +172,7 @@ class Predictor:
                 limited[i] = reason
         flags = np.zeros(len(bets), dtype=np.bool_)
         flags[list(limited)] = True
-        beside = market if market is not None and (market.told or market.together) else None
+        beside = market if market is not None and market.counts else None
         found, matrix = figures(models, facts, self._rules, limited=flags, market=beside)
         return _Answers(
             columns=[np.asarray(column).tolist() for column in found],

@@ -11,7 +11,7 @@ import numpy as np
 
 from pikkit.bets.bet import Leg
 from pikkit.bets.market import LARGEST_SUM
-from pikkit.bets.names import fold, group_key
+from pikkit.bets.names import fold, folded, group_key
 from pikkit.bets.numbers import Bools, Floats, Picked, rounded
 from pikkit.bets.odds import expected_roi_pct, implied_probability
 
@@ -39,10 +39,13 @@ def same_market(bets: Sequence[Leg], requests: Sequence[int] | None = None) -> S
         requests: which request each came with; None: all with one.
     """
     fields = list(map(vars, bets))
+    named = [i for i, bet in enumerate(fields) if bet["event"] is not None and bet["selection"] is not None]
+    of_bets = folded([fields[i]["event"] for i in named])
+    if requests is None and len(set(of_bets)) == len(of_bets):  # as most batches are
+        return []
     events: dict[tuple[int, str], list[int]] = {}
-    for i, bet in enumerate(fields):
-        if bet["event"] is not None and bet["selection"] is not None:
-            events.setdefault((requests[i] if requests else 0, fold(bet["event"])), []).append(i)
+    for i, name in zip(named, of_bets, strict=True):
+        events.setdefault((requests[i] if requests else 0, name), []).append(i)
     markets: dict[tuple[object, ...], dict[tuple[str, float | None], list[int]]] = {}
     for event, of_event in events.items():
         for i in of_event if len(of_event) > 1 else ():

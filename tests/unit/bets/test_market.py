@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pikkit.bets.market import MarginMethod, fair_market, side_of, sides_on_line, without_margin
+from pikkit.bets.market import MarginMethod, fair_market, fair_markets, own_market, without_margin
+from pikkit.bets.names import fold
 from pikkit.bets.odds import decimal_to_american
-from pikkit.bets.prices import Price
 
 METHODS: list[MarginMethod] = ["power", "multiplicative", "shin"]
 # Chances of 2 to 8 sides, and the margin that a bookmaker puts on them.
@@ -16,8 +16,8 @@ MARKETS = st.tuples(st.lists(st.floats(0.02, 1), min_size=2, max_size=8), st.flo
 )
 
 
-def prices(*sides: tuple[str, float | None]) -> list[Price]:
-    return [{"selection": name, "odds": -110, "line": line} for name, line in sides]
+def together(selection: str, line: float | None, *sides: tuple[str, float | None]) -> tuple[int, ...]:
+    return own_market(fold(selection), line, [fold(name) for name, _ in sides], [at for _, at in sides])
 
 
 @given(MARKETS, st.sampled_from(METHODS))
@@ -57,6 +57,16 @@ def test_power_is_one_exponent_for_all_sides() -> None:
     np.testing.assert_allclose(exponents, exponents[0])
 
 
+@given(st.lists(MARKETS, min_size=1, max_size=5), st.sampled_from(METHODS))
+def test_markets_say_together_what_each_says_by_itself(implied: list[np.ndarray], method: MarginMethod) -> None:
+    prices = np.asarray(decimal_to_american(1 / np.array([market[:2] for market in implied])))
+    found = fair_markets(prices, method)
+    for market, total, chances in zip(prices.tolist(), found.total, found.chances, strict=True):
+        alone = fair_market(tuple(market), method)
+        assert alone.total == pytest.approx(total)
+        assert list(alone.chances) == pytest.approx(chances[~np.isnan(chances)].tolist(), abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("total", "possible"), [(0.96, False), (0.971, True), (1.05, True), (1.599, True), (1.61, False)]
 )
@@ -82,11 +92,11 @@ def test_what_can_be_one_market_adds_up_to_097_to_16(total: float, possible: boo
 def test_a_side_is_found_by_selection_and_line(
     selection: str, line: float | None, sides: list[tuple[str, float | None]], found: int | None
 ) -> None:
-    assert side_of(selection, line, prices(*sides)) == found
+    assert together(selection, line, *sides)[:1] == (() if found is None else (found,))
 
 
 @pytest.mark.parametrize(
-    ("line", "sides", "together"),
+    ("line", "sides", "found"),
     [
         (None, [("H", None), ("D", None), ("A", None)], [0, 2, 1]),  # the others by their names
         (None, [("H", None), ("h ", None), ("A", None)], [0, 2]),
@@ -97,6 +107,6 @@ def test_a_side_is_found_by_selection_and_line(
     ],
 )
 def test_sides_of_one_market_have_lines_that_fit(
-    line: float | None, sides: list[tuple[str, float | None]], together: list[int]
+    line: float | None, sides: list[tuple[str, float | None]], found: list[int]
 ) -> None:
-    assert sides_on_line(0, line, prices(*sides)) == together
+    assert together("H" if sides[0][0] == "H" else "Over", line, *sides) == tuple(found)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pikkit.bets.names import Encoder, KnownNames, fold, group_key
+from pikkit.bets.names import Encoder, KnownNames, fold, folded, group_key
 
 
 def test_a_code_is_the_position_and_spelling_does_not_matter() -> None:
@@ -91,6 +91,14 @@ def test_words_for_nothing_are_the_class_for_nothing(written: str) -> None:
 def test_two_classes_for_nothing_keep_their_codes() -> None:
     encoder = Encoder(["", "NBA", "None"], "league")
     assert [encoder.code(name) for name in ("", "None", "null", "Chess")] == [0, 2, 0, 2]
+
+
+NAMES = st.text(max_size=6) | st.text("aB 9-.\t", max_size=4) | st.sampled_from(["None", "n/a", "Real  Madrid", "İ"])
+
+
+@given(st.lists(NAMES, max_size=6))
+def test_names_are_folded_together_as_each_is_alone(names: list[str]) -> None:
+    assert folded(names) == [fold(name) for name in names]
 
 
 @given(st.lists(st.text(max_size=8), unique_by=fold, max_size=10))

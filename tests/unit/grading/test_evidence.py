@@ -37,30 +37,42 @@ def evidence(rules: MarketRules | None = None, **changes: Any) -> Evidence:
     return evidence_of([bet], rules or MarketRules(), NOON.timestamp(), explain=True)
 
 
+def of(found: Evidence) -> Told:
+    one = found.of(0)
+    assert one is not None
+    return one
+
+
+def others(found: Evidence) -> list[tuple[float, ...]]:
+    columns = found.columns()
+    fair = columns.other_fair.round(12).tolist()
+    return list(zip(columns.other_bet.tolist(), columns.other_odds.tolist(), fair, strict=True))
+
+
 def told(rules: MarketRules | None = None, **changes: Any) -> Told:
-    return evidence(rules, **changes).told[0]
+    return of(evidence(rules, **changes))
 
 
 def test_without_other_prices_there_is_none() -> None:
     found = evidence()
-    assert not found.told
+    assert found.of(0) is None
     assert not found.warnings
 
 
 def test_the_own_market_gives_a_fair_chance_its_margin_and_that_there_is_no_second_price() -> None:
     found = evidence(market_prices=two(120, -140))
-    assert found.told[0].overround == pytest.approx(100 / 220 + 140 / 240 - 1)
-    assert 0.43 < found.told[0].fair < 100 / 220
-    assert not found.told[0].by_reference
+    assert of(found).overround == pytest.approx(100 / 220 + 140 / 240 - 1)
+    assert 0.43 < of(found).fair < 100 / 220
+    assert not of(found).by_reference
     assert "no second price" in found.warnings[0][0]
     assert found.words[0].startswith("DraftKings's own prices without vig give 4")
 
 
 def test_a_reference_counts_for_more_than_the_own_market() -> None:
     found = evidence(market_prices=two(120, -140), reference_prices=[book(mine=-150, other=140)])
-    assert found.told[0].by_reference
-    assert found.told[0].fair > 0.55
-    assert found.told[0].overround == pytest.approx(100 / 220 + 140 / 240 - 1)  # the own market's
+    assert of(found).by_reference
+    assert of(found).fair > 0.55
+    assert of(found).overround == pytest.approx(100 / 220 + 140 / 240 - 1)  # the own market's
     assert found.words[0].startswith("Pinnacle's prices without vig give 5")
 
 
@@ -90,7 +102,7 @@ def test_a_reference_counts_for_more_than_the_own_market() -> None:
 def test_what_can_not_be_compared_is_left_out_and_said(changes: dict[str, Any], said: str) -> None:
     found = evidence(**changes)
     assert any(said in words for words in found.warnings[0]), found.warnings
-    assert 0 not in found.told or not found.told[0].by_reference
+    assert found.of(0) is None or not of(found).by_reference
 
 
 def test_a_book_without_a_weight_is_left_out() -> None:
@@ -133,7 +145,7 @@ def test_a_line_that_can_push_is_said() -> None:
 def test_prices_that_can_not_lose_together_are_said_to_be_stale() -> None:
     found = evidence(reference_prices=[book(mine=-140, other=130)])
     assert any("probably stale" in words for words in found.warnings[0])
-    assert not evidence(reference_prices=[book()]).warnings[0]
+    assert not evidence(reference_prices=[book()]).warnings
 
 
 def left(book: str, why: str) -> str:
@@ -213,16 +225,16 @@ def test_what_other_prices_come_to_is_told_word_by_word(
     changes: dict[str, Any], warnings: list[str], words: str | None
 ) -> None:
     found = evidence(**changes)
-    assert found.warnings.get(0, []) == warnings
+    assert list(found.warnings.get(0, ())) == warnings
     assert found.words.get(0) == words
 
 
 def test_the_bets_own_price_holds_where_market_prices_have_another() -> None:
     apart, same = evidence(market_prices=two(130, -140)), evidence(market_prices=two(120, -140))
-    assert (apart.told, apart.others) == (same.told, same.others)
-    [(bet, odds, fair)] = apart.others
+    assert (of(apart)[:2], others(apart)) == (of(same)[:2], others(same))
+    [(bet, odds, fair)] = others(apart)
     assert (bet, odds) == (0, -140)
-    assert fair == pytest.approx(1 - apart.told[0].fair)
+    assert fair == pytest.approx(1 - of(apart).fair)
 
 
 def test_prices_below_a_hundred_percent_in_all_are_in_doubt_unless_others_are_there() -> None:
@@ -240,12 +252,12 @@ def test_other_sides_have_the_references_chances_where_they_are_called_the_same(
     plain, known, unknown = (
         evidence(market_prices=market, reference_prices=books) for books in (None, [same], [other])
     )
-    assert known.told[0].fair == unknown.told[0].fair != plain.told[0].fair
-    assert unknown.others == plain.others
-    assert known.others != plain.others
-    assert sum(fair for _, _, fair in known.others) == pytest.approx(1 - known.told[0].fair)
-    assert [odds for _, odds, _ in known.others] == [200, 300]
+    assert of(known).fair == of(unknown).fair != of(plain).fair
+    assert others(unknown) == others(plain)
+    assert others(known) != others(plain)
+    assert sum(fair for _, _, fair in others(known)) == pytest.approx(1 - of(known).fair)
+    assert [odds for _, odds, _ in others(known)] == [200, 300]
 
 
 def test_without_any_prices_there_are_no_other_sides() -> None:
-    assert (evidence().told, evidence().others) == ({}, [])
+    assert (evidence().of(0), others(evidence())) == (None, [])

@@ -70,7 +70,7 @@ def none(count: int) -> Evidence:
 
 def evidence(*told: Told) -> Evidence:
     found = none(len(told))
-    found.told.update(enumerate(told))
+    found.told.T[:] = told
     return found
 
 
@@ -84,8 +84,8 @@ def test_legs_with_references_are_one_chance_with_the_oldest_price_and_the_least
     legs = evidence(Told(0.5, 0.04, trust=0.9), Told(0.6, 0.05, age_s=30.0, trust=0.7))
     market = none(2)
     assert judge_legs(1, columns(0.55, 0.6), legs, market) == [True, True]
-    assert list(market.told) == [1]
-    assert market.told[1] == pytest.approx(Told(0.3, 1.04 * 1.05 - 1, age_s=30.0, trust=0.7, joint=0.33))
+    assert market.of(0) is None
+    assert market.of(1) == pytest.approx(Told(0.3, 1.04 * 1.05 - 1, age_s=30.0, trust=0.7, joint=0.33))
     assert market.words == {
         1: "the legs' prices without vig give 30.0 % together, they give 33.0 % with what the model adds"
     }
@@ -97,15 +97,17 @@ def test_legs_of_which_one_has_no_reference_have_no_trust_and_no_age_where_none_
         True,
         True,
     ]
-    assert not market.told[0].by_reference
-    assert math.isnan(market.told[0].age_s)
+    together = market.of(0)
+    assert together is not None
+    assert not together.by_reference
+    assert math.isnan(together.age_s)
 
 
 def test_a_leg_that_is_in_doubt_or_has_no_fair_price_leaves_the_whole_without_one() -> None:
     missing, doubtful = none(2), evidence(Told(0.5, 0.04), Told(0.6, 0.05))
-    missing.told[0] = Told(0.5, 0.04)
+    missing.told[:, 0] = Told(0.5, 0.04)
     doubtful.doubtful[1] = "stale"
     for legs in (missing, doubtful):
         market = none(1)
         assert judge_legs(0, columns(0.5, 0.6), legs, market) == [True, False]
-        assert not market.told
+        assert market.of(0) is None
