@@ -22,7 +22,7 @@ from pikkit.grading.predictor import Predictor
 from pikkit.history.history import History, SettledBets
 from pikkit.models.activation import Activation, active, home
 from pikkit.models.conversion import STORE_NAME, convert
-from pikkit.models.loading import MANIFEST, amend, load_set
+from pikkit.models.loading import amend, folders_made_of, load_set
 from pikkit.models.model_set import ModelSet
 from pikkit.models.user_files import UserFiles, digests, last_change, sha256_of, take_copy, with_history
 
@@ -134,14 +134,9 @@ def _imported(model_dir: Path) -> ModelSet | None:
 
 def _of_the_same_files(model_dir: Path) -> ModelSet | None:
     """A set of the store that was made of the files in MODEL_DIR, as they are."""
-    sha256 = sha256_of(model_dir)
-    for manifest in sorted((home() / "models" / STORE_NAME).glob(f"*/{MANIFEST}")):
-        with suppress(OSError, ValueError):
-            if sha256 in manifest.read_text(encoding="utf-8"):
-                models = _loaded(manifest.parent, f"{STORE_NAME}:{manifest.parent.name}", "MODEL_DIR")
-                if models and models.sha256 == sha256:
-                    return models
-    return None
+    folders = folders_made_of(sha256_of(model_dir), home() / "models" / STORE_NAME)
+    found = (_loaded(folder, f"{STORE_NAME}:{folder.name}", "MODEL_DIR") for folder in folders)
+    return next(filter(None, found), None)
 
 
 def _loaded(folder: Path, tag: str, source: str) -> ModelSet | None:

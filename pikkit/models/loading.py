@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,17 @@ from pikkit.errors import ModelError
 from pikkit.history.history import History
 from pikkit.models.model_set import Engine, ModelSet, OnnxTrees, SklearnModel, XgboostTrees
 
-__all__ = ["FORMAT", "MANIFEST", "amend", "check_files", "file_sha256", "is_sound", "load_engine", "load_set"]
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "amend",
+    "check_files",
+    "file_sha256",
+    "folders_made_of",
+    "is_sound",
+    "load_engine",
+    "load_set",
+]
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -44,6 +55,14 @@ def is_sound(folder: Path) -> bool:
     except ModelError:
         return False
     return True
+
+
+def folders_made_of(sha256: str, store: Path) -> Iterator[Path]:
+    """The sets in the folders of `store` that were made of user files with this digest, as their manifests tell."""
+    for path in sorted(store.glob(f"*/{MANIFEST}")):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            if json.loads(path.read_text(encoding="utf-8"))["source_sha256"] == sha256:
+                yield path.parent
 
 
 def load_set(folder: Path, *, tag: str | None = None, source: str = "") -> ModelSet:

@@ -199,4 +199,8 @@ def test_the_stored_entry_reads_well_and_serves_the_same_elsewhere(tmp_path: Pat
     assert there.returncode == 0, there.stderr
     moved = load_set(tmp_path / "there/models/pikkit_bet_models/new")
     assert json.dumps(golden_bets(moved)) == json.dumps(golden_bets(models))
-    assert store.find(models.sha256) is not None
+    beside = stored.folder.with_name("broken")
+    beside.mkdir()
+    (beside / "model.yaml").write_text("- whoever reads more than what is asked for stumbles over this")
+    assert store.find(models.sha256) == store.find(models.sha256, stored.tag) == stored
+    shutil.rmtree(beside)

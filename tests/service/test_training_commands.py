@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.support.need import root
 from tests.support.simulated import write_bets
 from training import __main__
-from training.__main__ import main
+from training.cli import main
 
 Run = Callable[..., tuple[object, str]]
 

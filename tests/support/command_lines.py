@@ -11,7 +11,7 @@ from deploy.cli import app as deploy
 from pikkit import serve
 from pikkit.alerts.__main__ import app as alerts
 from pikkit.slate.__main__ import app as slate
-from training.__main__ import app as training
+from training.cli import app as training
 
 APPS = {
     "import_models.py": import_models.app,

@@ -108,7 +108,7 @@ def options(command: Any) -> set[str]:
 def test_every_module_that_a_target_or_script_runs_exists_with_that_command_and_option(call: str) -> None:
     module, *arguments = call.split()
     assert importlib.util.find_spec(module), call
-    apps: dict[str, Any] = {"deploy": deploy.cli, "training": Lazy("training.__main__")}
+    apps: dict[str, Any] = {"deploy": deploy.cli, "training": Lazy("training.cli")}
     flags = {word for word in arguments if word.startswith("--")}
     if module in apps and arguments:
         commands: Any = typer.main.get_command(apps[module].app)

@@ -1,0 +1,123 @@
+"""What all commands share: options, reading, progress, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pikkit.errors import ModelError
+from pikkit.exports.layout import Asked
+from pikkit.exports.settled import read_settled
+from pikkit.history.history import SettledBets
+from pikkit.models.importing import checked
+from pikkit.models.model_set import ModelSet
+from pikkit.settings import Settings
+from training.settled.imports import imports_of
+
+__all__ = [
+    "AsJson",
+    "Bets",
+    "FromSupabase",
+    "Models",
+    "Report",
+    "app",
+    "console",
+    "loaded_from",
+    "main",
+    "progress_bar",
+    "read",
+    "write_page",
+]
+
+_HELP = """Train, validate and publish model sets; grade files of bets; judge what was served.
+
+Exit codes: 0 done; 1 a gate failed, or the message says why not; 2 an option is wrong. Each command's --help has an
+example.
+"""
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=_HELP)
+console = Console()
+
+Bets = Annotated[Path | None, typer.Option("--bets", help="Settled bets, CSV or Parquet", metavar="FILE")]
+FromSupabase = Annotated[bool, typer.Option("--supabase", help="Read the table `bets` of SUPABASE_URL")]
+Models = Annotated[Path | None, typer.Option("--models", help="Default: MODEL_DIR", metavar="DIR")]
+Report = Annotated[Path | None, typer.Option("--report", help="Write an HTML report there", metavar="FILE")]
+
+
+def _aside(as_json: bool) -> bool:
+    """What is said to people goes to standard error where a program reads the answer."""
+    console.stderr = as_json
+    return as_json
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs", callback=_aside)]
+
+
+def read(bets: Path | None, asked: Asked, *, supabase: bool, rejected: Path | None) -> SettledBets:
+    """The bets that a command was told of.
+
+    Raises:
+        ModelError: it was told of none, of two sources, or there is no usable bet.
+    """
+    if (bets is None) == (not supabase):
+        raise ModelError("name the bets: --bets FILE or --supabase (one of them); nothing is trained without bets")
+    with console.status(f"reading {bets or 'Supabase'}"):
+        if bets is None:
+            from training.settled.supabase import fetch_settled  # noqa: PLC0415 - a second to import
+
+            settled, report = fetch_settled(Settings.load(), placed=asked.placed)
+        else:
+            settled, report = read_settled(bets, asked, rejected=rejected)
+    for line in report.lines():
+        console.print(line, soft_wrap=True)
+    imports = imports_of(settled.bets.placed_at)
+    if imports:
+        console.print(imports.words(len(settled)), soft_wrap=True)
+    if not len(settled):
+        raise ModelError("there is no usable bet: nothing is trained or judged without bets")
+    return settled
+
+
+@contextmanager
+def loaded_from(folder: Path) -> Iterator[ModelSet]:
+    """The set in a folder, checked."""
+    with ExitStack() as stack:
+        with console.status(f"checking the models in {folder}"):
+            models = stack.enter_context(checked(folder))
+        yield models
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar of so many steps; what it yields is told how many were taken."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def write_page(report: Path | None, page: Callable[[], str]) -> None:
+    """Write the HTML page, where one is wanted."""
+    if report:
+        report.write_text(page(), encoding="utf-8")
+        console.print(f"report: {report}")
+
+
+def main() -> None:
+    """Run a command; what can't be done is said in one line."""
+    try:
+        app()
+    except ModelError as error:
+        sys.exit(f"{error.message}")
+    except ValidationError as error:
+        sys.exit(f"settings: {error}")
+    except OSError as error:
+        sys.exit(f"{error.filename or 'the disk'}: {error.strerror or error}: see to its place and its rights")
