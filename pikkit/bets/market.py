@@ -13,6 +13,7 @@ assumption:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import mul
@@ -42,6 +43,7 @@ MarginMethod = Literal["power", "multiplicative", "shin"]
 
 LEAST_SUM, LARGEST_SUM = 0.97, 1.6  # implied probabilities of one market; beyond, it is none, or a price is wrong
 _REMEMBERED = 4096  # markets: most prices come again and again
+_FEW = 8  # markets that are quicker told, or remembered, one by one
 _STEPS = 40
 _TINY = 1e-7  # what is left after a step of this size is its square
 
@@ -70,6 +72,10 @@ def fair_market(prices: tuple[float, ...], method: MarginMethod = "power") -> Fa
 
 def fair_markets(prices: Floats, method: MarginMethod = "power") -> FairMarkets:
     """What the prices (American) of m markets say, which have k sides each; shape (m, k)."""
+    if len(prices) <= _FEW:
+        each = [fair_market(tuple(market), method) for market in prices.tolist()]
+        nothing = [math.nan] * prices.shape[1]
+        return FairMarkets(np.array([one.total for one in each]), np.array([one.chances or nothing for one in each]))
     implied = implied_probability(prices)
     total = implied.sum(axis=1)
     possible = (total >= LEAST_SUM) & (total <= LARGEST_SUM)

@@ -195,7 +195,7 @@ def _with_market(opinion: Opinion, asked: Facts, model: Floats, beside: Evidence
     """
     n, fair, reference, implied = len(beside.fair), beside.fair, beside.reference, np.asarray(asked.implied)
     if len(model) > n:
-        model = np.clip(model, 0.0, 1.0)
+        model = np.minimum(np.maximum(model, 0.0), 1.0)
         fair = np.concatenate([fair, beside.other_fair])
         reference = np.concatenate([reference, reference[beside.other_bet]])
     combined = opinion.combined(model, implied, fair, reference=reference)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,8 +14,6 @@ from pikkit.bets.prices import MIN_SIDES, BookPrices
 
 __all__ = ["Book", "MarketRules", "books_of", "own_prices"]
 
-# Of a bet's `vars`: attributes of models are slow.
-_own = itemgetter("market_prices", "selection", "odds")
 _AGED = 0.5  # share of a reference's weight that is left when it is as old as it may be
 _UNTIMED = 0.75  # share that is left when nobody says how old it is
 
@@ -69,14 +66,13 @@ def own_prices(bet: Leg, said: list[str]) -> tuple[float, ...]:
         bet: a validated bet.
         said: is told where the bet's own price differs.
     """
-    market, selection, odds = _own(vars(bet))
-    sides = bet.own_sides
-    if not sides:
-        return ()
-    own, *others = [market[side]["odds"] for side in sides]
-    if own != odds:
-        said.append(f"market_prices has {own:g} for {selection!r}, the bet {odds:g}: odds holds")
-    return (odds, *others)
+    fields = vars(bet)  # attributes of models are slow
+    market, odds = fields["market_prices"], fields["odds"]
+    prices = () if market is None else tuple([market[side]["odds"] for side in bet.own_sides])
+    if prices and prices[0] != odds:
+        said.append(f"market_prices has {prices[0]:g} for {bet.selection!r}, the bet {odds:g}: odds holds")
+        return (odds, *prices[1:])
+    return prices
 
 
 def books_of(bet: Leg, rules: MarketRules, now: float, said: list[str]) -> list[Book]:

@@ -78,8 +78,7 @@ class Opinion:
         """
         if self.weight_market is None or self.weight_reference is None:
             return not reference.all()
-        weights = np.where(reference, self.weight_reference, self.weight_market)
-        return bool(weights.any())
+        return bool((self.weight_market and not reference.all()) or (self.weight_reference and reference.any()))
 
     def combined(self, model: Floats, implied: Floats, fair: Floats, *, reference: Bools) -> Floats:
         """Win probability (fraction) of n bets with a fair probability; other sportsbooks' alone at prices outside.
@@ -102,7 +101,7 @@ _FITTED = ("intercept", "slope", "weight_market", "weight_reference")
 
 
 def _safe_logit(p: Floats) -> Floats:
-    return logit(np.clip(p, _EDGE, 1 - _EDGE))
+    return logit(np.minimum(np.maximum(p, _EDGE), 1 - _EDGE))  # np.clip takes four times as long
 
 
 def _numbers(market: object) -> dict[str, float]:

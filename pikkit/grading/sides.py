@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
@@ -23,7 +24,7 @@ _ANSWERS = ("over", "under", "yes", "no")
 # Markets in which several selections can be right, unless these are the answers to one question.
 _SEVERAL_RIGHT = ("player ", "pitcher ", "anytime", "double chance", "to score", "props")
 # Of a bet's `vars`: attributes of models are slow.
-_named = itemgetter("selection", "line", "market", "institution_name", "is_live", "sport", "starts_at")
+_named = itemgetter("line", "market", "institution_name", "is_live", "sport", "starts_at")
 _TIE = 1e-5  # percent: returns that differ by less are the same
 
 
@@ -40,22 +41,24 @@ def same_market(bets: Sequence[Leg], requests: Sequence[int] | None = None) -> S
     """
     fields = list(map(vars, bets))
     named = [i for i, bet in enumerate(fields) if bet["event"] is not None and bet["selection"] is not None]
-    of_bets = folded([fields[i]["event"] for i in named])
-    if requests is None and len(set(of_bets)) == len(of_bets):  # as most batches are
+    names: Sequence[str] = folded([fields[i]["event"] for i in named])
+    events: Sequence[object] = (
+        names if requests is None else [(requests[i], of) for i, of in zip(named, names, strict=True)]
+    )
+    times = Counter(events)
+    if len(times) == len(events):  # as in most batches
         return []
-    events: dict[tuple[int, str], list[int]] = {}
-    for i, name in zip(named, of_bets, strict=True):
-        events.setdefault((requests[i] if requests else 0, name), []).append(i)
+    shared = [(i, event) for i, event in zip(named, events, strict=True) if times[event] > 1]
+    selections = folded([fields[i]["selection"] for i, _ in shared])
     markets: dict[tuple[object, ...], dict[tuple[str, float | None], list[int]]] = {}
-    for event, of_event in events.items():
-        for i in of_event if len(of_event) > 1 else ():
-            selected, line, market, institution, is_live, sport, starts_at = _named(fields[i])
-            selection, about = _selection(selected)
-            names, several_right = _market(market, institution, sport)
-            if about is None and several_right:
-                continue
-            key = (event, about, names, is_live, None if line is None else abs(line), starts_at)
-            markets.setdefault(key, {}).setdefault((selection, line), []).append(i)
+    for (i, event), selection in zip(shared, selections, strict=True):
+        line, market, institution, is_live, sport, starts_at = _named(fields[i])
+        about = _about(selection)
+        of, several_right = _market(market, institution, sport)
+        if about is None and several_right:
+            continue
+        key = (event, about, of, is_live, None if line is None else abs(line), starts_at)
+        markets.setdefault(key, {}).setdefault((selection, line), []).append(i)
     parts = [list(part.values()) for sides in markets.values() if len(sides) > 1 for part in _parts(sides)]
     found = [sides for part in parts for sides in _moments(bets, part)]
     if not found:
@@ -64,15 +67,15 @@ def same_market(bets: Sequence[Leg], requests: Sequence[int] | None = None) -> S
     return [sides for sides in found if sum([implied[side[0]] for side in sides]) <= LARGEST_SUM]
 
 
-@lru_cache(4096)
-def _selection(selected: str) -> tuple[str, str | None]:
-    """Its folded name, and what an over or under, yes or no is about; None for other selections."""
-    name = fold(selected)
-    words = name.split()
-    for place in (0, -1):
-        if words and words[place] in _ANSWERS:
-            return name, " ".join(words[1:] if place == 0 else words[:-1])
-    return name, None
+def _about(selection: str) -> str | None:
+    """What an over or under, yes or no is about, of its folded name; None for other selections."""
+    if selection.startswith(_ANSWERS) or selection.endswith(_ANSWERS):
+        words = selection.split()
+        if words[0] in _ANSWERS:
+            return " ".join(words[1:])
+        if words[-1] in _ANSWERS:
+            return " ".join(words[:-1])
+    return None
 
 
 @lru_cache(1024)
@@ -97,8 +100,7 @@ def _parts(sides: dict[tuple[str, float | None], list[int]]) -> list[dict[tuple[
 
 def _moments(bets: Sequence[Leg], sides: Sides) -> Sequence[Sides]:
     """The sides apart by the prices of the market that each bet brought: other prices are of another time or game."""
-    whole = [bets[i].market_prices for side in sides for i in side]
-    if len(whole) == len(sides) or None in whole:
+    if sum(map(len, sides)) == len(sides) or None in [bets[i].market_prices for side in sides for i in side]:
         return [sides]
     moments: dict[object, list[list[int]]] = {}
     for side in sides:
