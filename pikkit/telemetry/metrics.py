@@ -91,6 +91,7 @@ class Metrics:
         self._outbox: Callable[[], OutboxState] | None = None
         self._collectors: list[Collector] = []
         series.before_dump(self._settle)
+        self._backlogs: list[Backlog[Any]] = []
         self.answered: Callable[[Answered], None] = self.later(self._count_requests).append
         self.in_progress = 0  # requests that are no probes: a drain that counted them would wait for its own scrape
         self._vocabulary = Labels({})
@@ -143,7 +144,13 @@ class Metrics:
         """A place for what is counted by `take` before the next look at the metrics."""
         backlog = Backlog(take)
         self._series.before_dump(backlog.settle)
+        self._backlogs.append(backlog)
         return backlog
+
+    def forget(self) -> None:
+        """Leave out what was not counted or logged yet."""
+        for backlog in self._backlogs:
+            backlog.waiting.clear()
 
     def predictions(
         self, bets: Sequence[Bet], predictions: Sequence[Prediction], model_set: Any, *, calls: Sequence[int] = ()

@@ -52,6 +52,8 @@ def test_it_is_ready_and_says_what_it_serves(server: Server, http: httpx.Client)
     assert http.get("/live").json() == {"status": "alive"}
     assert http.get("/ready").json() == {"status": "ready"}
     assert "starter models" in server.log.read_text()
+    metrics = series(http.get("/metrics").text)  # what was asked before the first client, nobody counts
+    assert value(metrics, "pikkit_merged_requests_count") == 0
 
 
 def test_get_post_batch_and_legacy_give_the_same_answer(http: httpx.Client) -> None:
