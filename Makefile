@@ -106,7 +106,7 @@ tag-image: $(STAMP) ## give the pushed DIGEST the version's tag, which never mov
 	@deploy/pipeline/push_image.sh tag
 
 release: $(STAMP) ## cut CHANGELOG.md's section of VERSION and set the version
-	@$(BIN)/python -m deploy.pipeline.changelog cut "$(VERSION)"
+	@$(BIN)/python .ci/changelog.py cut "$(VERSION)"
 
 # Where `python -m deploy build` put it.
 release-files: export BENTOML_HOME ?= $(CURDIR)/.data/bentoml
@@ -114,7 +114,7 @@ release-files: $(STAMP) ## what a release holds, from its tag: Bento, SBOM, note
 	@deploy/pipeline/release.sh files
 
 announce: $(STAMP) ## tell Telegram what became of a run that never reached its host (RESULTS)
-	@$(BIN)/python -m deploy.pipeline.notify "Pikkit ML API: $$ACTION $$VERSION did not reach the host: $$RESULTS $$RUN_URL"
+	@$(BIN)/python -m deploy.notify "Pikkit ML API: $$ACTION $$VERSION did not reach the host: $$RESULTS $$RUN_URL"
 
 ci: ## stages 1 to 5 of the pipeline, on this machine
 	@.ci/laptop

@@ -18,8 +18,7 @@ from deploy.files import ROOT
 from deploy.flow.progress import Progress
 from deploy.flow.stack import Stack
 from deploy.journal.journal import Journal
-from deploy.journal.lock import host
-from deploy.pipeline.notify import notify, post
+from deploy.notify import send_word
 from deploy.proxy.container import ContainerNginx
 from deploy.proxy.local import LocalNginx
 from deploy.proxy.nginx import Router
@@ -51,20 +50,6 @@ def first_api_key(environment: Mapping[str, str]) -> str | None:
     """What slots must be asked with; None where they take everybody."""
     keys = [key.strip() for key in environment.get("API_KEYS", "").split(",") if key.strip()]
     return keys[0] if keys else None
-
-
-def send_word(settings: DeploySettings, text: str, environment: Mapping[str, str]) -> None:
-    """Tell whoever wants to know how an operation ended.
-
-    Raises:
-        RuntimeError: it was not taken; the text holds no secret.
-    """
-    url = settings.notify_url.get_secret_value() if settings.notify_url else None
-    text = f"Pikkit ML API on {host()}: {text}"
-    if url == "telegram":
-        notify(text, environment)
-    elif url:
-        post(url, {"text": text})
 
 
 def _releases(settings: DeploySettings) -> ReleaseStore:

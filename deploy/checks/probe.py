@@ -63,10 +63,15 @@ class Probe:
         return "\n".join(known) if len(known) == len(texts) else None
 
     def active_requests(self, runtime: Runtime, slot: Slot) -> float | None:
-        """Requests in progress over all workers of the slot; None where that can't be told."""
-        families = text_string_to_metric_families(self.slot_metrics(runtime, slot) or "")
-        gauges = [family.samples for family in families if family.name == "pikkit_active_requests"]
-        return sum(sample.value for samples in gauges for sample in samples) if gauges else None
+        """Requests in progress over all workers of the slot; None where one of its replicas does not tell."""
+        total = 0.0
+        for url in runtime.base_urls(slot):
+            families = text_string_to_metric_families(self.metrics(url) or "")
+            told = [one.value for family in families for one in family.samples if one.name == "pikkit_active_requests"]
+            if not told:  # a gauge that no worker has set says nothing
+                return None
+            total += sum(told)
+        return total
 
     def _text(self, url: str) -> str | None:
         try:

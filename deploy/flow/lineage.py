@@ -14,10 +14,10 @@ from deploy.slot import SLOTS, Colour, other_colour
 __all__ = ["planned", "prune", "reconcile", "settings_digest", "target", "warm_slot"]
 
 
-def planned(stack: Stack, command: str, version: str, slot: str, workers: int) -> Released:
+def planned(stack: Stack, version: str, slot: str, workers: int, *, back: bool = False) -> Released:
     """What will be on record once `version` is production in `slot`. Nothing is written.
 
-    The live release keeps its place, whatever slot it is moved to; a release that is gone back to gets its own back.
+    The live release keeps its place, whatever slot it is moved to; one that is gone `back` to gets its own back.
     """
     live = stack.journal.live()
     if live and live.version == version:
@@ -31,7 +31,7 @@ def planned(stack: Stack, command: str, version: str, slot: str, workers: int) -
         models=(release.models_sha256 or release.models_version) if release else "",
         settings=settings_digest(stack),
     )
-    if command == "rollback":
+    if back:
         for step in stack.journal.before(live):
             if step.version == version:
                 return replace(step, slot=slot, workers=workers, rejected=False)
@@ -90,13 +90,12 @@ def reconcile(stack: Stack) -> None:
     live = stack.journal.live()
     if live is None:
         before = _seen_before(stack, route.production, seen.version)
-        stack.journal.record(
-            replace(planned(stack, "seen", seen.version, route.production, seen.workers), before=before)
-        )
+        released = planned(stack, seen.version, route.production, seen.workers)
+        stack.journal.record(replace(released, before=before))
     elif live.version != seen.version:
         previous = stack.journal.previous()
         went_back = previous is not None and previous.version == seen.version
-        released = planned(stack, "rollback" if went_back else "seen", seen.version, route.production, seen.workers)
+        released = planned(stack, seen.version, route.production, seen.workers, back=went_back)
         stack.journal.record(released, reject=live.id if went_back else None)
     elif live.slot != route.production:
         stack.journal.record(replace(live, slot=route.production, workers=seen.workers))
@@ -108,7 +107,7 @@ def _seen_before(stack: Stack, production: Colour, version: str) -> int | None:
     seen = stack.runtime.observe(other)
     if not seen.kept or seen.version in (None, version) or stack.gates.fit(other, seen.version) is not None:
         return None
-    stack.journal.record(planned(stack, "seen", str(seen.version), other, seen.workers))
+    stack.journal.record(planned(stack, str(seen.version), other, seen.workers))
     found = stack.journal.live()
     return found.id if found else None
 

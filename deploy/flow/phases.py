@@ -112,7 +112,7 @@ def _switch(stack: Stack, job: Job) -> str:
 
 
 def _record(stack: Stack, job: Job) -> str:
-    released = lineage.planned(stack, job.command, job.version, job.slot, job.workers)
+    released = lineage.planned(stack, job.version, job.slot, job.workers, back=job.command == "rollback")
     stack.journal.record(released, reject=job.reject)
     stack.runtime.keep(job.slot, kept=True)
     if job.previous:

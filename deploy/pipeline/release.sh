@@ -8,7 +8,7 @@ version="${TAG#v}" python=.venv/bin/python out=dist/release
 
 case "${1:-}" in
   files)
-    found="$("$python" -m deploy.pipeline.changelog version)"
+    found="$("$python" .ci/changelog.py version)"
     if [[ $found != "$version" ]]; then
       echo "tag $TAG is on a commit whose version is $found: make release VERSION=$version, commit, and tag that" >&2
       exit 1
@@ -16,7 +16,7 @@ case "${1:-}" in
     git merge-base --is-ancestor HEAD "${MAIN:-origin/main}" || { echo "$TAG is not on main" >&2; exit 1; }
     rm -rf "$out"
     mkdir -p "$out"
-    "$python" -m deploy.pipeline.changelog notes "$version" >"$out/notes.md"
+    "$python" .ci/changelog.py notes "$version" >"$out/notes.md"
     make --no-print-directory build VERSION="$version"
     "$python" -m bentoml export "pikkit_ml_api:$version" "$PWD/$out/pikkit-ml-api-$version.bento"
     "$python" -m cyclonedx_py requirements requirements/serve.txt --output-format JSON \

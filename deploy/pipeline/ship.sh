@@ -13,7 +13,7 @@ told=""
 
 tell() {
   told=yes
-  "$python" -m deploy.pipeline.notify "Pikkit ML API: $*${RUN_URL:+ $RUN_URL}"
+  "$python" -m deploy.notify "Pikkit ML API: $*${RUN_URL:+ $RUN_URL}"
 }
 finish() {
   status=$?

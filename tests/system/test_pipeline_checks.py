@@ -1,6 +1,5 @@
 """What the pipeline's checks refuse: each is shown a fault."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.need import root
+from tests.support.pipeline import ci_module
 from tests.support.simulated import write_bets
 
 pytestmark = pytest.mark.system
@@ -112,15 +112,6 @@ def test_a_fault_of_each_kind_is_refused_and_all_are_told_in_one_go(tmp_path: Pa
         assert Path(file).name in told
 
 
-def audit() -> Any:
-    spec = importlib.util.spec_from_file_location("audit", root() / ".ci/audit.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 FINE = {"name": "a", "version": "1", "vulns": []}
 BAD = {"name": "b", "version": "2", "vulns": [{"id": "CVE-1", "fix_versions": ["3"]}]}
 UNKNOWN = {"name": "c", "skip_reason": "not found"}
@@ -140,7 +131,7 @@ UNKNOWN = {"name": "c", "skip_reason": "not found"}
 def test_an_audit_that_looked_nothing_up_is_no_pass(
     packages: list[dict[str, Any]], offline: bool, code: int, words: str
 ) -> None:
-    found, lines = audit().judge(packages, offline=offline)
+    found, lines = ci_module("audit").judge(packages, offline=offline)
     assert found == code
     assert any(words in line for line in lines)
 
@@ -161,7 +152,7 @@ def test_a_release_is_made_from_its_tag_and_given_to_github(tmp_path: Path) -> N
     changelog.write_text(
         changelog.read_text().replace("## [Unreleased]", "## [Unreleased]\n\n### Fixed\n- A thing.", 1)
     )
-    code, told = run(root() / ".venv/bin/python", "-m", "deploy.pipeline.changelog", "cut", "97.0.0", cwd=clone)
+    code, told = run(root() / ".venv/bin/python", ".ci/changelog.py", "cut", "97.0.0", cwd=clone)
     assert code == 0, told
     git(clone, "commit", "-qam", "Release 97.0.0")
     git(clone, "tag", "-a", "v97.0.0", "-m", "97.0.0")

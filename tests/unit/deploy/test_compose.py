@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from deploy.compose import first_api_key, project_environment, send_word
+from deploy.compose import first_api_key, project_environment
+from deploy.notify import send_word
 from deploy.settings import DeploySettings
 from tests.support.need import root
 from tests.support.receiver import StandIn

@@ -3,10 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.pipeline.changelog import PLACES, current_version, cut, cut_files, notes
 from pikkit.settings import Settings
 from tests.support.need import root
+from tests.support.pipeline import ci_module
 
+changelog = ci_module("changelog")
+PLACES, current_version, cut, cut_files, notes = (
+    getattr(changelog, name) for name in ("PLACES", "current_version", "cut", "cut_files", "notes")
+)
 DAY = date(2026, 11, 25)
 TEXT = """# Changelog
 

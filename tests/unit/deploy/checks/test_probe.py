@@ -76,4 +76,5 @@ def test_requests_in_progress_are_those_of_all_replicas_and_unknown_where_one_do
     runtime = Replicas()
     assert telling(worker(1, 2), worker(2, 3)).active_requests(runtime, "blue") == 5
     assert telling(worker(1, 2), "").active_requests(runtime, "blue") is None
+    assert telling(worker(1, 2), "# TYPE pikkit_active_requests gauge\n").active_requests(runtime, "blue") is None
     assert telling("pikkit_other 1\n", "pikkit_other 1\n").active_requests(runtime, "blue") is None

@@ -177,17 +177,17 @@ def test_what_will_be_on_record_is_planned_from_what_is(tmp_path: Path) -> None:
         models = f"sha {version}" if tag else ""
         return Released(version, slot, workers, bento=tag, models=models, settings=digest, before=before)
 
-    assert planned(stack, "deploy", "0", "blue", 2) == new("0", "blue", 2, None)
-    assert planned(stack, "rollback", "0", "blue", 2) == new("0", "blue", 2, None)
+    assert planned(stack, "0", "blue", 2) == new("0", "blue", 2, None)
+    assert planned(stack, "0", "blue", 2, back=True) == new("0", "blue", 2, None)
     for version in ("0", "1", "2"):
         run(stack, operations.deploy(stack, version))
     first, _, third = (one.id for one in reversed(stack.journal.releases()))
-    assert planned(stack, "deploy", "9", "green", 1) == new("9", "green", 1, third, bento="")
-    moved = planned(stack, "scale", "2", "green", 4)
+    assert planned(stack, "9", "green", 1) == new("9", "green", 1, third, bento="")
+    moved = planned(stack, "2", "green", 4)
     assert (moved.id, moved.slot, moved.workers, moved.rejected) == (third, "green", 4, False)
-    back = planned(stack, "rollback", "0", "green", 3)
+    back = planned(stack, "0", "green", 3, back=True)
     assert (back.id, back.version, back.slot, back.workers, back.before) == (first, "0", "green", 3, None)
-    elsewhere = planned(stack, "rollback", "9", "green", 1)
+    elsewhere = planned(stack, "9", "green", 1, back=True)
     live = stack.journal.live()
     assert live is not None
     assert elsewhere == new("9", "green", 1, live.before, bento="")

@@ -1,4 +1,4 @@
-"""`python -m deploy.pipeline.changelog cut VERSION | notes VERSION | version`: the changelog, and the version.
+"""`python .ci/changelog.py cut VERSION | notes VERSION | version`: the changelog, and the version.
 
 The version stands in pyproject.toml; `cut` also carries it to the two places that show it: the default of APP_VERSION
 and its row in README.md.
@@ -11,9 +11,7 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-__all__ = ["PLACES", "current_version", "cut", "cut_files", "notes"]
-
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[1]
 _UNRELEASED = "## [Unreleased]"
 _HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?: - (?P<day>\d{4}-\d\d-\d\d))?$", re.MULTILINE)
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
@@ -92,7 +90,7 @@ def _main(arguments: list[str]) -> str:
                 f"git push --follow-tags"
             )
         case _:
-            raise ValueError("usage: python -m deploy.pipeline.changelog cut VERSION | notes VERSION | version")
+            raise ValueError("usage: python .ci/changelog.py cut VERSION | notes VERSION | version")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m deploy.pipeline.notify TEXT`: tells a Telegram chat how a deploy ended.
+"""Word of how an operation ended. `python -m deploy.notify TEXT` tells it to a Telegram chat.
 
 TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID name bot and chat; without them it says so and ends well, so that a fork's
 pipeline needs neither.
@@ -12,7 +12,10 @@ from collections.abc import Mapping
 
 import httpx
 
-__all__ = ["notify", "post"]
+from deploy.journal.lock import host
+from deploy.settings import DeploySettings
+
+__all__ = ["notify", "send_word"]
 
 _API = "https://api.telegram.org"
 _LIMIT = 4096
@@ -29,16 +32,26 @@ def notify(text: str, environment: Mapping[str, str]) -> str:
     if not token or not chat:
         return "no message: TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are not set"
     url = f"{environment.get('TELEGRAM_API_URL') or _API}/bot{token}/sendMessage"
-    post(url, {"chat_id": chat, "text": text[:_LIMIT]}, name="Telegram")
+    _post(url, {"chat_id": chat, "text": text[:_LIMIT]}, name="Telegram")
     return "the message was taken"
 
 
-def post(url: str, body: Mapping[str, str], *, name: str = "DEPLOY_NOTIFY_URL") -> None:
-    """Send JSON to an address that is a secret itself.
+def send_word(settings: DeploySettings, text: str, environment: Mapping[str, str]) -> None:
+    """Tell whoever DEPLOY_NOTIFY_URL names, if anybody.
 
     Raises:
         RuntimeError: it was not taken; the text holds no secret.
     """
+    url = settings.notify_url.get_secret_value() if settings.notify_url else None
+    text = f"Pikkit ML API on {host()}: {text}"
+    if url == "telegram":
+        notify(text, environment)
+    elif url:
+        _post(url, {"text": text})
+
+
+def _post(url: str, body: Mapping[str, str], *, name: str = "DEPLOY_NOTIFY_URL") -> None:
+    """Send JSON to an address that is a secret itself."""
     try:
         answer = httpx.post(url, json=dict(body), timeout=_TIMEOUT_S)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
