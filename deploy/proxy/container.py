@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
-from pathlib import Path
 
 from deploy.clock import Clock
 from deploy.engine import Engine
 from deploy.errors import DeployError, RouterError
-from deploy.proxy.process import NginxProcess, emergencies
+from deploy.proxy.process import NginxProcess
 from deploy.settings import DeploySettings
 
 __all__ = ["ContainerNginx"]
 
 _NAME = "pikkit-nginx-lb"
+_USER = f"{os.geteuid()}:{os.getegid()}"
 
 
 class ContainerNginx(NginxProcess):
@@ -23,9 +22,8 @@ class ContainerNginx(NginxProcess):
     foreground = True
 
     def __init__(self, settings: DeploySettings, engine: Engine, clock: Clock) -> None:
-        super().__init__(settings)
+        super().__init__(settings, clock)
         self._engine = engine
-        self._clock = clock
         self._since = 0.0
 
     def running(self) -> bool:
@@ -33,44 +31,21 @@ class ContainerNginx(NginxProcess):
         seen = self._engine.inspect(_NAME)
         return bool(seen and seen["State"]["Running"])
 
-    def wanted(self) -> bool:
-        """Its engine starts it again, unless it was stopped on purpose."""
-        return self.running()
-
-    def test(self, config: Path) -> str | None:
-        """`nginx -t` in a container of its own."""
-        try:
-            self._once("-p", str(self.folder), "-c", str(config), "-e", "stderr", "-t")
-        except DeployError as error:
-            return emergencies(str(error))
-        return None
-
-    def start(self) -> None:
-        """By Compose, whose file names the configuration."""
-        self._check_ports()
-        self._since = self._clock.monotonic()
-        try:
-            self._engine.up(["nginx"], {"NGINX_IMAGE": self._settings.nginx_image, "NGINX_USER": _user()})
-        except DeployError as error:
-            raise RouterError(f"Nginx does not start: {error}") from error
-
-    def reload(self) -> None:
-        """SIGHUP."""
-        self._since = self._clock.monotonic()
-        self._signal("HUP")
+    wanted = running  # its engine starts it again, unless it was stopped on purpose
 
     def stop(self, *, grace_s: float) -> None:
         """SIGQUIT, as the container's stop signal; SIGKILL after `grace_s`."""
         if self.running():
             self._engine.stop(_NAME, grace_s=grace_s)
 
-    @cached_property
-    def _about(self) -> str:
-        return self._once("-V")
+    def _ask(self, *arguments: str) -> str:
+        options = ["--rm", "--network", "host", "--user", _USER, "--tmpfs=/tmp"]
+        options += ["--volume", f"{self.folder}:{self.folder}", "--entrypoint", "nginx", self._settings.nginx_image]
+        return self._engine.docker("run", *options, *arguments)
 
-    def _log_lines(self) -> list[str]:
-        seconds = max(1, round(self._clock.monotonic() - self._since) + 1)
-        return self._engine.docker("logs", "--since", f"{seconds}s", _NAME).splitlines()
+    def _begin(self) -> None:
+        """By Compose, whose file names the configuration."""
+        self._engine.up(["nginx"], {"NGINX_IMAGE": self._settings.nginx_image, "NGINX_USER": _USER})
 
     def _signal(self, name: str) -> None:
         try:
@@ -78,11 +53,9 @@ class ContainerNginx(NginxProcess):
         except DeployError as error:
             raise RouterError(f"{_NAME} takes no signal ({error}): run `python -m deploy up`") from error
 
-    def _once(self, *arguments: str) -> str:
-        options = ["--rm", "--network", "host", "--user", _user(), "--tmpfs=/tmp"]
-        options += ["--volume", f"{self.folder}:{self.folder}", "--entrypoint", "nginx", self._settings.nginx_image]
-        return self._engine.docker("run", *options, *arguments)
+    def _mark(self) -> None:
+        self._since = self._clock.monotonic()
 
-
-def _user() -> str:
-    return f"{os.geteuid()}:{os.getegid()}"
+    def _log_lines(self) -> list[str]:
+        seconds = max(1, round(self._clock.monotonic() - self._since) + 1)
+        return self._engine.docker("logs", "--since", f"{seconds}s", _NAME).splitlines()

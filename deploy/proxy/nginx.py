@@ -42,12 +42,17 @@ class Router:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._settings = settings
-        self.folder = settings.run_dir / "nginx"
         self.process = process
+        self.folder, self._config = process.folder, process.config
+        self.running, self.wanted, self.stop, self.rotate_logs = (
+            process.running,
+            process.wanted,
+            process.stop,
+            process.rotate_logs,
+        )
         self._clock = clock
         self._say = say
         self._link = self.folder / "live"
-        self._config = self.folder / "nginx.conf"
 
     def reconcile(self, addresses: Mapping[Slot, Sequence[str]]) -> None:
         """Start Nginx, or reload it when the structure changed; verified by the digest that it tells.
@@ -151,22 +156,6 @@ class Router:
         laid = [name for name in names(self.folder / FOLDER) if name not in config]
         remove(*(self.folder / "routes" / name for name in old if name != live))
         remove(*(self.folder / FOLDER / name for name in laid))
-
-    def running(self) -> bool:
-        """Whether the master that we started runs."""
-        return self.process.running()
-
-    def wanted(self) -> bool:
-        """Whether it was started and not stopped on purpose."""
-        return self.process.wanted()
-
-    def rotate_logs(self, limit: int) -> None:
-        """As the process does."""
-        self.process.rotate_logs(limit)
-
-    def stop(self, *, grace_s: float) -> None:
-        """Requests in flight finish, up to `grace_s`."""
-        self.process.stop(grace_s=grace_s)
 
     def _agree(self, field: str, value: str, *, seconds: float) -> bool:
         end = self._clock.monotonic() + seconds

@@ -5,26 +5,30 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
+from functools import cached_property
 from pathlib import Path
 
-from deploy.errors import RouterError
+from deploy.clock import Clock
+from deploy.errors import DeployError, RouterError
 from deploy.files import rotate
 from deploy.processes import require_free
 from deploy.settings import DeploySettings
 
-__all__ = ["NginxProcess", "emergencies"]
+__all__ = ["NginxProcess"]
 
 
 class NginxProcess(ABC):
     """A master with its workers, which read the folder `nginx` of the stack."""
 
     foreground: bool
-    """Whether the configuration must keep it from detaching."""
+    """Whether the configuration must keep it from detaching; its error log then goes to standard error."""
 
-    def __init__(self, settings: DeploySettings) -> None:
+    def __init__(self, settings: DeploySettings, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
         self.folder = settings.run_dir / "nginx"
         self.config = self.folder / "nginx.conf"
+        self._log = self.folder / "logs/error.log"
 
     def version(self) -> tuple[int, ...]:
         """Of the binary."""
@@ -50,6 +54,37 @@ class NginxProcess(ABC):
         if any(rotated) and self.running():
             self._signal("USR1")
 
+    def test(self, config: Path) -> str | None:
+        """Check a configuration by `nginx -t`: None when it is good, else what Nginx says."""
+        try:
+            self._ask(*self._arguments(config), "-t")
+        except DeployError as error:
+            return _emergencies(str(error))
+        return None
+
+    def start(self) -> None:
+        """Start it.
+
+        Raises:
+            RouterError: a port is taken, or it does not start.
+        """
+        ports = self._settings.base_port, self._settings.admin_port
+        require_free(*ports, of="Nginx", remedy="set DEPLOY_BASE_PORT / DEPLOY_STATUS_PORT", error=RouterError)
+        self._mark()
+        try:
+            self._begin()
+        except DeployError as error:
+            raise RouterError(f"Nginx does not start: {_emergencies(str(error))}") from error
+
+    def reload(self) -> None:
+        """Have it read its configuration again.
+
+        Raises:
+            RouterError: it does not run.
+        """
+        self._mark()
+        self._signal("HUP")
+
     @abstractmethod
     def running(self) -> bool:
         """Whether the master that we started runs."""
@@ -59,26 +94,6 @@ class NginxProcess(ABC):
         """Whether it was started and not stopped on purpose."""
 
     @abstractmethod
-    def test(self, config: Path) -> str | None:
-        """Check a configuration: None when it is good, else what Nginx says."""
-
-    @abstractmethod
-    def start(self) -> None:
-        """Start it.
-
-        Raises:
-            RouterError: a port is taken, or it does not start.
-        """
-
-    @abstractmethod
-    def reload(self) -> None:
-        """Have it read its configuration again.
-
-        Raises:
-            RouterError: it does not run.
-        """
-
-    @abstractmethod
     def stop(self, *, grace_s: float) -> None:
         """Let requests in flight finish up to `grace_s`, then end it.
 
@@ -86,14 +101,29 @@ class NginxProcess(ABC):
             RouterError: something still answers.
         """
 
-    @property
-    @abstractmethod
+    @cached_property
     def _about(self) -> str:
-        """What `nginx -V` tells."""
+        return self._ask("-V")
+
+    def _arguments(self, config: Path) -> list[str]:
+        log = "stderr" if self.foreground else str(self._log)
+        return ["-p", str(self.folder), "-c", str(config), "-e", log]
 
     @abstractmethod
-    def _log_lines(self) -> list[str]:
-        """What it logged since it was last started or reloaded."""
+    def _ask(self, *arguments: str) -> str:
+        """What the binary says, run by itself with these arguments.
+
+        Raises:
+            DeployError: it fails, with what it says.
+        """
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Have it run with its configuration, on ports that are free.
+
+        Raises:
+            DeployError: it fails, with what it says.
+        """
 
     @abstractmethod
     def _signal(self, name: str) -> None:
@@ -103,12 +133,16 @@ class NginxProcess(ABC):
             RouterError: it does not run.
         """
 
-    def _check_ports(self) -> None:
-        ports = self._settings.base_port, self._settings.admin_port
-        require_free(*ports, of="Nginx", remedy="set DEPLOY_BASE_PORT / DEPLOY_STATUS_PORT", error=RouterError)
+    @abstractmethod
+    def _mark(self) -> None:
+        """From here on it is started or reloaded."""
+
+    @abstractmethod
+    def _log_lines(self) -> list[str]:
+        """What it logged since then."""
 
 
-def emergencies(said: str) -> str:
+def _emergencies(said: str) -> str:
     """The lines of Nginx's error output that tell what is wrong."""
     lines = [line for line in said.splitlines() if "[emerg]" in line] or said.splitlines()
     return "; ".join(dict.fromkeys(line.partition("] ")[2] or line for line in lines[-3:]))

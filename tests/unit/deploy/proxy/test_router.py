@@ -11,13 +11,14 @@ from deploy.proxy.process import NginxProcess
 from deploy.settings import DeploySettings
 from tests.support.deploy_fakes import FakeClock
 from tests.support.disk import full_disk
+from tests.support.ports import free_block
 
 
 class Counted(NginxProcess):
     foreground = False
 
     def __init__(self, settings: DeploySettings) -> None:
-        super().__init__(settings)
+        super().__init__(settings, FakeClock())
         self.up = False
         self.done: list[str] = []
 
@@ -27,23 +28,19 @@ class Counted(NginxProcess):
     def wanted(self) -> bool:
         return True
 
-    def test(self, config: Path) -> str | None:
-        self.done.append("test")
-        return None
-
-    def start(self) -> None:
-        self.done.append("start")
-        self.up = True
-
-    def reload(self) -> None:
-        self.done.append("reload")
-
     def stop(self, *, grace_s: float) -> None:
         self.up = False
 
-    @property
-    def _about(self) -> str:
+    def _ask(self, *arguments: str) -> str:
+        self.done.append(arguments[-1])
         return "nginx version: nginx/1.29.0"
+
+    def _begin(self) -> None:
+        self.done.append("start")
+        self.up = True
+
+    def _mark(self) -> None:
+        """Nothing is logged."""
 
     def _log_lines(self) -> list[str]:
         return []
@@ -52,10 +49,13 @@ class Counted(NginxProcess):
         self.done.append(name)
 
 
+PORT = free_block()
+
+
 @pytest.fixture
 def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
     """One that tells the structure of the configuration that lies there when it is started or reloaded."""
-    made = Counted(DeploySettings(run_dir=tmp_path))
+    made = Counted(DeploySettings(run_dir=tmp_path, base_port=PORT))
 
     def told(_: Router) -> dict[str, Any]:
         found = re.search(r"Structure (\w+)", made.config.read_text())
@@ -68,14 +68,14 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
 def test_a_dead_nginx_with_the_configuration_that_lies_there_is_started_on_a_full_disk_too(
     tmp_path: Path, process: Counted
 ) -> None:
-    router = Router(DeploySettings(run_dir=tmp_path), FakeClock(), process)
+    router = Router(DeploySettings(run_dir=tmp_path, base_port=PORT), FakeClock(), process)
     router.reconcile({"blue": ("127.0.0.1:8001",)})
-    assert process.done == ["test", "start"]
+    assert process.done == ["-V", "-t", "start"]
     process.up = False
     with full_disk():
         router.reconcile({"blue": ("127.0.0.1:8001",)})
-        assert process.done == ["test", "start", "start"]
+        assert process.done == ["-V", "-t", "start", "start"]
         router.reconcile({"blue": ("127.0.0.1:8001",)})  # nothing to do
         with pytest.raises(OSError, match="File too large"):
             router.reconcile({"blue": ("127.0.0.1:8002",)})
-    assert process.done == ["test", "start", "start"]
+    assert process.done == ["-V", "-t", "start", "start"]
