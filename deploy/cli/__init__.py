@@ -1,6 +1,6 @@
 """The command line: parse, call, map errors to exit codes. Nothing else."""
 
-from deploy.cli import host, looking, releasing
+from deploy.cli import looking, releasing
 from deploy.cli.shell import app, main
 
-__all__ = ["app", "host", "looking", "main", "releasing"]
+__all__ = ["app", "looking", "main", "releasing"]

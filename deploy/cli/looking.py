@@ -1,13 +1,15 @@
-"""Commands that look and change nothing."""
+"""Commands that look, and those about this host: the supervisor, its unit of systemd, the lock; and what has gone."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
+import getpass
 import json
+import os
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import httpx
 import typer
@@ -15,8 +17,15 @@ from rich.markup import escape
 
 from deploy.checks.verify import Thresholds, verify_contract, verify_load
 from deploy.cli.shell import AsJson, OptionalVersion, SlotName, app, console, opened, output, told
-from deploy.errors import VerifyFailed
+from deploy.errors import UsageError, VerifyFailed
+from deploy.files import ROOT, template_of
+from deploy.flow import operations
+from deploy.settings import DeploySettings
 from deploy.watch.status import condition, history_table, status_data, status_table
+from deploy.watch.supervisor import Supervisor
+
+_UNIT = Path("/etc/systemd/system/pikkit.service")
+_Planned = Literal["deploy", "canary", "promote", "rollback", "abort"]
 
 
 @app.command(epilog="Example: python -m deploy judge")
@@ -28,6 +37,26 @@ def judge(context: typer.Context, as_json: AsJson = False) -> None:
             told({"weight": weight, **dataclasses.asdict(verdict)})
         else:
             stack.progress.verdict(verdict, weight)
+
+
+@app.command(epilog="Example: python -m deploy plan deploy --version 1.2.0")
+def plan(
+    context: typer.Context,
+    command: Annotated[_Planned, typer.Argument(help="What would be done")],
+    version: OptionalVersion = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a command would do. Changes nothing."""
+    with opened(context) as stack:
+        if command == "deploy" and not version:
+            raise UsageError("deploy needs a --version")
+        named = [version] if command in ("deploy", "canary", "rollback") else []
+        planned = getattr(operations, command)(stack, *named)
+    if as_json:
+        told({"about": planned.about, "phases": [{"name": one.name, "title": one.title} for one in planned.phases]})
+    else:
+        for line in planned.lines():
+            output.print(line, markup=False)
 
 
 @app.command(epilog="Example: python -m deploy status --json")
@@ -100,12 +129,11 @@ def verify(
         address = (url or stack.settings.url).rstrip("/")
         key = api_key or context.obj.api_key()
         headers = {"x-api-key": key} if key else {}
-        with console.status(f"checking {address}"):
-            with httpx.Client(base_url=address, headers=headers, timeout=15) as client:
-                checks = verify_contract(client, version)
+        client = httpx.Client(base_url=address, headers=headers, timeout=15)
+        with console.status(f"checking {address}"), client:
+            checks = verify_contract(client, version)
             if requests:
-                limits = Thresholds(requests, seconds, clients, p95_ms / 1000)
-                more, summary = asyncio.run(verify_load(address, headers, limits))
+                more, summary = verify_load(client, Thresholds(requests, seconds, clients, p95_ms / 1000))
                 checks += more
                 stack.progress.say(summary)
         faults = [check.name for check in checks if check.fault]
@@ -117,3 +145,54 @@ def verify(
                 output.print(f"{mark} {check.name}" + (f": {escape(check.fault)}" if check.fault else ""))
         if faults:
             raise VerifyFailed(f"{len(faults)} of {len(checks)} checks failed at {address}: {'; '.join(faults)}")
+
+
+@app.command(hidden=True)
+def supervise(context: typer.Context) -> None:
+    """Supervise in the foreground."""
+    with opened(context) as stack:
+        Supervisor(stack).run()
+
+
+@app.command("install-unit", epilog="Example: python -m deploy install-unit --user pikkit")
+def install_unit(
+    context: typer.Context,
+    write: Annotated[bool, typer.Option("--write", help=f"Write {_UNIT}; else it is printed")] = False,
+    user: Annotated[str, typer.Option(help="User that the service runs as")] = getpass.getuser(),
+) -> None:
+    """Print (or install) the systemd unit that brings everything up at boot and supervises it."""
+    with opened(context) as stack:
+        text = render_unit(ROOT, stack.settings, user=user, python=sys.executable)
+        if not write:
+            sys.stdout.write(text)
+            return
+        if os.geteuid():
+            raise UsageError(f"{_UNIT} is root's: run this by sudo, or print the unit and install it yourself")
+        _UNIT.write_text(text, encoding="utf-8")
+        console.print(f"{_UNIT} is written: systemctl daemon-reload && systemctl enable --now pikkit")
+
+
+def render_unit(root: Path, settings: DeploySettings, *, user: str, python: str) -> str:
+    """The unit of systemd for the checkout at `root`, run by `python` as `user`."""
+    docker = settings.runtime == "docker"
+    template = template_of(ROOT / "deploy/systemd/pikkit.service.j2")
+    return template.render(root=root, run_dir=settings.run_dir, user=user, python=python, docker=docker)
+
+
+@app.command(epilog="Example: python -m deploy unlock")
+def unlock(context: typer.Context) -> None:
+    """Remove the lock, whoever holds it. A dead owner's lock needs no unlocking."""
+    with opened(context) as stack:
+        owner = stack.lock("unlock").break_()
+        stack.journal.write("unlock", "done", owner=str(owner) if owner else None)
+        console.print(f"removed the lock of {owner}" if owner else "there was no lock")
+
+
+@app.command(hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def fleet(context: typer.Context) -> None:
+    """Name what has taken its place."""
+    with opened(context):
+        raise UsageError(
+            "`fleet` is gone: run `python -m deploy` on each host (deploy/pipeline/ship.sh does, by ssh), or use a "
+            "cluster (docs/kubernetes.md)"
+        )

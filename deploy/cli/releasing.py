@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -34,7 +34,6 @@ from deploy.watch.supervisor import Supervisor, start_supervisor, stop_superviso
 
 _HIGHEST = 100
 _FOLLOW_S = 0.5
-_Planned = Literal["deploy", "canary", "promote", "rollback", "abort"]
 
 
 @app.command(epilog="Example: python -m deploy up --models models")
@@ -199,35 +198,6 @@ def build(
     output.print(f"{release.tag}  commit {release.commit}  models {release.models_version}")
     if made:
         output.print(f"image {made.tag}  {made.bytes / 1e6:.0f} MB  {made.id}")
-
-
-@app.command(epilog="Example: python -m deploy plan deploy --version 1.2.0")
-def plan(
-    context: typer.Context,
-    command: Annotated[_Planned, typer.Argument(help="What would be done")],
-    version: Annotated[str | None, typer.Option("--version", help="Version of the release")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what a command would do. Changes nothing."""
-    with opened(context) as stack:
-        match command:
-            case "deploy" if version:
-                planned = operations.deploy(stack, version)
-            case "deploy":
-                raise UsageError("deploy needs a --version")
-            case "canary":
-                planned = operations.canary(stack, version)
-            case "rollback":
-                planned = operations.rollback(stack, version)
-            case "promote":
-                planned = operations.promote(stack)
-            case "abort":
-                planned = operations.abort(stack)
-    if as_json:
-        told({"about": planned.about, "phases": [{"name": one.name, "title": one.title} for one in planned.phases]})
-    else:
-        for line in planned.lines():
-            output.print(line, markup=False)
 
 
 def _supervised(context: typer.Context, stack: Stack) -> None:

@@ -12,7 +12,6 @@ from deploy.flow.job import Job, Operation
 from deploy.flow.phases import CANARY, DEPLOY, PROMOTE, RESIZE, ROLLBACK, SHARE, STOP
 from deploy.flow.stack import Stack
 from deploy.slot import Slot
-from deploy.slots.port import ResizableRuntime
 
 __all__ = ["abort", "canary", "deploy", "promote", "rollback", "scale", "stop"]
 
@@ -140,7 +139,7 @@ def scale(stack: Stack, slot: Slot, workers: int) -> Operation:
     seen = stack.runtime.observe(slot)
     if not seen.running or seen.version is None:
         raise UsageError(f"{slot} does not run: there is nothing to scale")
-    if isinstance(stack.runtime, ResizableRuntime):
+    if stack.runtime.resizable:
         before = len(stack.runtime.base_urls(slot))
         job = Job("scale", seen.version, slot, workers, before, seen.kept, models_from=slot, as_built=True)
         return Operation(job, RESIZE, f"scale {slot} from {before} to {workers}; {_now(stack)}")

@@ -13,7 +13,6 @@ from deploy.flow.models import check_not_older, hot_reloaded, validated
 from deploy.flow.stack import Stack
 from deploy.proxy.route import Route
 from deploy.slot import Slot
-from deploy.slots.port import ResizableRuntime
 
 __all__ = [
     "CANARY",
@@ -185,7 +184,7 @@ def _stop(stack: Stack, job: Job) -> str:
 
 
 def _resize(stack: Stack, job: Job) -> str:
-    _resizable(stack).resize(job.slot, job.workers)
+    stack.runtime.resize(job.slot, job.workers)
     return f"{job.slot} has {job.workers}, before {job.replicas_before}"
 
 
@@ -228,21 +227,15 @@ def set_weight(stack: Stack, weight: int, *, new_salt: bool = False) -> str:
 
 def trim(stack: Stack, slot: Slot, *, grace_s: float) -> None:
     """End the replicas that the slot has no longer, once the proxy sends nothing there."""
-    _resizable(stack).trim(slot, after_s=stack.router.lag_s, grace_s=grace_s)
+    stack.runtime.trim(slot, after_s=stack.router.lag_s, grace_s=grace_s)
 
 
 def unresize(stack: Stack, slot: Slot, replicas: int) -> str:
     """Give the slot as many replicas as it had, and the proxy their addresses."""
-    _resizable(stack).resize(slot, replicas)
+    stack.runtime.resize(slot, replicas)
     stack.router.reconcile(stack.runtime.addresses())
     trim(stack, slot, grace_s=5)
     return f"{slot} has {replicas} replica{'s' if replicas > 1 else ''} as before, and what was added is ended"
-
-
-def _resizable(stack: Stack) -> ResizableRuntime:
-    if isinstance(stack.runtime, ResizableRuntime):
-        return stack.runtime
-    raise DeployError(f"a slot of the runtime {stack.runtime.name} is started anew for that")
 
 
 _GATES = (

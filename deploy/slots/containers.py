@@ -19,7 +19,7 @@ from deploy.processes import require_free
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slot import SLOTS, Slot
-from deploy.slots.port import Observed, ResizableRuntime
+from deploy.slots.port import Observed, Runtime
 
 __all__ = ["DockerRuntime", "containers", "services"]
 
@@ -40,13 +40,14 @@ def containers(slot: Slot, replicas: int) -> list[str]:
     return [f"{IMAGE_NAME}-{service}" for service in services(slot, replicas)]
 
 
-class DockerRuntime(ResizableRuntime):
+class DockerRuntime(Runtime):
     """`environment` is what slots get beside what compose.yaml sets: the project's `.env`, secrets of it as files.
 
     The engine starts slots again by itself, and bounds their logs.
     """
 
     name = "docker"
+    resizable = True
 
     def __init__(self, settings: DeploySettings, engine: Engine, *, environment: Mapping[str, str]) -> None:
         self._settings = settings

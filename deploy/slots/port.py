@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
+from deploy.errors import DeployError
 from deploy.release.release import Release
 from deploy.slot import Slot
 
-__all__ = ["LOG_HEADER", "Observed", "ResizableRuntime", "Runtime"]
+__all__ = ["LOG_HEADER", "Observed", "Runtime"]
 
 LOG_HEADER = "== release "  # begins the line that a runtime may write to a slot's log at each start
 
@@ -32,9 +33,10 @@ class Observed:
 
 
 class Runtime(Protocol):
-    """Starts, stops and observes slots."""
+    """Starts, stops and observes slots; those of one that is not `resizable` are started anew for more workers."""
 
     name: str
+    resizable: bool = False
 
     def start(self, slot: Slot, release: Release, *, workers: int, models_from: Slot | None = None) -> None:
         """Start `release` in `slot`, which must be stopped; returns at once.
@@ -94,13 +96,8 @@ class Runtime(Protocol):
         """Keep logs from growing over `limit` bytes, where nothing else does."""
         del limit
 
-
-@runtime_checkable
-class ResizableRuntime(Runtime, Protocol):
-    """A runtime whose slots get more or fewer replicas while they run; elsewhere a slot is started anew for that."""
-
     def resize(self, slot: Slot, replicas: int) -> None:
-        """From now on a running slot has that many replicas; what it keeps is not touched.
+        """From now on a running slot has that many replicas (where `resizable`); what it keeps is not touched.
 
         Further ones are started at once, to be kept once `keep` is called. Those that it has no longer go on until
         `trim`, and are taken back if there should be more again.
@@ -108,8 +105,9 @@ class ResizableRuntime(Runtime, Protocol):
         Raises:
             DeployError: one can't be started.
         """
-        ...
+        del slot, replicas
+        raise DeployError(f"a slot of the runtime {self.name} is started anew for that")
 
     def trim(self, slot: Slot, *, after_s: float, grace_s: float) -> None:
         """After `after_s`, if there are any, end the replicas that the slot has no longer, as `stop` does."""
-        ...
+        del slot, after_s, grace_s

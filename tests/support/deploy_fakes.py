@@ -18,7 +18,7 @@ from deploy.proxy.route import Route
 from deploy.release.release import Golden, Release
 from deploy.settings import DeploySettings
 from deploy.slot import COLOURS, SLOTS, Slot
-from deploy.slots.port import Observed
+from deploy.slots.port import Observed, Runtime
 
 
 class FakeClock(Clock):
@@ -64,7 +64,7 @@ class Killed(BaseException):
     """In place of SIGKILL."""
 
 
-class FakeRuntime:
+class FakeRuntime(Runtime):
     """`doing` lists what was done to slots; `broken` are versions that end before they are ready."""
 
     name = "process"
@@ -122,6 +122,7 @@ class FakeReplicas(FakeRuntime):
     """One whose slots have replicas; `left` are how many of a slot still run beside those that it is to have."""
 
     name = "docker"
+    resizable = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from deploy.cli.host import render_unit
+from deploy.cli.looking import render_unit
 from deploy.settings import DeploySettings
 
 

@@ -1,7 +1,7 @@
 """`verify` against services doubled at the transport: a right one passes, each wrong one is found out."""
 
-import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -112,6 +112,10 @@ def test_no_service_is_a_fault_and_not_an_exception() -> None:
     assert "GET /health" in faults(refuse)
 
 
+def client(handler: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:
+    return httpx.Client(base_url="http://service", transport=httpx.MockTransport(handler))
+
+
 @pytest.mark.parametrize(("status", "bad"), [(200, 0), (500, 1)])
 def test_the_load_is_bounded_and_judged(status: int, bad: int) -> None:
     asked = 0
@@ -122,18 +126,17 @@ def test_the_load_is_bounded_and_judged(status: int, bad: int) -> None:
         return httpx.Response(status, json=PREDICTION)
 
     limits = Thresholds(requests=50, clients=4)
-    transport = httpx.MockTransport(handler)
-    checks, summary = asyncio.run(verify_load("http://service", {}, limits, transport=transport))
+    checks, summary = verify_load(client(handler), limits)
     assert asked == 50
     assert summary.startswith("50 requests")
     assert sum(check.fault is not None for check in checks) == bad
 
 
 def test_a_slow_service_fails_the_threshold() -> None:
-    async def handler(_: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(0.02)
+    def handler(_: httpx.Request) -> httpx.Response:
+        time.sleep(0.02)
         return httpx.Response(200, json=PREDICTION)
 
     limits = Thresholds(requests=10, clients=2, p95_s=0.01)
-    checks, _ = asyncio.run(verify_load("http://service", {}, limits, transport=httpx.MockTransport(handler)))
+    checks, _ = verify_load(client(handler), limits)
     assert [check.name for check in checks if check.fault] == ["p95 under load is at most 10 ms"]

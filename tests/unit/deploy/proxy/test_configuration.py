@@ -4,27 +4,34 @@ from pathlib import Path
 
 import pytest
 
-from deploy.proxy.configuration import render
+from deploy.proxy.configuration import Binary, render
 from deploy.settings import DeploySettings
+from deploy.slot import Slot
 
-ADDRESSES = {"blue": ("127.0.0.1:8001",), "green": ("127.0.0.1:8002",), "canary": ("127.0.0.1:8003",)}
+ADDRESSES: dict[Slot, tuple[str, ...]] = {
+    "blue": ("127.0.0.1:8001",),
+    "green": ("127.0.0.1:8002",),
+    "canary": ("127.0.0.1:8003",),
+}
 PREFIX = Path("/srv/run/nginx")
 
 
 def text(version: tuple[int, ...] = (1, 31, 3), **settings: object) -> str:
-    return render(DeploySettings.model_validate(settings), PREFIX, ADDRESSES, version)[0]  # type: ignore[arg-type]
+    return render(DeploySettings.model_validate(settings), PREFIX, ADDRESSES, Binary(version))[0]
 
 
 def test_the_digest_tells_one_structure_from_another_and_is_in_the_text() -> None:
-    one, digest = render(DeploySettings(), PREFIX, ADDRESSES, (1, 31, 3))  # type: ignore[arg-type]
-    _, other = render(DeploySettings(rate_limit=1), PREFIX, ADDRESSES, (1, 31, 3))  # type: ignore[arg-type]
+    one, digest = render(DeploySettings(), PREFIX, ADDRESSES, Binary((1, 31, 3)))
+    _, other = render(DeploySettings(rate_limit=1), PREFIX, ADDRESSES, Binary((1, 31, 3)))
     assert digest in one
     assert digest != other
 
 
 def test_hsts_and_tls_come_together() -> None:
     assert "Strict-Transport-Security" not in text()
-    secure, _ = render(DeploySettings(), PREFIX, ADDRESSES, (1, 31, 3), certificate=(Path("/c.pem"), Path("/k.pem")))  # type: ignore[arg-type]
+    secure, _ = render(
+        DeploySettings(), PREFIX, ADDRESSES, Binary((1, 31, 3)), certificate=(Path("/c.pem"), Path("/k.pem"))
+    )
     assert "Strict-Transport-Security" in secure
     assert 'ssl_certificate "/c.pem";' in secure
     with pytest.raises(ValueError, match="belong together"):
@@ -45,7 +52,7 @@ def test_an_old_nginx_is_not_given_what_it_does_not_know() -> None:
 
 def test_replicas_are_listed_in_every_group_of_their_slot() -> None:
     addresses = {**ADDRESSES, "green": ("10.0.0.2:80", "10.0.0.3:80")}
-    config, _ = render(DeploySettings(), PREFIX, addresses, (1, 31, 3))  # type: ignore[arg-type]
+    config, _ = render(DeploySettings(), PREFIX, addresses, Binary((1, 31, 3)))
     assert config.count("server 10.0.0.3:80") == 4  # green, green_or_blue, and stand-in for blue and the canary
     assert r'"~10\.0\.0\.3:80$" green;' in config
 
@@ -53,7 +60,7 @@ def test_replicas_are_listed_in_every_group_of_their_slot() -> None:
 def test_a_request_may_be_refused_by_every_replica_before_it_comes_to_the_stand_in() -> None:
     assert "proxy_next_upstream_tries 2;" in text()
     addresses = {**ADDRESSES, "green": ("10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80")}
-    config, _ = render(DeploySettings(), PREFIX, addresses, (1, 31, 3))  # type: ignore[arg-type]
+    config, _ = render(DeploySettings(), PREFIX, addresses, Binary((1, 31, 3)))
     assert "proxy_next_upstream_tries 4;" in config
 
 
@@ -65,7 +72,7 @@ def test_the_split_lists_the_canary_first_and_ends_with_the_rest() -> None:
 
 def test_a_path_may_hold_spaces_quotes_semicolons_and_letters_of_any_script() -> None:
     prefix = Path('/srv/Änn\'s "run";{x}\\y/nginx')
-    config, _ = render(DeploySettings(), prefix, ADDRESSES, (1, 31, 3))  # type: ignore[arg-type]
+    config, _ = render(DeploySettings(), prefix, ADDRESSES, Binary((1, 31, 3)))
     assert 'root "/srv/Änn\'s \\"run\\";{x}\\\\y/nginx/live";' in config
     with pytest.raises(ValueError, match="which Nginx can't be told"):
         DeploySettings.model_validate({"run_dir": "/srv/$home"})
