@@ -115,7 +115,7 @@ def fill(folder: Path, source: Path | None) -> None:
     new = folder.with_name(f".{folder.name}.new")
     remove(new)
     new.mkdir(parents=True)
-    for file in sorted(filter(Path.is_file, source.iterdir())) if source and source.is_dir() else ():
+    for file in filter(Path.is_file, source.iterdir()) if source and source.is_dir() else ():
         shutil.copyfile(file, new / file.name)
         (new / file.name).chmod(0o644)  # containers have a user of their own
     new.chmod(0o755)
@@ -146,11 +146,11 @@ class Tail:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._inode, self._offset = _place(path)
+        self._inode, self._offset, _ = _place(path) or (0, 0, 0)
 
     def read(self) -> list[str]:
         """The whole lines since the last look; what a rotation carried off in between is lost."""
-        inode, size = _place(self._path)
+        inode, size, _ = _place(self._path) or (0, 0, 0)
         if inode != self._inode or size < self._offset:
             self._inode, self._offset = inode, 0
         try:
@@ -203,7 +203,7 @@ class Record(Generic[T]):
 
     def read(self) -> T | None:
         """The value; None when the file is missing or damaged."""
-        seen = self._identity()
+        seen = _place(self.path)
         if seen != self._seen:
             self._value = parsed(self._kind, read_json(self.path)) if seen else None
             self._seen = seen
@@ -218,7 +218,7 @@ class Record(Generic[T]):
             self.written = True
         except OSError:
             self.written = False
-        self._seen = self._identity()
+        self._seen = _place(self.path)
         return self.written
 
     def remove(self) -> None:
@@ -226,14 +226,7 @@ class Record(Generic[T]):
         self._value = None
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
-        self._seen = self._identity()
-
-    def _identity(self) -> tuple[int, int, int] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        self._seen = _place(self.path)
 
 
 @cache
@@ -241,13 +234,13 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _place(path: Path) -> tuple[int, int]:
-    """Inode and size."""
+def _place(path: Path) -> tuple[int, int, int] | None:
+    """Inode, size and time of the last change; None when there is none."""
     try:
         found = path.stat()
     except OSError:
-        return 0, 0
-    return found.st_ino, found.st_size
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _beside(path: Path) -> Path:

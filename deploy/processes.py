@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import psutil
 
@@ -22,7 +22,6 @@ __all__ = [
     "ProcessId",
     "detached",
     "end",
-    "environment_of",
     "is_free",
     "leader",
     "living",
@@ -34,8 +33,7 @@ __all__ = [
 ]
 
 _PROC = Path("/proc")
-_BOOT_ID = _PROC / "sys/kernel/random/boot_id"
-_START_FIELD = 19  # of /proc/PID/stat behind the name: start in ticks since boot, which no clock step moves
+_START_FIELD = 18  # of /proc/PID/stat behind the state: start in ticks since boot, which no clock step moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +57,7 @@ class ProcessId:
 
     def alive(self) -> bool:
         """Whether this very process runs; a zombie does not."""
-        if self.pid <= 0 or self.boot != _boot_id() or _start_of(self.pid) != self.start:
-            return False
-        with contextlib.suppress(psutil.Error):
-            return bool(psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE)
-        return False
+        return self.pid > 0 and self.boot == _boot_id() and _start_of(self.pid) == self.start
 
     def signal(self, number: int) -> None:
         """Send a signal, if it still runs."""
@@ -83,22 +77,15 @@ class ProcessId:
 
 @cache
 def _boot_id() -> str:
-    try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""  # no Linux: the start time alone must do
+    return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def _start_of(pid: int) -> int | None:
+    """None where there is no such process, or a zombie."""
     try:
-        stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-        return int(stat.rpartition(")")[2].split()[_START_FIELD])
+        state, *fields = (_PROC / f"{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return int(fields[_START_FIELD]) if state != "Z" else None
     except (OSError, IndexError, ValueError):
-        if _boot_id():
-            return None
-    try:
-        return round(psutil.Process(pid).create_time() * 100)
-    except psutil.Error:
         return None
 
 
@@ -157,9 +144,14 @@ def detached(
 
     Its output goes behind `head` to the end of `log`, or nowhere: a full disk keeps nothing from being started.
     """
-    with _appended(log) as out:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:
+        out = os.open(os.devnull, os.O_WRONLY)
+    try:
         with contextlib.suppress(OSError):
-            out.write(head.encode())
+            os.write(out, head.encode())
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -169,16 +161,10 @@ def detached(
             env=environment,
             start_new_session=True,
         )
+    finally:
+        os.close(out)
     child.returncode = 0  # not to be waited for
     return child.pid
-
-
-def _appended(log: Path) -> IO[bytes]:
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        return log.open("ab", buffering=0)
-    except OSError:
-        return Path(os.devnull).open("ab", buffering=0)
 
 
 def living(
@@ -209,14 +195,6 @@ def leader(processes: list[psutil.Process]) -> ProcessId | None:
     return min((head for head in heads if head), key=lambda head: head.start, default=None)
 
 
-def environment_of(process: ProcessId) -> dict[str, str]:
-    """What it was started with; empty when that can't be read."""
-    try:
-        return psutil.Process(process.pid).environ() if process.alive() else {}
-    except psutil.Error:
-        return {}
-
-
 def end(mark: str, master: ProcessId | None, grace_s: float) -> None:
     """SIGTERM to the master, which lets its workers finish; SIGKILL to all that bear `mark` after `grace_s`."""
     if master:
@@ -234,14 +212,10 @@ def port_owner(port: int) -> str | None:
     if is_free(port):
         return None
     with contextlib.suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
-                if connection.pid is None:
-                    return "another user's process"
-                with contextlib.suppress(psutil.Error):
-                    process = psutil.Process(connection.pid)
-                    return f"{process.name()} (pid {process.pid})"
-                return f"pid {connection.pid}"
+        for one in psutil.net_connections("tcp"):
+            if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr[1] == port:
+                name = psutil.Process(one.pid).name() if one.pid and psutil.pid_exists(one.pid) else None
+                return f"{name} (pid {one.pid})" if name else "another user's process"
     return None
 
 

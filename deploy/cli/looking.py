@@ -15,7 +15,7 @@ import httpx
 import typer
 from rich.markup import escape
 
-from deploy.checks.verify import Thresholds, verify_contract, verify_load
+from deploy.checks.verify import verify_contract, verify_load
 from deploy.cli.shell import AsJson, OptionalVersion, SlotName, app, console, opened, output, told
 from deploy.errors import UsageError, VerifyFailed
 from deploy.files import ROOT, template_of
@@ -133,7 +133,9 @@ def verify(
         with console.status(f"checking {address}"), client:
             checks = verify_contract(client, version)
             if requests:
-                more, summary = verify_load(client, Thresholds(requests, seconds, clients, p95_ms / 1000))
+                more, summary = verify_load(
+                    client, requests=requests, seconds=seconds, clients=clients, p95_s=p95_ms / 1000
+                )
                 checks += more
                 stack.progress.say(summary)
         faults = [check.name for check in checks if check.fault]

@@ -26,9 +26,9 @@ from deploy.cli.shell import (
 )
 from deploy.errors import CanaryFailed, Inconclusive, UsageError
 from deploy.flow import operations, ramping
+from deploy.flow.recovery import bring_up, stop_all
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
-from deploy.flow.startup import bring_up, stop_all
 from deploy.slot import Slot
 from deploy.watch.supervisor import Supervisor, start_supervisor, stop_supervisor
 

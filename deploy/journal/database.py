@@ -80,27 +80,23 @@ class Database:
         """With all tables; a damaged file is put aside where it is to be written."""
         if self._open is None:
             try:
-                self._open = self._connect()
-            except sqlite3.OperationalError:
-                raise
+                self._open = _connected(self.path)
             except sqlite3.DatabaseError as error:
-                if not mend:
+                if not mend or isinstance(error, sqlite3.OperationalError):
                     raise
-                self._put_aside(str(error))
-                self._open = self._connect()
+                aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
+                self.path.replace(aside)
+                self._say(f"the journal was damaged ({error}): kept as {aside.name}, begun anew from what runs")
+                self._open = _connected(self.path)
         return self._open
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=5, isolation_level=None)
-        try:
-            connection.executescript(_SCHEMA)
-            connection.row_factory = sqlite3.Row
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
 
-    def _put_aside(self, why: str) -> None:
-        aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
-        self.path.replace(aside)
-        self._say(f"the journal was damaged ({why}): kept as {aside.name}, begun anew from what runs")
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=5, isolation_level=None)
+    try:
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    connection.row_factory = sqlite3.Row
+    return connection

@@ -138,15 +138,13 @@ class Journal:
     def entries(self, last: int = 20) -> list[dict[str, Any]]:
         """The last entries of the audit log, oldest first."""
         rows = self._database.read("SELECT entry FROM audit ORDER BY id DESC LIMIT ?", last)
-        return [_object(row[0]) for row in reversed(rows)]
+        told = (_value(dict[str, Any], row[0]) for row in reversed(rows))
+        return [entry or {} for entry in told]
 
     def fact(self, name: str, kind: Any = Any) -> Any:
         """A value that was put, of that type; None when there is none, or another."""
         rows = self._database.read("SELECT value FROM facts WHERE name = ?", name)
-        try:
-            return parsed(kind, json.loads(rows[0][0])) if rows else None
-        except (TypeError, ValueError):
-            return None
+        return _value(kind, rows[0][0]) if rows else None
 
     def put(self, name: str, value: Any) -> None:
         """Keep a JSON-able value or a dataclass; None removes it."""
@@ -163,9 +161,9 @@ def _released(row: sqlite3.Row) -> Released:
     return Released(**{**told, "rejected": bool(told["rejected"])})
 
 
-def _object(text: Any) -> dict[str, Any]:
+def _value(kind: Any, text: Any) -> Any:
+    """As it was put; None where it is damaged, or of another kind."""
     try:
-        found = json.loads(text)
+        return parsed(kind, json.loads(text))
     except (TypeError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None

@@ -4,61 +4,46 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import RouterError
 from deploy.files import names, write_text
 from deploy.settings import DeploySettings
 
-__all__ = ["FOLDER", "Certificate", "current_certificate"]
+__all__ = ["FOLDER", "laid_certificate"]
 
 FOLDER = "tls"
 _CHAIN, _KEY = ".crt", ".key"
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """`name` changes with the content, so a renewed certificate is another configuration. Both texts are PEM."""
-
-    name: str
-    chain: str = ""
-    key: str = ""
-
-    def files(self, folder: Path) -> tuple[Path, Path]:
-        """Where chain and key lie; `folder` is Nginx's."""
-        tls = folder / FOLDER / self.name
-        return tls.with_suffix(_CHAIN), tls.with_suffix(_KEY)
-
-    def lay(self, folder: Path) -> None:
-        """Write both, if they are not there, beside those that the running Nginx may have to go back to."""
-        chain, key = self.files(folder)
-        if self.key and not (chain.exists() and key.exists()):
-            write_text(chain, self.chain)
-            write_text(key, self.key, mode=0o600)
-
-
-def current_certificate(
+def laid_certificate(
     settings: DeploySettings, folder: Path, config: str | None, say: Callable[[str], None]
-) -> Certificate | None:
-    """What the settings name; None without TLS.
+) -> tuple[Path, Path] | None:
+    """Copies in `folder` (Nginx's) of the chain and key that the settings name; None without TLS.
 
-    When it can't be read here, what the last configuration names goes on: a rollback must not fail by it.
+    Their names change with their content, so a renewed certificate is another configuration, beside the one that the
+    running Nginx may have to go back to. When they can't be read, the copies that the last configuration names go on:
+    a rollback must not fail by it.
 
     Raises:
-        RouterError: it can't be read, and there is no earlier one.
+        RouterError: they can't be read, and there are no earlier ones.
     """
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
+    tls = folder / FOLDER
     try:
         chain, key = (path.read_text(encoding="utf-8") for path in (settings.tls_certificate, settings.tls_key))
     except (OSError, UnicodeDecodeError) as error:
         path = getattr(error, "filename", None) or f"{settings.tls_certificate} or {settings.tls_key}"
         why = f"{path} can't be read ({getattr(error, 'strerror', None) or 'it is no PEM text'})"
-        laid = {Path(name).stem for name in names(folder / FOLDER) if name.endswith(_KEY)}
-        for name in laid:
-            if name in (config or ""):
+        for laid in (tls / name for name in names(tls) if name.endswith(_KEY)):
+            if laid.stem in (config or ""):
                 say(f"{why}: the copy of the last certificate stays in use")
-                return Certificate(name)
+                return laid.with_suffix(_CHAIN), laid
         raise RouterError(f"{why}: see DEPLOY_TLS_CERTIFICATE and DEPLOY_TLS_KEY") from error
-    return Certificate(hashlib.sha256(f"{chain}\0{key}".encode()).hexdigest()[:16], chain, key)
+    name = hashlib.sha256(f"{chain}\0{key}".encode()).hexdigest()[:16]
+    files = tls / f"{name}{_CHAIN}", tls / f"{name}{_KEY}"
+    if not all(file.exists() for file in files):
+        write_text(files[0], chain)
+        write_text(files[1], key, mode=0o600)
+    return files

@@ -13,7 +13,7 @@ import httpx
 from deploy.clock import Clock
 from deploy.errors import RouterError
 from deploy.files import linked, names, read_text, remove, replace_link, write_text
-from deploy.proxy.certificate import FOLDER, current_certificate
+from deploy.proxy.certificate import FOLDER, laid_certificate
 from deploy.proxy.configuration import OLD_WORKERS_S, render
 from deploy.proxy.process import NginxProcess
 from deploy.proxy.route import Route
@@ -62,18 +62,16 @@ class Router:
         """
         self._make_folders("routes", "logs", "temp", "metrics")
         before = read_text(self._config)
-        certificate = current_certificate(self._settings, self.folder, before, self._say)
+        certificate = laid_certificate(self._settings, self.folder, before, self._say)
         text, digest = render(
             self._settings,
             self.folder,
             addresses,
             self.process.binary,
-            certificate.files(self.folder) if certificate else None,
+            certificate,
         )
         if self.running() and (self._told() or {}).get("structure") == digest:
             return
-        if certificate:
-            certificate.lay(self.folder)
         if text != before:  # else nothing has to be written, and a full disk keeps it from nothing
             self._write_tested(text)
         try:

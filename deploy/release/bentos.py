@@ -18,8 +18,7 @@ import yaml
 from deploy.errors import DeployError, UsageError
 from deploy.files import parsed, read_json, write_json
 from deploy.processes import output_of
-from deploy.release.content import commit_of, describe_models, tree_hash
-from deploy.release.release import Golden, Release
+from deploy.release.release import Golden, Release, commit_of, describe_models, tree_hash
 
 __all__ = ["BentoReleases", "build_command"]
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import psutil
 
 from deploy import processes
 from deploy.clock import Clock
@@ -119,9 +123,10 @@ class ProcessRuntime(Runtime):
         if record:
             seen = record.version, record.workers, pid, record.kept, record.restarts
             return Observed(slot, pid is not None, *seen)
-        told = processes.environment_of(master) if master else {}
-        version, workers = told.get("APP_VERSION"), int(told.get("WORKERS", "0"))
-        return Observed(slot, running=pid is not None, version=version, workers=workers, pid=pid)
+        told: dict[str, str] = {}
+        with contextlib.suppress(psutil.Error):
+            told = psutil.Process(pid).environ() if pid else {}
+        return Observed(slot, pid is not None, told.get("APP_VERSION"), int(told.get("WORKERS", "0")), pid)
 
     def heal(self, slot: Slot) -> bool:
         """Start a kept slot that died, with the same models; one that dies soon after each start, ever more slowly."""
@@ -160,9 +165,8 @@ class ProcessRuntime(Runtime):
     def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
         """The end of the log."""
         try:
-            with self._log(slot).open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - 400 * last))
-                return log.read().decode(errors="replace").splitlines()[-last:]
+            with self._log(slot).open(errors="replace") as log:
+                return [line.rstrip("\n") for line in deque(log, last)]
         except FileNotFoundError:
             return ()
 

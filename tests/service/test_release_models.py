@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import UsageError
-from deploy.release.content import describe_models
+from deploy.release.release import describe_models
 from pikkit.models.importing import checked
 from pikkit.models.user_files import METADATA_FILE, ROI_FILE, WIN_FILE
 from tests.support.model_files import train, write_set

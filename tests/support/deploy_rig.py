@@ -13,10 +13,9 @@ import httpx
 from deploy.errors import RouterError
 from deploy.flow.job import Operation
 from deploy.flow.progress import Progress
-from deploy.flow.recovery import recover
+from deploy.flow.recovery import recover, stop_all
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
-from deploy.flow.startup import stop_all
 from deploy.settings import DeploySettings
 from deploy.watch.status import status_data
 from deploy.watch.supervisor import stop_supervisor

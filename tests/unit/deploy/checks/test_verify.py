@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.checks.verify import Thresholds, verify_contract, verify_load
+from deploy.checks.verify import verify_contract, verify_load
 
 PREDICTION = {
     "win_probability": 0.55,
@@ -125,8 +125,7 @@ def test_the_load_is_bounded_and_judged(status: int, bad: int) -> None:
         asked += 1
         return httpx.Response(status, json=PREDICTION)
 
-    limits = Thresholds(requests=50, clients=4)
-    checks, summary = verify_load(client(handler), limits)
+    checks, summary = verify_load(client(handler), requests=50, seconds=20, clients=4, p95_s=0.5)
     assert asked == 50
     assert summary.startswith("50 requests")
     assert sum(check.fault is not None for check in checks) == bad
@@ -137,6 +136,5 @@ def test_a_slow_service_fails_the_threshold() -> None:
         time.sleep(0.02)
         return httpx.Response(200, json=PREDICTION)
 
-    limits = Thresholds(requests=10, clients=2, p95_s=0.01)
-    checks, _ = verify_load(client(handler), limits)
+    checks, _ = verify_load(client(handler), requests=10, seconds=20, clients=2, p95_s=0.01)
     assert [check.name for check in checks if check.fault] == ["p95 under load is at most 10 ms"]

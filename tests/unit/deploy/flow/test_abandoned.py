@@ -9,9 +9,8 @@ import pytest
 
 from deploy.errors import DeployError, GateFailed, RouterError
 from deploy.flow import operations
-from deploy.flow.recovery import explain, recover
+from deploy.flow.recovery import bring_up, explain, recover
 from deploy.flow.run import run
-from deploy.flow.startup import bring_up
 from deploy.journal.journal import Operation as UnderWay
 from deploy.proxy.route import Route
 from deploy.release.release import Golden, Release

@@ -14,10 +14,9 @@ from deploy.canary.ramp import Ramp, Step
 from deploy.errors import DeployError
 from deploy.flow import operations, ramping
 from deploy.flow.job import Operation
-from deploy.flow.recovery import recover
+from deploy.flow.recovery import bring_up, recover, stop_all
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
-from deploy.flow.startup import bring_up, stop_all
 from deploy.journal.journal import Operation as UnderWay
 from deploy.slot import Slot
 from deploy.slots.port import Observed

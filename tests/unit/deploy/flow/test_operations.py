@@ -8,8 +8,8 @@ from deploy.canary.ramp import Ramp, Step
 from deploy.errors import CanaryFailed, DeployError, GateFailed, Inconclusive, RouterError, UsageError
 from deploy.files import plain
 from deploy.flow import operations
+from deploy.flow.recovery import bring_up, stop_all
 from deploy.flow.run import run
-from deploy.flow.startup import bring_up, stop_all
 from deploy.release.release import Golden
 from tests.support.deploy_fakes import Rig, made, made_release
 

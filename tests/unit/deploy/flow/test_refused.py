@@ -12,9 +12,9 @@ from deploy.errors import DeployError
 from deploy.flow import operations
 from deploy.flow.job import Job, Operation
 from deploy.flow.phases import RESIZE
+from deploy.flow.recovery import bring_up
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
-from deploy.flow.startup import bring_up
 from deploy.proxy.route import Route
 from tests.support.deploy_fakes import Rig, made, noted
 

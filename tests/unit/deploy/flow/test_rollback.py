@@ -8,9 +8,8 @@ import pytest
 
 from deploy.errors import UsageError
 from deploy.flow import operations
-from deploy.flow.recovery import recover
+from deploy.flow.recovery import bring_up, recover, stop_all
 from deploy.flow.run import run
-from deploy.flow.startup import bring_up, stop_all
 from tests.support.deploy_fakes import Killed, Rig, made
 
 
