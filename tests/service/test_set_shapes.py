@@ -18,7 +18,7 @@ from pikkit.errors import ModelError
 from pikkit.models.reading.probes import TOLERANCE
 from pikkit.models.user_files import ROI_FILE, WIN_FILE
 from tests.support.converted import converted
-from tests.support.model_files import ENCODERS, FEATURES, train, write_set
+from tests.support.model_files import FEATURES, KNOWING, train, write_set
 from tests.support.need import root
 from tests.support.slow_import import Lazy
 
@@ -33,7 +33,6 @@ model_selection: Any = Lazy("sklearn.model_selection")
 pipeline: Any = Lazy("sklearn.pipeline")
 preprocessing: Any = Lazy("sklearn.preprocessing")
 
-KNOWING = {column: [*dict.fromkeys([*classes, "Unknown"])] for column, classes in ENCODERS.items()}
 ROWS = np.random.default_rng(0).random((200, len(FEATURES))).astype(np.float32)
 WON = (ROWS[:, 2] > np.random.default_rng(1).random(200)).astype(int)
 

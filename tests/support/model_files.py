@@ -20,6 +20,7 @@ ENCODERS = {
     "institution_name": ["DraftKings", "FanDuel"],
     "bet_type": ["parlay", "straight"],
 }
+KNOWING = {column: [*dict.fromkeys([*classes, "Unknown"])] for column, classes in ENCODERS.items()}
 FEATURES = [
     "sport_encoded",
     "market_encoded",

@@ -10,7 +10,7 @@ from pikkit.bets.times import utc_text
 from pikkit.errors import InvalidRequest, ModelError, ModelsNotLoaded
 from pikkit.grading.grader import Graded, Grader, Options, batch_answer
 from pikkit.grading.predictor import Predictor
-from tests.unit.grading.test_market_answers import BET, NOW, Models
+from tests.support.graded import BET, NOW, Models
 
 
 class Watched(Predictor):

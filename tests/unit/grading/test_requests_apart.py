@@ -13,8 +13,8 @@ from pikkit.grading.grader import Graded, Grader, Job, Options, batch_answer
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.predictor import Predictor
 from pikkit.web.merger import Merger
+from tests.support.graded import BET, NOW, Models, pinnacle, sides
 from tests.support.web import Web
-from tests.unit.grading.test_market_answers import BET, NOW, Models, pinnacle, sides
 
 MTL, BOS = ({**BET, "selection": name} for name in ("MTL", "BOS"))
 MARKET = sides(("MTL", -110), ("BOS", -105))

@@ -7,9 +7,10 @@ import pytest
 
 from tests.support.need import root
 
-SHAPES, IMPORTS, BOUNDS, REMARKS, FORMS, ROWS = (
+SHAPES, IMPORTS, CONVERTED, BOUNDS, REMARKS, FORMS, ROWS = (
     "service/test_set_shapes.py",
     "service/test_import_models.py",
+    "service/test_converted_models.py",
     "unit/models/test_tree_bounds.py",
     "unit/models/test_remarks.py",
     "unit/exports/test_forms.py",
@@ -18,7 +19,7 @@ SHAPES, IMPORTS, BOUNDS, REMARKS, FORMS, ROWS = (
 # The row by its first words; file, and the names of cases or tests in it.
 CASES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "XGBClassifier, XGBRegressor": {
-        IMPORTS: ["test_boosters_without_their_wrapper_and_callbacks_are_accepted"],
+        CONVERTED: ["test_boosters_without_their_wrapper_and_callbacks_are_accepted"],
         "unit/models/test_pickles.py": ["test_models_are_let_through_and_predict_as_before"],
     },
     "the same by joblib": {
@@ -32,10 +33,10 @@ CASES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "a dict with one model": {SHAPES: ["a dict of model and names", "two models in a dict", "a dict of other names"]},
     "linear and logistic regression": {
         SHAPES: ["a forest by joblib", "a forest by joblib, in gzip", "a pipeline by joblib"],
-        IMPORTS: ["test_plain_scikit_learn_estimators_stay_what_they_are", "forest in a pipeline"],
+        CONVERTED: ["test_plain_scikit_learn_estimators_stay_what_they_are", "forest in a pipeline"],
     },
     "`CalibratedClassifierCV`": {SHAPES: ["{method} calibration around {name}"]},
-    "`dart`": {IMPORTS: ["dart"], BOUNDS: ["weights of more trees (dart)", "categories beyond the list"]},
+    "`dart`": {CONVERTED: ["dart"], BOUNDS: ["weights of more trees (dart)", "categories beyond the list"]},
     "an ISO timestamp": {SHAPES: ["test_a_timestamp_in_iso_becomes_a_version"]},
     "LightGBM": {
         SHAPES: [

@@ -7,7 +7,7 @@ import pytest
 
 from pikkit.errors import ModelError
 from pikkit.grading.predictor import Predictor
-from tests.unit.grading.test_market_answers import NOW, Models
+from tests.support.graded import NOW, Models
 from training.judging.prices import PriceReport, moneyline_reports, soccer_reports
 
 MATCHES = 60
