@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
-from operator import mul
+from functools import lru_cache, reduce
+from operator import add, mul
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
@@ -79,6 +79,8 @@ def fair_markets(prices: Floats, method: MarginMethod = "power") -> FairMarkets:
     implied = implied_probability(prices)
     total = implied.sum(axis=1)
     possible = (total >= LEAST_SUM) & (total <= LARGEST_SUM)
+    if possible.all():
+        return FairMarkets(total, np.transpose(without_margin(list(implied.T), method)))
     chances = np.full(prices.shape, np.nan)
     if possible.any():
         chances[possible] = np.transpose(without_margin(list(implied[possible].T), method))
@@ -105,8 +107,8 @@ def _power(q: Sequence[Value], arithmetic: Arithmetic) -> Sequence[Value]:
     k: Value = 1.0
     parts = q
     for _ in range(_STEPS):
-        total = sum(parts)
-        step = log(total) * total / sum(map(mul, parts, logs))
+        total = reduce(add, parts)  # `sum` adds 0 first, which for arrays costs as much as to add a side
+        step = log(total) * total / reduce(add, map(mul, parts, logs))
         k = k - step
         parts = [exp(k * one) for one in logs]
         if arithmetic.largest(abs(step)) < _TINY:

@@ -171,16 +171,14 @@ def _find_own_sides(bets: Sequence[dict[str, Any]]) -> bool:
     if None in selections:
         return False
     sides = list(chain.from_iterable([bet["market_prices"] for bet in bets]))
-    names = folded([*selections, *map(_selection_of, sides)])
+    names = folded([*map(_selection_of, sides), *selections])
     lines = list(map(_line_of, sides))
-    start = 0
-    for i, bet in enumerate(bets):
-        end = start + len(bet["market_prices"])
-        own = own_market(names[i], bet["line"], names[len(bets) + start : len(bets) + end], lines[start:end])
+    end = 0
+    for name, bet in zip(names[len(sides) :], bets, strict=True):
+        start, end = end, end + len(bet["market_prices"])
+        own = bet["own_sides"] = own_market(name, bet["line"], names[start:end], lines[start:end])
         if not own:
             return False
-        bet["own_sides"] = own
-        start = end
     return True
 
 

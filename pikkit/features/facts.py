@@ -115,9 +115,10 @@ class Facts(NamedTuple):
             empty: there is no history at all.
             assumed: sample size where there is none.
         """
-        codes = dict(zip(CATEGORICAL, table, strict=False))
-        past = Past.of(table[_CODES:_NAMED], first_bet_at, empty=empty)
-        numbers = BetNumbers(odds, *table[_NAMED:])
+        rows = list(table)
+        codes = dict(zip(CATEGORICAL, rows, strict=False))
+        past = Past.of(rows[_CODES:_NAMED], first_bet_at, empty=empty)
+        numbers = BetNumbers(odds, *rows[_NAMED:])
         return cls.of(numbers, codes, unknown, past, neutral_count=assumed)._replace(table=table)
 
     def with_other_prices(self, index: Picked, odds: Floats) -> Facts:

@@ -15,7 +15,7 @@ from pikkit.bets.market import FairMarket, fair_market, fair_markets
 from pikkit.bets.numbers import Bools, Floats, Picked, rounded
 from pikkit.bets.odds import implied_probability
 from pikkit.bets.prediction import Prediction
-from pikkit.grading.markets import Book, MarketRules, books_of, own_prices
+from pikkit.grading.markets import Book, MarketRules, books_of
 from pikkit.grading.sides import Sides, same_market
 
 __all__ = ["NO_HISTORY", "Evidence", "EvidenceColumns", "Told", "evidence_of"]
@@ -23,7 +23,7 @@ __all__ = ["NO_HISTORY", "Evidence", "EvidenceColumns", "Told", "evidence_of"]
 NO_HISTORY = "no betting history in this model set: past rates are neutral and confidence is at most 0.5"
 
 _NAN = math.nan
-_other_prices = itemgetter("market_prices", "reference_prices")  # of a bet's `vars`: attributes of models are slow
+_priced = itemgetter("market_prices", "reference_prices", "odds")  # of a bet's `vars`: attributes of models are slow
 _HALF_WEIGHT = 0.5  # weight of references at which half of the confidence that they can add is reached
 _NO_MARGIN = 1 - 1e-9  # of a sum of implied probabilities
 _NO_SECOND = ("no second price: one sportsbook's prices alone show no value",)
@@ -139,14 +139,17 @@ def evidence_of(
     """
     told = np.full((len(Told._fields), len(bets)), _NAN)
     evidence = Evidence(told, same_market(bets, requests), np.zeros(len(bets), dtype=np.bool_))
-    alone: dict[int, dict[int, tuple[float, ...]]] = {}  # by number of sides: bets, and the prices of their own markets
+    alone: dict[int, dict[int, list[float]]] = {}  # by number of sides: bets, and the prices of their own markets
     names: dict[int, list[str]] = {}
     for i, bet in enumerate(bets):
-        market, references = _other_prices(vars(bet))
+        market, references, odds = _priced(vars(bet))
         if market is None and references is None:
             continue
+        prices = [] if market is None else [market[side]["odds"] for side in bet.own_sides]
         said: list[str] = []
-        prices = own_prices(bet, said)
+        if prices and prices[0] != odds:
+            said.append(f"market_prices has {prices[0]:g} for {bet.selection!r}, the bet {odds:g}: odds holds")
+            prices[0] = odds
         if references:
             books = books_of(bet, rules, now, said)
             own = _possible("market_prices", prices, rules, said) if prices else None
@@ -156,7 +159,7 @@ def evidence_of(
                 _tell_weighed(evidence, i, known, own, prices)
                 said += _arbitrage(bet, known) + _push(bet)
                 names[i] = [book.name for book, _ in known]
-            prices = () if known or own is None else prices
+            prices = [] if known or own is None else prices
         if prices:
             alone.setdefault(len(prices), {})[i] = prices
         if said:
@@ -206,7 +209,7 @@ def _tell_weighed(
     i: int,
     known: Sequence[tuple[Book, FairMarket]],
     own: FairMarket | None,
-    prices: tuple[float, ...],
+    prices: Sequence[float],
 ) -> None:
     """What other sportsbooks say of bet `i`, beside its own market and that one's prices."""
     told, chances = _weighed(known, own)
@@ -229,9 +232,9 @@ def _left_out(whose: str, total: float) -> str:
     return f"{whose} is left out: its prices add up to {100 * total:.1f} % and can't be all sides of one market"
 
 
-def _possible(whose: str, prices: tuple[float, ...], rules: MarketRules, said: list[str]) -> FairMarket | None:
+def _possible(whose: str, prices: Sequence[float], rules: MarketRules, said: list[str]) -> FairMarket | None:
     """What the prices of one market say; None, and told, where they can't be one."""
-    market = fair_market(prices, rules.method)
+    market = fair_market(tuple(prices), rules.method)
     if market.chances:
         return market
     said.append(_left_out(whose, market.total))

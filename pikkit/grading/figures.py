@@ -133,7 +133,7 @@ def figures(
         [probability] = rounded(scaled_to_one(combined, market.together))
         probability = _held(probability, floor, outside, facts, opinion)
         price_roi, kelly = returns(probability, facts.decimal)
-        told = models.roi(matrix, probability, odds)
+        told = price_roi if models.roi_from_price else models.roi(matrix, probability, odds)
         _check(told, facts, models)
         roi = np.where(known, price_roi, told)
         if beside.reference.any():

@@ -12,7 +12,7 @@ from pikkit.bets.market import MarginMethod, own_market, sides_of
 from pikkit.bets.names import fold, group_key
 from pikkit.bets.prices import MIN_SIDES, BookPrices
 
-__all__ = ["Book", "MarketRules", "books_of", "own_prices"]
+__all__ = ["Book", "MarketRules", "books_of"]
 
 _AGED = 0.5  # share of a reference's weight that is left when it is as old as it may be
 _UNTIMED = 0.75  # share that is left when nobody says how old it is
@@ -57,22 +57,6 @@ class Book(NamedTuple):
 
 class _LeftOut(Exception):
     """A book that can't be compared with the bet; the message says why."""
-
-
-def own_prices(bet: Leg, said: list[str]) -> tuple[float, ...]:
-    """The prices (American) of the bet's own market, its own side first; none where it has none.
-
-    Args:
-        bet: a validated bet.
-        said: is told where the bet's own price differs.
-    """
-    fields = vars(bet)  # attributes of models are slow
-    market, odds = fields["market_prices"], fields["odds"]
-    prices = () if market is None else tuple([market[side]["odds"] for side in bet.own_sides])
-    if prices and prices[0] != odds:
-        said.append(f"market_prices has {prices[0]:g} for {bet.selection!r}, the bet {odds:g}: odds holds")
-        return (odds, *prices[1:])
-    return prices
 
 
 def books_of(bet: Leg, rules: MarketRules, now: float, said: list[str]) -> list[Book]:

@@ -140,14 +140,16 @@ def beaten(value: Floats, markets: Sequence[Sides], others: tuple[Picked, Floats
         others: positions of the bets that other sides came with, these sides' odds (American) and chances (fractions).
     """
     worth = value > 0
-    rivals = np.full(len(value), -np.inf)
+    if not worth.any():
+        return worth
+    best = np.full(len(value), -np.inf)  # that another side promises
     bets, odds, chances = others
     asked = worth[bets]
     if asked.any():
         [shown] = rounded(chances[asked])
         [promise] = rounded(expected_roi_pct(np.asarray(shown), odds[asked]))
-        np.maximum.at(rivals, bets[asked], np.asarray(promise))
-    promised, best = value.tolist(), rivals.tolist()
+        np.maximum.at(best, bets[asked], np.asarray(promise))
+    promised = value.tolist() if markets else []
     for sides in markets:
         tops = [max([promised[bet] for bet in side]) for side in sides]
         if max(tops) > 0:
@@ -155,4 +157,4 @@ def beaten(value: Floats, markets: Sequence[Sides], others: tuple[Picked, Floats
                 other = max(tops[:i] + tops[i + 1 :])
                 for bet in side:
                     best[bet] = max(best[bet], other)
-    return np.asarray(worth & (value <= np.array(best) + _TIE))
+    return np.asarray(worth & (value <= best + _TIE))

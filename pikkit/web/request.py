@@ -217,10 +217,9 @@ def _may_repeat(body: bytes, objects: Sequence[Any]) -> bool:
     braces = body.count(b"{")
     plain = set(map(type, objects)) == {dict}
     if plain and braces > len(objects):
-        sides = [one["market_prices"] for one in objects if "market_prices" in one and one["market_prices"] is not None]
-        if set(map(type, sides)) == {list}:
-            objects = [*objects, *chain.from_iterable(sides)]
-            plain = set(map(type, objects)) == {dict}
+        markets = [sides for one in objects if type(sides := one.get("market_prices")) is list]
+        objects = [*objects, *chain.from_iterable(markets)]
+        plain = set(map(type, objects)) == {dict}
     if plain and braces == len(objects):  # none holds any more
         names = sum(map(len, objects))
     elif _QUOTE in body:
