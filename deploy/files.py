@@ -163,6 +163,7 @@ class Tail:
         return whole.decode(errors="replace").splitlines()
 
 
+@cache
 def template_of(path: Path, **filters: Callable[[Any], str]) -> Template:
     """A template of a file that is no HTML; a value that is missing is an error."""
     environment = Environment(  # noqa: S701 - nothing to escape

@@ -201,8 +201,10 @@ class ProcessRuntime(Runtime):
     def _master(self, slot: Slot) -> ProcessId | None:
         record = self._records[slot].read()
         recorded = record.process if record else None
-        if recorded and (recorded.alive() or processes.is_free(self._settings.port(slot))):
+        if recorded and recorded.alive():
             return recorded
+        if (record is None or recorded) and processes.is_free(self._settings.port(slot)):
+            return recorded  # only what was just being started may not listen yet: it has a record, without a process
         found = processes.marked(self._mark(slot))
         if record and recorded:  # dead; workers that outlived it are no running slot, but one started since, while the
             # disk took no record, is

@@ -78,7 +78,7 @@ def texts_of(name: str) -> list[dict[str, Any]]:
     rule = RULES[name]
     return [
         {
-            "interval": "1m",
+            "interval": f"{case.every}m",
             "input_series": _input(case.series),
             "alert_rule_test": [
                 {
@@ -128,7 +128,7 @@ def failures(rules: Sequence[Mapping[str, Any]], tests: Sequence[Mapping[str, An
 
 def _alert_test(case: Case, called: Sequence[str]) -> dict[str, Any]:
     return {
-        "interval": "1m",
+        "interval": f"{case.every}m",
         "input_series": _input(case.series),
         "promql_expr_test": [
             {

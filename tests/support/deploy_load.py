@@ -113,14 +113,15 @@ def traffic(
     port: int,
     *,
     clients: int = 12,
-    pause: float = 0.15,
+    pause: float = 0.5,
     kinds: Sequence[str] = ("post", "get", "batch"),
     host: str = "127.0.0.1",
     key: str = "",
 ) -> Iterator[Tally]:
     """Clients in a thread of their own while the block runs.
 
-    By default some eighty requests a second: what is deployed meanwhile needs the processor too.
+    By default some twenty requests a second, by a dozen connections that a switch must not cut: what is deployed
+    meanwhile needs the processor too.
     """
     tally = Tally()
     loop = asyncio.new_event_loop()

@@ -21,14 +21,14 @@ from deploy.watch.status import status_data
 from deploy.watch.supervisor import stop_supervisor
 from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import Tally, traffic
-from tests.support.deploy_stack import COMPOSER
+from tests.support.deploy_stack import COMPOSER, command
 from tests.support.ports import free_block
 
 
 class Rig(DeployCommand):
     """`run` runs a command as a process, as an operator does; `stack` looks at the same stack from inside."""
 
-    module = "tests.support.deploy_stack"
+    work = staticmethod(command)
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -70,12 +70,12 @@ class Rig(DeployCommand):
         self._stacks.append(stack)
         return stack
 
-    def do(self, command: Callable[..., Operation], *arguments: Any, **options: Any) -> None:
+    def do(self, operation: Callable[..., Operation], *arguments: Any, **options: Any) -> None:
         """A command within this process, under the lock: spares the start of an interpreter."""
         stack = self.stack()
         with stack.lock("test"):
             recover(stack)
-            run(stack, command(stack, *arguments, **options))
+            run(stack, operation(stack, *arguments, **options))
 
     def predict(self, **headers: str) -> httpx.Response:
         return self.client.post(f"{self.url}/api/v1/predict", json={}, headers=headers)

@@ -3,12 +3,14 @@
 Releases are JSON files in $STUB_RELEASES: what the stub is told (see deploy_stub), plus `golden`.
 $KILL_AFTER names a phase after which the command kills itself, as `kill -9` would. A file `clock` beside the releases
 holds the seconds that the machine's clock was stepped by; it is read at each look at the clock. $READ_FILES names a
-file that gets a line for each file that the command reads.
+file that gets a line for each file that the command reads. With $FULL_DISK the command can make links, folders and
+empty files, but can't write a byte.
 """
 
 import contextlib
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -129,7 +131,14 @@ def note_reads(file: str) -> None:
     sys.addaudithook(hook)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The command line in `sys.argv`."""
     if "READ_FILES" in os.environ:
         note_reads(os.environ["READ_FILES"])
+    if "FULL_DISK" in os.environ:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     main(COMPOSER)
+
+
+if __name__ == "__main__":
+    command()

@@ -8,6 +8,7 @@ import httpx
 
 PATIENCE_S = 240.0  # of a machine so busy that it is as good as hung
 _PAUSE_S = 0.05
+_SHARE = 2  # of the processor's time that a look takes: what is waited for needs it more
 T = TypeVar("T")
 
 
@@ -20,6 +21,7 @@ def eventually(look: Callable[[], T], *, seconds: float = PATIENCE_S, told: Call
     end = time.monotonic() + seconds
     fault: Exception | None = None
     while True:
+        began = time.thread_time()
         try:
             if found := look():
                 return found
@@ -27,4 +29,4 @@ def eventually(look: Callable[[], T], *, seconds: float = PATIENCE_S, told: Call
             fault = error
         if time.monotonic() > end:
             raise AssertionError(f"it did not happen within {seconds:g} s: {told()}") from fault
-        time.sleep(_PAUSE_S)
+        time.sleep(max(_PAUSE_S, _SHARE * (time.thread_time() - began)))

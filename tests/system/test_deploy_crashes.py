@@ -22,7 +22,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Tally]]
         stack.release("1", "2", "3", "canary")
         stack.run("up", "--version", "1")
         stack.run("deploy", "--version", "2")
-        with stack.traffic(clients=8, pause=0.1) as tally:
+        with stack.traffic(clients=8, pause=0.2) as tally:
             yield stack, tally
         assert tally.requests > 1000
 

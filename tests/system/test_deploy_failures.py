@@ -24,7 +24,6 @@ from deploy.journal.lock import Lock, host
 from deploy.processes import ProcessId
 from deploy.proxy.nginx import Router
 from tests.support.deploy_rig import Rig
-from tests.support.need import root
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.system
@@ -319,18 +318,11 @@ def test_a_recycled_pid_is_not_believed(rig: Rig) -> None:
 
 def test_ctrl_c_leaves_a_state_that_the_next_command_understands(rig: Rig) -> None:
     rig.release("slow", boot_delay=30)
-    command = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.deploy_stack", "deploy", "--version", "slow"],
-        env=rig.environment,
-        cwd=root(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    eventually(lambda: "phase wait" in (rig.status()["at_work"] or ""))
-    command.send_signal(signal.SIGINT)
-    said = command.communicate()[1]
-    assert command.returncode == 130
-    assert "interrupted" in said
+    with rig.start("deploy", "--version", "slow") as command:
+        eventually(lambda: "phase wait" in (rig.status()["at_work"] or ""))
+        command.send_signal(signal.SIGINT)
+        assert "interrupted" in command.output()
+        assert command.wait() == 130
     assert "was interrupted at wait" in (rig.status()["interrupted"] or "")
     assert rig.version() == "1"
     rig.do(operations.deploy, "2")

@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +20,6 @@ from deploy.flow import operations
 from deploy.processes import ProcessId
 from deploy.watch.supervisor import stop_supervisor, supervisor_process
 from tests.support.deploy_rig import Rig
-from tests.support.need import root
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.system
@@ -101,30 +98,17 @@ def test_damaged_records_end_neither_a_command_nor_the_supervisor(rig: Rig) -> N
     assert rig.version() == "1"
 
 
-FULL = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
-
-
-def run_full(rig: Rig, *arguments: str) -> tuple[int, str]:
-    """A command that can make links, folders and empty files, but can't write a byte: what a full disk is like."""
-    code = FULL + f"sys.argv[1:] = {list(arguments)!r}; runpy.run_module('{rig.module}', run_name='__main__')"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=rig.environment, cwd=root(), capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def test_on_a_full_disk_production_goes_back_and_nothing_ends_in_a_traceback(rig: Rig) -> None:
     rig.do(operations.deploy, "2")
     assert (rig.run_dir / "nginx/routes").exists()
     with rig.traffic(clients=8) as tally:
-        code, said = run_full(rig, "rollback")
-        assert (code, rig.version()) == (0, "1"), said
-        assert "going on without" in said
-        code, told = run_full(rig, "deploy", "--version", "2")
-        assert code != 0
+        told = rig.run("rollback", FULL_DISK="yes")
+        assert rig.version() == "1"
+        assert "going on without" in told
+        told += rig.run("deploy", "--version", "2", code=1, FULL_DISK="yes")
         for command in (("status",), ("history",), ("plan", "rollback"), ("abort",)):
-            told += run_full(rig, *command)[1]
-        assert "Traceback" not in said + told
+            told += rig.run(*command, code=None, FULL_DISK="yes")
+        assert "Traceback" not in told
         assert rig.version() == "1"
     assert tally.failures == {}
     rig.do(operations.canary, "2", weight=0)  # there is room again: what happened is noted

@@ -114,7 +114,7 @@ def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients_nor_by_th
         expect(page.locator(BADGES).nth(10)).to_be_visible()
         page.close()
     assert tally.failures == {}
-    assert tally.requests > 500
+    assert {"blue", "green", "canary"} <= set(tally.served)
 
 
 def test_a_bento_serves_the_same_answers_from_an_empty_folder_with_an_empty_store(stack: Stack, tmp_path: Path) -> None:

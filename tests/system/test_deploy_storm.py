@@ -222,9 +222,9 @@ class Storm:
 
     def _command(self, *words: str) -> None:
         with self.rig.start(*words) as command:
-            said = command.communicate()[0]
-        if "Traceback" in said or command.returncode not in (0, 1, 2, 3, 7):
-            raise Broken(f"`{' '.join(words)}` ended with {command.returncode}: {said}")
+            said, code = command.output(), command.wait()
+        if "Traceback" in said or code not in (0, 1, 2, 3, 7):
+            raise Broken(f"`{' '.join(words)}` ended with {code}: {said}")
 
     @contextlib.contextmanager
     def _filled(self) -> Iterator[None]:
@@ -258,7 +258,7 @@ def test_nothing_fails_in_a_storm_but_what_was_killed(own_disk: Path) -> None:
     with Rig(own_disk, **settings) as rig:
         rig.release(*VERSIONS)
         rig.run("up", "--version", "1")
-        with rig.traffic(clients=CLIENTS, pause=0.1) as tally:
+        with rig.traffic(clients=CLIENTS, pause=0.2) as tally:
             storm = Storm(rig, tally, random.Random(seed))  # noqa: S311 - a storm, no secret
             calm = [storm.deploy, storm.canary, storm.promote, storm.scale, storm.rollback, storm.abort, storm.clock]
             fierce = [storm.slot, storm.other, storm.nginx, storm.supervisor, storm.command]

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.system
 REQUESTS = int(os.environ.get("PIKKIT_REQUESTS", "5000"))  # `make storm` sends 100,000
 SWITCHES = 100
 CLIENTS = 64
+PAUSE_S = max(0.05, 1250 / REQUESTS)  # mostly idle connections, as clients have; what is switched needs the processor
 WEIGHTS = (10, 25, 50, 0)
 COMMANDS = (
     ("promote", "--force"),
@@ -35,7 +36,7 @@ def under_load(rig: Rig, script: Callable[[Tally], Awaitable[None]], kinds: Sequ
 
     async def both() -> None:
         stop = asyncio.Event()
-        running = asyncio.create_task(load(rig.port, tally, stop, kinds=kinds, clients=CLIENTS, pause=0.05))
+        running = asyncio.create_task(load(rig.port, tally, stop, kinds=kinds, clients=CLIENTS, pause=PAUSE_S))
         try:
             await script(tally)
         finally:

@@ -10,13 +10,17 @@ __all__ = ["BLUE", "CANARY", "GREEN", "IS_BLUE", "IS_PROBE", "NGINX", "TRAFFIC",
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Series, and how many alerts of the rule fire when (minutes). `labels` and `summary`: what the first one says."""
+    """Series, and how many alerts of the rule fire when (minutes). `labels` and `summary`: what the first one says.
+
+    `every`: minutes between two samples; where hours are looked at, few will do.
+    """
 
     alert: str
     series: Mapping[str, str]
     firing: Mapping[int, int]
     summary: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    every: int = 1
 
 
 BLUE = 'deployment="blue",instance="127.0.0.1:8001",job="pikkit"'

@@ -12,7 +12,9 @@ __all__ = ["CASES"]
 def _budget(alert: str, what: str, long: str, short: str, ratio: float, minutes: int, said: str) -> tuple[Case, ...]:
     """A burn rate: both windows over the ratio, and five requests at least."""
 
-    def case(long_ratio: float, short_ratio: float, requests: float, firing: Mapping[int, int], **more: str) -> Case:
+    def case(
+        long_ratio: float, short_ratio: float, requests: float, firing: Mapping[int, int], summary: str = ""
+    ) -> Case:
         return Case(
             alert,
             {
@@ -21,8 +23,8 @@ def _budget(alert: str, what: str, long: str, short: str, ratio: float, minutes:
                 f'pikkit:slo:requests_increase{short}{{kind="single"}}': f"{requests}x60",
             },
             firing,
-            labels={"kind": "single"} if more else {},
-            **more,
+            summary,
+            {"kind": "single"} if summary else {},
         )
 
     over, under, never = ratio * 1.1, ratio * 0.9, {59: 0}
@@ -30,7 +32,7 @@ def _budget(alert: str, what: str, long: str, short: str, ratio: float, minutes:
         case(over, over, 1000, {minutes - 1: 0, minutes: 1}),
         case(under, over, 1000, never),
         case(over, under, 1000, never),  # it is over: no alert for what was
-        case(1, 1, 5.5, {minutes: 1}, summary=said),  # five a minute at night, all bad
+        case(1, 1, 5.5, {minutes: 1}, said),  # five a minute at night, all bad
         case(1, 1, 4.5, never),
     )
 

@@ -80,14 +80,15 @@ CASES: tuple[Case, ...] = (
         Case(  # high grades in the first two hours, none after; bets all the time
             "PikkitNoHighGradeBets",
             {
-                f'pikkit_high_grade_bets_total{{grade="A",{BLUE}}}': f"0+{high}x120 {120 * high}+{late}x1900",
-                f'pikkit_grades_total{{grade="F",{BLUE}}}': f"0+{bets}x2000",
+                f'pikkit_high_grade_bets_total{{grade="A",{BLUE}}}': f"0+{10 * high}x12 {120 * high}+{10 * late}x190",
+                f'pikkit_grades_total{{grade="F",{BLUE}}}': f"0+{10 * bets}x200",
             },
             firing,
             "0 A or B bets in 6 hours, of more than 2,000; the day before had some" if said else "",
+            every=10,
         )
         for high, late, bets, firing, said in (
-            (11 / 256, 0, 5.75, {470: 0, 509: 0, 510: 1, 1100: 1, 1930: 0}, True),
+            (11 / 256, 0, 5.75, {470: 0, 500: 0, 501: 1, 1100: 1, 1930: 0}, True),
             (11 / 256, 0, 5.5, {510: 0, 800: 0}, False),
             (9 / 256, 0, 5.75, {510: 0, 800: 0}, False),
             (11 / 256, 1 / 64, 5.75, {510: 0, 800: 0}, False),

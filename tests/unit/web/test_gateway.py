@@ -243,23 +243,25 @@ def test_a_body_that_does_not_arrive_in_time_is_a_408_on_every_route_and_blocks_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pikkit.web.gateway.BODY_DEADLINE_S", 0.1)
-    web = Web(max_concurrency=2, request_timeout=3)  # what four uploads wait for, that send nothing
+    paths = ("/api/v1/predict", "/api/v1/batch-predict", "/batch-predict", "/api/v1/reload-models")
+    web = Web(max_concurrency=2, request_timeout=600)  # of the answers to come; no stall makes one of them late
+    begun, silent = [Upload(web, path) for path in paths * 2], [Upload(web, path) for path in paths]
+    ended = [Upload(Web(request_timeout=0.1), path) for path in paths]  # what those wait for that send nothing
 
-    async def scenario() -> tuple[list[Upload], int]:
-        paths = ("/api/v1/predict", "/api/v1/batch-predict", "/batch-predict", "/api/v1/reload-models")
-        uploads = [Upload(web, path) for path in paths * 3]
-        for upload in uploads[:8]:
+    async def scenario() -> int:
+        for upload in begun:
             upload.piece()
-        running = [asyncio.ensure_future(upload.run()) for upload in uploads]  # four send nothing at all
+        running = [asyncio.ensure_future(upload.run()) for upload in (*begun, *silent)]
         await asyncio.sleep(0.02)
         async with web.client() as http:
             served = await http.post("/api/v1/predict", json=BET)
-        await asyncio.gather(*running)
-        return uploads, served.status_code
+        await asyncio.gather(*running[: len(begun)], *(upload.run() for upload in ended))
+        for waiting in running[len(begun) :]:
+            waiting.cancel()
+        return served.status_code
 
-    uploads, served = asyncio.run(scenario())
-    assert served == 200
-    for upload in uploads:
+    assert asyncio.run(scenario()) == 200
+    for upload in (*begun, *ended):
         assert upload.answer[0]["status"] == 408
         assert json.loads(upload.answer[1]["body"])["error"]["code"] == "request_timeout"
 
