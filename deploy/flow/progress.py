@@ -13,7 +13,7 @@ from rich.text import Text
 
 from deploy.canary.judge import Verdict
 
-__all__ = ["Progress", "verdict_table"]
+__all__ = ["Progress"]
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
@@ -57,19 +57,14 @@ class Progress:
 
     def verdict(self, verdict: Verdict, weight: int) -> None:
         """A table."""
-        self._print(verdict_table(verdict, weight))
+        colour = _COLOURS[verdict.outcome]
+        title = f"canary at {weight}%: [{colour}]{verdict.outcome}[/]"
+        table = Table("metric", "production", "canary", "rule", "outcome", title=title, title_justify="left")
+        for row in verdict.rows:
+            outcome = f"[{_COLOURS[row.outcome]}]{row.outcome}[/]"
+            table.add_row(row.metric, row.production, row.canary, row.rule, outcome)
+        self._print(table)
 
     def _print(self, shown: str | Table) -> None:
         with contextlib.suppress(OSError):  # a full disk, or a terminal that is gone
             self._console.print(shown)
-
-
-def verdict_table(verdict: Verdict, weight: int) -> Table:
-    """The verdict, for people."""
-    colour = _COLOURS[verdict.outcome]
-    title = f"canary at {weight}%: [{colour}]{verdict.outcome}[/]"
-    table = Table("metric", "production", "canary", "rule", "outcome", title=title, title_justify="left")
-    for row in verdict.rows:
-        outcome = f"[{_COLOURS[row.outcome]}]{row.outcome}[/]"
-        table.add_row(row.metric, row.production, row.canary, row.rule, outcome)
-    return table

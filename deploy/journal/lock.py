@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from filelock import FileLock, Timeout
@@ -100,9 +99,7 @@ class Lock:
                 self._say(f"{self.path} can't be written (disk full or read-only): going on without it on record")
         return True
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         owner = self.owner()
         if owner and owner.process.pid == os.getpid() and owner.host == host():
             self._record.remove()

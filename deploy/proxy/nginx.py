@@ -44,12 +44,8 @@ class Router:
         self._settings = settings
         self.process = process
         self.folder, self._config = process.folder, process.config
-        self.running, self.wanted, self.stop, self.rotate_logs = (
-            process.running,
-            process.wanted,
-            process.stop,
-            process.rotate_logs,
-        )
+        self.running, self.wanted = process.running, process.wanted
+        self.stop, self.rotate_logs = process.stop, process.rotate_logs
         self._clock = clock
         self._say = say
         self._link = self.folder / "live"

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from deploy.errors import UsageError
-from deploy.slot import Colour, Slot, colour_named
+from deploy.files import parsed
+from deploy.slot import Colour, Slot
 
 __all__ = ["Route"]
 
 _FULL = 100
 _NAME = re.compile(
     r"r(?P<generation>\d{6,12})\.(?P<production>blue|green)\.w(?P<weight>\d{1,3})\.(?P<canary>on|off)"
-    r"\.s(?P<salt>[a-z0-9]{1,16})\.f(?P<spare>blue|green|none)"
+    r"\.s(?P<salt>[a-z0-9]{1,16})\.f(none|(?P<spare>blue|green))"
 )
 
 
@@ -58,18 +59,8 @@ class Route:
     def from_name(cls, name: str) -> Self | None:
         """The route of that name; None when the name is not a route's."""
         found = _NAME.fullmatch(name)
-        if not found:
-            return None
-        spare = found["spare"]
         try:
-            return cls(
-                generation=int(found["generation"]),
-                production=colour_named(found["production"]),
-                weight=int(found["weight"]),
-                canary=found["canary"] == "on",
-                salt=found["salt"],
-                spare=None if spare == "none" else colour_named(spare),
-            )
+            return parsed(cls, found.groupdict()) if found else None
         except UsageError:
             return None
 

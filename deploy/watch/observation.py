@@ -24,8 +24,6 @@ __all__ = ["FILE", "Observation", "write_targets"]
 
 FILE = "nginx/metrics/balancer.prom"
 _TARGETS = "targets/pikkit.json"
-_PROBE_PERIOD_S = 15.0
-_WRITE_PERIOD_S = 5.0
 _CLASSES = ("2xx", "4xx", "5xx")
 _NOBODY = "nginx"
 """Of answers of the proxy's own."""
@@ -38,8 +36,6 @@ class Observation:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._tail = Tail(stack.settings.run_dir / "nginx/logs" / LOG)
-        self._next_probe = 0.0
-        self._next_write = 0.0
         self._silent: dict[Slot, int] = {}
         self._registry = own = CollectorRegistry()
         self._requests = Counter(
@@ -65,27 +61,22 @@ class Observation:
             "pikkit_slot_answers", "1 if a slot that runs answers; 0: it hangs", ["deployment"], registry=own
         )
 
-    def look(self) -> None:
-        """Whatever is due."""
-        now = self._stack.clock.monotonic()
-        if now >= self._next_probe:
-            self._next_probe = now + _PROBE_PERIOD_S
-            self._probe()
-            self._ask_slots()
-        if now >= self._next_write:
-            self._next_write = now + _WRITE_PERIOD_S
-            for line in lines_of(self._tail.read()):
-                self._requests.labels(line.slot, f"{line.status // 100}xx").inc()
-                if line.slot != _NOBODY:
-                    self._seconds.labels(line.slot).observe(line.seconds)
-            write_text(self._stack.settings.run_dir / FILE, self.text())
+    def count(self) -> None:
+        """Count the requests of the log since the last look, and write all figures down."""
+        for line in lines_of(self._tail.read()):
+            self._requests.labels(line.slot, f"{line.status // 100}xx").inc()
+            if line.slot != _NOBODY:
+                self._seconds.labels(line.slot).observe(line.seconds)
+        write_text(self._stack.settings.run_dir / FILE, self.text())
 
     def text(self) -> str:
         """In Prometheus' format, without when each counter was made, which says nothing."""
         lines = generate_latest(self._registry).decode().splitlines(keepends=True)
         return "".join(line for line in lines if "_created" not in line)
 
-    def _probe(self) -> None:
+    def probe(self) -> None:
+        """Send a bet by way of the proxy, and ask each slot that should answer."""
+        self._ask_slots()
         stack = self._stack
         if not stack.router.wanted():
             self._success.set(math.nan)  # neither good nor bad

@@ -26,6 +26,8 @@ __all__ = ["Supervisor", "start_supervisor", "stop_supervisor", "supervisor_proc
 _PERIOD_S = 0.5
 _ENGINE_PERIOD_S = 5.0  # an engine starts its containers again by itself, and each look at one starts its client
 _CERTIFICATE_PERIOD_S = 60.0
+_PROBE_PERIOD_S = 15.0
+_COUNT_PERIOD_S = 5.0
 
 
 class Supervisor:
@@ -62,7 +64,10 @@ class Supervisor:
         self._safely("rotate", self._stack.runtime.rotate_logs, self._stack.settings.log_bytes)
         self._safely("rotate proxy", self._stack.router.rotate_logs, self._stack.settings.log_bytes)
         self._safely("targets", write_targets, self._stack)
-        self._safely("observe", self._observation.look)
+        if self._is_due("probe", _PROBE_PERIOD_S):
+            self._safely("probe", self._observation.probe)
+        if self._is_due("count", _COUNT_PERIOD_S):
+            self._safely("count", self._observation.count)
         if self._is_due("judge", self._stack.settings.judge_interval):
             self._safely("judge", self._judge)
         if self._stack.settings.tls_certificate and self._is_due("certificate", _CERTIFICATE_PERIOD_S):
