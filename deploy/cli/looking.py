@@ -118,7 +118,7 @@ def verify(
     requests: Annotated[int, typer.Option(help="Requests of the load test; 0 for none", min=0, max=100_000)] = 500,
     seconds: Annotated[float, typer.Option(help="Longest load test", min=1, max=600)] = 20,
     clients: Annotated[int, typer.Option(help="Clients at a time", min=1, max=64)] = 8,
-    p95_ms: Annotated[float, typer.Option(help="Highest p95 latency, milliseconds")] = 500,
+    p95_ms: Annotated[float, typer.Option(envvar="VERIFY_P95_MS", help="Highest p95 latency, milliseconds")] = 500,
     api_key: Annotated[
         str | None, typer.Option(envvar="VERIFY_API_KEY", help="X-API-Key to send; default: the first of API_KEYS")
     ] = None,

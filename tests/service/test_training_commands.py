@@ -7,12 +7,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from rich.console import Console
 
 from tests.support.need import root
 from tests.support.simulated import write_bets
-from training import __main__
 from training.cli import main
+from training.cli.shell import console
 
 Run = Callable[..., tuple[object, str]]
 
@@ -53,7 +52,8 @@ def test_a_mispriced_market_is_learned_judged_and_reported(
     ):
         assert words in output
         assert words in page
-    monkeypatch.setattr(__main__, "console", Console(force_terminal=True, color_system=None, width=300))
+    for name, value in {"_force_terminal": True, "is_interactive": True, "_width": 300}.items():
+        monkeypatch.setattr(console, name, value)
     code, output = run("validate", "--models", out, "--bets", bets, "--against", root() / "models")
     assert "not worse than production" in output
     for words in (

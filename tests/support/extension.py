@@ -18,6 +18,8 @@ class ExtensionStage:
     def __init__(self, context: BrowserContext, pages: str, service_url: str) -> None:
         self.context, self.pages, self.service_url = context, pages, service_url
         self.own = f"chrome-extension://{service_worker(context).url.split('/')[2]}"
+        self._options = context.pages[0]
+        self._options.goto(f"{self.own}/options.html")
         self.use(service_url)
         page = self.open("rows.html")
         popup = self.popup(page)
@@ -31,12 +33,14 @@ class ExtensionStage:
         self.store(url=f"{url}/", key=key)
         self.store(url=url)
 
+    def close_pages(self) -> None:
+        """All that were opened."""
+        for page in self.context.pages[1:]:
+            page.close()
+
     def store(self, **values: Any) -> None:
         """Change settings as the options page does."""
-        page = self.context.new_page()
-        page.goto(f"{self.own}/options.html")
-        page.evaluate("values => chrome.storage.local.set(values)", values)
-        page.close()
+        self._options.evaluate("values => chrome.storage.local.set(values)", values)
 
     def open(self, path: str) -> Page:
         page = self.context.new_page()

@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx
 
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, pauses
 
 
 class Process:
@@ -56,13 +56,14 @@ class Process:
             RuntimeError: the process ended, or the time is over; the message holds the last output.
         """
         begin = time.monotonic()
+        resting = pauses()
         while time.monotonic() - begin < seconds:
             if self.popen.poll() is not None:
                 raise RuntimeError(f"ended with {self.popen.returncode} before {url} answered:\n{self.tail()}")
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(url, timeout=10, headers=headers).status_code == httpx.codes.OK:
                     return time.monotonic() - begin
-            time.sleep(0.05)
+            time.sleep(next(resting))
         raise RuntimeError(f"{url} did not answer within {seconds:g} s:\n{self.tail()}")
 
     def signal(self, number: int = signal.SIGTERM) -> None:

@@ -1,8 +1,6 @@
 """Alerts out of the real service: once, however often a bet is seen, and whatever is killed."""
 
 import asyncio
-import os
-import signal
 import threading
 import time
 from collections import Counter
@@ -47,13 +45,21 @@ async def flood(urls: list[str], bets: list[dict[str, Any]], times: int) -> set[
         return {answer.status_code for answer in await asyncio.gather(*posts)}
 
 
-def test_two_slots_and_four_workers_raise_one_alert_for_each_bet(tmp_path: Path) -> None:
+def test_two_slots_and_four_workers_raise_one_alert_for_each_bet_and_none_for_what_is_only_asked(
+    tmp_path: Path,
+) -> None:
     with (
         StandIn() as stand_in,
         server(tmp_path / "blue", stand_in, DATA_DIR=tmp_path / "data", WORKERS=2, DEPLOYMENT="blue") as blue,
         server(tmp_path / "green", stand_in, DATA_DIR=tmp_path / "data", WORKERS=2, DEPLOYMENT="green") as green,
     ):
-        assert asyncio.run(flood([blue.url, green.url], [A_BET, OTHER_A_BET], 100)) == {200}
+        other = {**A_BET, "client_ref": "only asked"}
+        for asked in (
+            httpx.post(f"{blue.url}/api/v1/predict", params={"dry_run": "true"}, json=other),
+            httpx.get(f"{blue.url}/api/v1/predict", params=other),
+        ):
+            assert asked.json()["bet_grade"] == "A"
+        assert asyncio.run(flood([blue.url, green.url], [A_BET, OTHER_A_BET], 50)) == {200}
         assert httpx.get(f"{blue.url}/ml-predict", params=A_BET).json()["bet_grade"] == "A"
         eventually(lambda: len(stand_in.calls) >= 2)
         time.sleep(1.5)  # more would have come by now
@@ -67,56 +73,40 @@ def test_two_slots_and_four_workers_raise_one_alert_for_each_bet(tmp_path: Path)
         eventually(lambda: "pikkit_alert_outbox_depth 0.0" in told())
 
 
-def test_dry_runs_and_reading_by_get_raise_none(tmp_path: Path) -> None:
-    with StandIn() as stand_in, server(tmp_path, stand_in) as running:
-        httpx.post(f"{running.url}/api/v1/predict", params={"dry_run": "true"}, json=A_BET)
-        httpx.get(f"{running.url}/api/v1/predict", params=A_BET)
-        time.sleep(1)
-        assert not stand_in.calls
-
-
-def test_nothing_is_lost_when_receiver_and_service_go_down_and_come_back(tmp_path: Path) -> None:
-    down = StandIn()
-    with down:
+def test_nothing_is_lost_or_sent_under_two_keys_whatever_is_down_or_killed_and_no_prediction_waits(
+    tmp_path: Path,
+) -> None:
+    receiver, killed = StandIn(), threading.Event()
+    with receiver:
         pass  # its port is known now, and nobody listens
-    running = server(tmp_path, down)
-    try:
-        assert httpx.post(f"{running.url}/api/v1/predict", json=A_BET).status_code == 200
-        family = psutil.Process(running.pid).children(recursive=True)
-        for process in family:
-            process.send_signal(signal.SIGKILL)
-        os.kill(running.pid, signal.SIGKILL)
-        running.popen.wait()
-    finally:
-        running.stop()
-    with down, server(tmp_path, down):
-        eventually(lambda: len(down.calls) >= 1)
-        time.sleep(1)
-        assert len(down.calls) == 1
-        assert down.calls[0].json["bet"]["market"] == "1st Half Spread"
-
-
-def test_a_service_killed_between_send_and_mark_sends_again_with_the_same_key(tmp_path: Path) -> None:
-    holding, killed = StandIn(), threading.Event()
 
     def hold(_call: Call) -> Answer:
         killed.wait()  # it never learns that the alert was taken
         return 200, {}, b"{}"
 
-    holding.answer = hold
-    with holding:
-        running = server(tmp_path, holding)
-        try:
-            httpx.post(f"{running.url}/api/v1/predict", json=A_BET)
-            eventually(lambda: len(holding.calls) == 1)
-            for process in psutil.Process(running.pid).children(recursive=True):
-                process.send_signal(signal.SIGKILL)
-        finally:
-            running.stop()
-            killed.set()
-        with server(tmp_path, holding):
-            eventually(lambda: len(holding.calls) == 2)
-            assert len(keys(holding)) == 1
+    with server(tmp_path, receiver) as running:
+        assert httpx.post(f"{running.url}/api/v1/predict", json=A_BET).status_code == 200
+        kill_all(running)
+    receiver.answer = hold
+    with receiver:
+        with server(tmp_path, receiver) as running, httpx.Client(base_url=running.url) as http:
+            eventually(lambda: len(receiver.calls) == 1)
+            for i in range(20):  # beside a receiver that does not answer
+                assert http.post("/api/v1/predict", json={**A_BET, "client_ref": i}).status_code == 200
+            kill_all(running)
+        killed.set()
+        with server(tmp_path, receiver):
+            eventually(lambda: len(keys(receiver)) == 21 and len(receiver.calls) >= 22)
+            time.sleep(1)  # more would have come by now
+    assert receiver.calls[0].json["bet"]["market"] == "1st Half Spread"
+    twice = receiver.calls[0].headers["idempotency-key"]
+    assert keys(receiver) == Counter({key: 1 + (key == twice) for key in keys(receiver)})
+
+
+def kill_all(running: Server) -> None:
+    for process in [*psutil.Process(running.pid).children(recursive=True), psutil.Process(running.pid)]:
+        process.kill()
+    running.popen.wait()
 
 
 def test_garbage_in_the_outbox_at_the_start_is_kept_aside_and_each_key_has_a_limit_of_its_own(tmp_path: Path) -> None:
@@ -167,20 +157,3 @@ def test_a_disk_that_takes_nothing_at_the_start_stops_no_prediction_and_is_told(
             Path(f"/proc/{running.pid}/root{data}/filler").unlink()
             eventually(lambda: len(stand_in.calls) == 1)  # it was held in memory
             eventually(lambda: http.get("/health").json()["alerts"] == "on")
-
-
-def test_a_slow_receiver_delays_no_prediction(tmp_path: Path) -> None:
-    ending = threading.Event()
-
-    def slow(_call: Call) -> Answer:
-        ending.wait()
-        return 500, {}, b"{}"
-
-    with StandIn(slow) as stand_in, server(tmp_path, stand_in) as running, httpx.Client(base_url=running.url) as http:
-        try:
-            http.post("/api/v1/predict", json=A_BET)
-            eventually(lambda: stand_in.calls)
-            for i in range(100):
-                assert http.post("/api/v1/predict", json={**A_BET, "client_ref": i}).status_code == 200
-        finally:
-            ending.set()

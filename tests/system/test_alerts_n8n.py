@@ -312,7 +312,7 @@ def test_a_restart_under_load_loses_nothing_and_doubles_nothing(
     """The receiver is restarted in the midst; what was under way is sent again, by the same key."""
     clock = SystemClock()
     outbox = Outbox(tmp_path, clock)
-    count = int(os.environ.get("PIKKIT_ALERTS", "60"))  # the acceptance run has 300
+    count = int(os.environ.get("PIKKIT_ALERTS", "30"))  # the acceptance run has 300
     courier = Courier(outbox, N8nWebhook(f"{n8n.url}/webhook/{PATH}", SECRET), None, clock, patience=Patience(1e6, 1e6))
     admission = Admission(outbox, Limits(per_hour=0))
     admission.admit([sighting(clock, event=f"game {i}", starts_at=None) for i in range(count)])

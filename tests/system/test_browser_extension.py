@@ -41,6 +41,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             N8N_WEBHOOK_URL=f"{alerts.url}/webhook/x",
             ACCESS_LOG=0,
             CORS_ORIGINS="https://book.example",
+            BIND_HOST="0.0.0.0",
         ) as server,
         extension_stage(folder, server.url) as extension,
     ):
@@ -83,29 +84,27 @@ def test_a_page_of_another_origin_can_not_read_the_service_and_its_cookies_chang
     page.close()
 
 
-def test_errors_can_be_read_by_a_page_that_is_allowed(tmp_path: Path, stage: Stage) -> None:
+def test_errors_can_be_read_by_a_page_and_answers_by_an_extension_that_are_allowed(
+    tmp_path: Path, stage: Stage
+) -> None:
     page = stage.context.new_page()
     page.goto(f"{stage.pages}/rows.html")
-    with Server(tmp_path, CORS_ORIGINS=stage.pages, API_KEYS="the-only-key-there-is", ACCESS_LOG=0) as server:
+    own = stage.worker.evaluate("location.origin")
+    assert own.startswith("chrome-extension://")
+    key = {"x-api-key": "the-only-key-there-is"}
+    settings = {"CORS_ORIGINS": f"{stage.pages},{own}", "API_KEYS": key["x-api-key"], "BIND_HOST": "0.0.0.0"}
+    with Server(tmp_path, ACCESS_LOG=0, **settings) as server:
         script = """async ([url, options]) => {
           const answer = await fetch(url, options);
           return [answer.status, (await answer.json()).error.code, answer.headers.get("X-Request-ID")]; }"""
         predict = "/api/v1/predict"
         json_body = {"content-type": "application/json"}
-        key = {"x-api-key": "the-only-key-there-is"}
         for status, code, path, options in (
             (401, "unauthorized", predict, {"method": "POST", "headers": json_body, "body": "{}"}),
             (400, "invalid_bet", predict, {"method": "POST", "headers": {**json_body, **key}, "body": "{}"}),
+            (400, "invalid_request", predict, {"method": "POST", "headers": {**json_body, **key}, "body": "{"}),
             (
-                400,
-                "invalid_request",
-                "/api/v1/predict",
-                {"method": "POST", "headers": {**json_body, **key}, "body": "{"},
-            ),
-            (
-                413,
-                "body_too_large",
-                "/api/v1/predict",
+                *(413, "body_too_large", predict),
                 {"method": "POST", "headers": {**json_body, **key}, "body": "x" * 1_100_000},
             ),
             (404, "not_found", "/nowhere", {}),
@@ -114,6 +113,11 @@ def test_errors_can_be_read_by_a_page_that_is_allowed(tmp_path: Path, stage: Sta
             got = page.evaluate(script, [server.url + path, options])
             assert got[:2] == [status, code]
             assert got[2]
+        # An extension without permission for the address (which its manifest does not name) must be named itself.
+        script = """async ([url, headers]) => {
+          try { return (await fetch(url, {headers})).status; } catch (error) { return error.name; } }"""
+        for port, seen in ((server.port, 200), (stage.server.port, "TypeError")):
+            assert stage.worker.evaluate(script, [f"http://127.0.0.2:{port}/api/v1/model-info", key]) == seen
     page.close()
 
 
@@ -137,18 +141,6 @@ def test_what_the_load_balancer_answers_itself_can_be_read_too(tmp_path: Path, s
         refused = [502, "unavailable", "nginx"]
         eventually(lambda: page.evaluate(script, predict) == refused)  # the limit lets a few more through
     page.close()
-
-
-def test_an_extension_without_permission_for_the_address_needs_its_id_in_cors_origins(
-    tmp_path: Path, stage: Stage
-) -> None:
-    own = stage.worker.evaluate("location.origin")
-    assert own.startswith("chrome-extension://")
-    script = """async (url) => { try { return (await fetch(url)).status; } catch (error) { return error.name; } }"""
-    for allowed, seen in ((own, 200), ("chrome-extension://" + "a" * 32, "TypeError")):
-        with Server(tmp_path, CORS_ORIGINS=allowed, BIND_HOST="0.0.0.0", ACCESS_LOG=0) as server:
-            # An address of this machine that the manifest does not name.
-            assert stage.worker.evaluate(script, f"http://127.0.0.2:{server.port}/api/v1/model-info") == seen
 
 
 def test_the_options_page_saves_tries_the_address_and_warns_of_plain_http(stage: Stage) -> None:

@@ -22,7 +22,7 @@ FILES = ("win_probability_model_latest.pkl", "roi_prediction_model_latest.pkl", 
 BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
 TOKEN = "let-me-in-please"
 WORKERS, CLIENTS = 3, 8
-SWAPS = 12
+SWAPS = 6
 
 
 class Stage:
@@ -66,7 +66,7 @@ async def _swap(stage: Stage, answers: list[tuple[int, Any]]) -> None:
     for i in range(SWAPS):
         stage.put(stage.sets[(i + 1) % 2])
         async with httpx.AsyncClient(base_url=stage.url) as http:
-            if i % 4 == 1:  # and a bad set in between
+            if i == 1:  # and a bad set in between
                 (stage.models / FILES[0]).write_bytes(corpus(stage.marker)["os.system"])
                 refused = await http.post("/api/v1/reload-models", headers={"authorization": f"Bearer {TOKEN}"})
                 assert refused.status_code == 409, refused.text
@@ -90,7 +90,7 @@ async def _under_load(stage: Stage) -> list[tuple[int, Any]]:
     return answers
 
 
-def test_a_dozen_swaps_under_load_fail_no_request_and_mix_no_answer(stage: Stage) -> None:
+def test_swaps_under_load_fail_no_request_and_mix_no_answer(stage: Stage) -> None:
     answers = asyncio.run(_under_load(stage))
     assert {status for status, _ in answers} == {200}
     expected: dict[str, set[float]] = {}
@@ -122,6 +122,7 @@ def _seconds_between_first_and_last(stage: Stage) -> float:
     while time.monotonic() - max(last_old, first) < 2.5:
         if not serves_other():
             last_old = time.monotonic()
+        time.sleep(0.02)
     return last_old - first
 
 

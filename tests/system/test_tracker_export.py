@@ -10,25 +10,26 @@ from pikkit.exports.markets import market_of
 from tests.support.commands import python
 from tests.support.server import Server
 from tests.support.simulated import tracker_export
+from tests.support.training_command import training
 
 pytestmark = pytest.mark.system
 
 
-def _run(*command: str | Path, home: Path) -> str:
-    done = python(*command, BENTOML_HOME=home)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return " ".join(done.stdout.split())
+def _words(code: int, output: str) -> str:
+    assert code == 0, output
+    return " ".join(output.split())
 
 
 def test_an_export_goes_through_train_import_serve_and_score(tmp_path: Path) -> None:
     home, models, export = tmp_path / "store", tmp_path / "models", tmp_path / "transactions.csv"
     tracker_export(6000, 1).write_csv(export)
-    trained = _run("-m", "training", "train", "--bets", export, "--out", models, home=home)
+    trained = _words(*training("train", "--bets", export, "--out", models))
     assert "odds: decimal" in trained
     assert "push or void: the stake came back" in trained
-    imported = _run("import_models.py", "--from", models, "--bets", export, home=home)
+    done = python("import_models.py", "--from", models, "--bets", export, BENTOML_HOME=home)
+    imported = _words(done.returncode, done.stdout + done.stderr)
     assert "local servers serve it from now on" in imported
-    _run("-m", "training", "score", export, "--models", models, home=home)
+    _words(*training("score", export, "--models", models))
     graded = pl.read_csv(tmp_path / "transactions.graded.csv")
     assert graded["error"].null_count() == 6000
     some = graded.filter(pl.col("type") == "straight").gather_every(600).to_dicts()

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,9 +12,11 @@ from typing import Any, Self
 import polars as pl
 import pytest
 
+from tests.support.commands import python
 from tests.support.model_files import write_set
 from tests.support.need import root
 from tests.support.simulated import dirty_export, write_bets
+from tests.support.training_command import training
 
 pytestmark = pytest.mark.system
 
@@ -25,19 +26,6 @@ FILES = {
     "model_metadata_latest.json",
     "history_latest.json",
 }
-
-
-def training(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the command; its output is one text, as wide as it likes."""
-    return subprocess.run(
-        [sys.executable, "-m", "training", *map(str, arguments)],
-        cwd=root(),
-        env={**os.environ, "COLUMNS": "200", **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -54,9 +42,9 @@ class Trained:
 
     @classmethod
     def on(cls, bets: Path, folder: Path) -> Self:
-        done = training("train", "--bets", bets, "--out", folder, "--report", folder / "r.html")
-        assert done.returncode == 0, done.stdout
-        return cls(bets, folder, done.stdout)
+        code, output = training("train", "--bets", bets, "--out", folder, "--report", folder / "r.html")
+        assert code == 0, output
+        return cls(bets, folder, output)
 
 
 @pytest.fixture(scope="module")
@@ -122,25 +110,25 @@ def test_a_set_is_judged_next_to_the_real_one_in_production(real: Trained, real_
 
 
 def _judged(trained: Trained, production: Path, report: Path) -> None:
-    done = training(
+    code, output = training(
         *("validate", "--models", trained.folder, "--bets", trained.bets),
         *("--against", production, "--report", report),
     )
-    assert done.returncode == 0, done.stdout
-    assert gate(done.stdout, "not worse than production")[0] == "pass"
-    assert "production's" in done.stdout
+    assert code == 0, output
+    assert gate(output, "not worse than production")[0] == "pass"
+    assert "production's" in output
     assert "set in production" in report.read_text()
 
 
 def test_real_pickles_that_are_not_calibrated_fail_the_gate(real_dir: Path) -> None:
-    done = training("validate", "--models", real_dir / "models", "--bets", real_dir / "bets.csv.gz")
-    assert done.returncode == 1, done.stdout
-    assert gate(done.stdout, "calibrated")[0] == "FAIL"
+    code, output = training("validate", "--models", real_dir / "models", "--bets", real_dir / "bets.csv.gz")
+    assert code == 1, output
+    assert gate(output, "calibrated")[0] == "FAIL"
 
 
 def test_the_starter_models_are_made_again_as_they_lie_in_the_repository(tmp_path: Path) -> None:
-    done = training("starter", "--out", tmp_path)
-    assert done.returncode == 0, done.stdout
+    done = python("-m", "training", "starter", "--out", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
     found = {path.name for path in tmp_path.iterdir()}
     assert found == FILES
     made, kept = (json.loads((f / "model_metadata_latest.json").read_text()) for f in (tmp_path, root() / "models"))
@@ -168,10 +156,10 @@ def test_a_set_that_fails_validation_does_not_become_the_latest(tmp_path: Path) 
     for name in FILES:
         (out / name).write_text("in production")
     before = digests(out)
-    done = training("train", "--bets", bets, "--out", out)
-    assert done.returncode == 1, done.stdout
-    assert "FAIL" in done.stdout
-    assert "as they were" in done.stdout
+    code, output = training("train", "--bets", bets, "--out", out)
+    assert code == 1, output
+    assert "FAIL" in output
+    assert "as they were" in output
     assert digests(out) == before
 
 

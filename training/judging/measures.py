@@ -93,7 +93,8 @@ def calibration(p: Floats, won: Bools) -> Calibration:
     design = np.column_stack([np.ones(len(x)), x])
     theta = np.array([0.0, 1.0])
     for _ in range(_NEWTON_STEPS):
-        now = sigmoid(design @ theta)
+        with np.errstate(over="ignore"):  # where results contradict all that was said, it ends at 0
+            now = sigmoid(design @ theta)
         information = (design * (now * (1 - now))[:, None]).T @ design
         step = np.linalg.lstsq(information, design.T @ (won - now), rcond=None)[0]
         theta += step
