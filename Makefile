@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SERVING := $(VENV)/.serving
 PORT ?= 8000
 PYTHONS ?= 3.11 3.12 3.13
-JOBS ?= 6
+JOBS ?= 5
 export BENTOML_DO_NOT_TRACK := true
 export PYTHONUTF8 := 1
 # Byte code of packages is written once; without it every start of a process takes twice as long.

@@ -31,8 +31,15 @@ vars(httpx._transports.default)["create_ssl_context"] = cache(httpx.create_ssl_c
 vars(httpx._config.DEFAULT_TIMEOUT_CONFIG).update(dict.fromkeys(("connect", "read", "write", "pool"), 60.0))
 # jsonschema compiles a grammar of international addresses at its import: two seconds, and nobody here asks for one.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # as if it were not installed
-# These take a minute and more, mostly waiting: begun after the others of their kind, they would end alone.
-_LONG = ("test_monitoring_live.py", "test_reload.py")
+# What takes half a minute and more, or mostly waits: begun after the others of their kind, they would end alone.
+_LONG = tuple(
+    f"test_{name}.py"
+    for name in (
+        *("monitoring_live", "extension_badges", "deploy_failures", "pipeline", "deploy_storm", "pipeline_checks"),
+        *("deploy_product", "browser_pages", "training_pipeline", "alerts_n8n", "alerts_live", "bentoml_user"),
+        *("browser_extension", "hot_reload", "api_fuzz", "tracker_export", "deploy_bento", "deploy_faults", "reload"),
+    )
+)
 
 
 # How long an example takes says more of the machine than of the code. `make mutants` repeats tests hundreds of times:
@@ -85,7 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         key=lambda item: (
             item.get_closest_marker("engine") is None,
             item.get_closest_marker("system") is None,
-            item.path.name not in _LONG,
+            _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG),
         )
     )
 

@@ -17,6 +17,7 @@ from pikkit.models.shared_set import SharedSet
 from pikkit.models.user_files import METADATA_FILE, WIN_FILE
 from pikkit.settings import Settings
 from tests.support.commands import python
+from tests.support.converted import read_here
 from tests.support.import_command import import_command, own_store
 from tests.support.model_files import write_set
 
@@ -51,6 +52,12 @@ class Machine:
     def take_away(self) -> None:
         shutil.rmtree(self.models)
         self.models.mkdir()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_this_process() -> Iterator[None]:
+    with read_here():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 from pikkit.exports.settled import read_settled
 from pikkit.features.rows import build_rows
 from pikkit.history.history import History, SettledBets
-from pikkit.models.conversion import convert
 from pikkit.models.loading import load_set
 from pikkit.models.model_set import ModelSet
+from pikkit.models.reading.whole_set import write
 from pikkit.models.user_files import take_copy, with_history
 from tests.support.settled import rows_of
 
@@ -39,7 +39,8 @@ def models(real_dir: Path, bets: SettledBets, tmp_path_factory: pytest.TempPathF
     earlier = rows_of(bets, slice(0, len(bets) * 4 // 5))
     copy = take_copy(real_dir / "models", tmp_path_factory.mktemp("copy"))
     converted: Path = tmp_path_factory.mktemp("real") / "set"
-    convert(with_history(copy, History.from_bets(earlier).to_json()), converted)
+    files = with_history(copy, History.from_bets(earlier).to_json())
+    write(files.folder, converted, files.sha256)
     return load_set(converted)
 
 

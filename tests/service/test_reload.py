@@ -12,11 +12,12 @@ import pytest
 
 from pikkit.errors import ModelError
 from pikkit.models import store
-from pikkit.models.conversion import convert
 from pikkit.models.hub import ModelHub
 from pikkit.models.importing import import_models
+from pikkit.models.reading.whole_set import write
 from pikkit.models.user_files import METADATA_FILE, ROI_FILE, WIN_FILE, take_copy
 from pikkit.settings import Settings
+from tests.support.converted import read_here
 from tests.support.disks import no_room
 from tests.support.hostile import corpus
 from tests.support.model_files import write_set
@@ -54,11 +55,11 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two sets, and a runtime folder in which they are converted: each takes two seconds."""
+    """Two sets, and a runtime folder in which they are converted."""
     folder = tmp_path_factory.mktemp("made")
     for seed, version in enumerate(("v1", "v2")):
         files = take_copy(write_set(folder / version, version, seed=seed), folder)
-        convert(files, _converted(folder / "runtime", files.sha256))
+        write(files.folder, _converted(folder / "runtime", files.sha256), files.sha256)
     return folder
 
 
@@ -228,7 +229,8 @@ def test_a_set_whose_files_come_slowly_is_not_mixed_with_the_one_before(
 def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[store.Stored, Path]:
     """A set of the store, and where it lies until a test has it stored."""
     folder = tmp_path_factory.mktemp("imported")
-    made, _ = import_models(write_set(folder / "files", "in_store", seed=7))
+    with read_here():
+        made, _ = import_models(write_set(folder / "files", "in_store", seed=7))
     return made, Path(shutil.move(made.folder, folder / "set"))
 
 
@@ -265,7 +267,8 @@ def test_without_files_the_newest_set_of_the_store_serves_and_a_newer_one_follow
     assert version(hub) == "in_store"
     assert hub.status().reload_error is None
     hub.start(lambda _models: None)
-    newer, _ = import_models(bench.sets["v2"])
+    with read_here():
+        newer, _ = import_models(bench.sets["v2"])
     try:
         eventually(lambda: version(hub) == "v2")
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.support.converted import read_here
 from tests.support.need import root
 from tests.support.simulated import write_bets
 from training.cli import main
@@ -24,7 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def call(*arguments: object) -> tuple[object, str]:
         monkeypatch.setattr(sys, "argv", ["training", *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
+        with pytest.raises(SystemExit) as done, read_here():
             main()
         return done.value.code, " ".join(capsys.readouterr().out.split())
 

@@ -1,12 +1,27 @@
 """A user's set as the import makes it of its files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
+from pikkit.models import importing
 from pikkit.models.conversion import convert
 from pikkit.models.loading import load_set
 from pikkit.models.model_set import ModelSet
 from pikkit.models.reading.whole_set import write
-from pikkit.models.user_files import take_copy
+from pikkit.models.user_files import UserFiles, take_copy
+
+
+@contextmanager
+def read_here() -> Iterator[None]:
+    """Meanwhile an import reads what it is given in this process: for sets that the tests themselves made."""
+
+    def here(copy: UserFiles, into: Path) -> None:
+        write(copy.folder, into, copy.sha256)
+
+    with patch.object(importing, "convert", here):
+        yield
 
 
 def converted(folder: Path, work: Path) -> ModelSet:

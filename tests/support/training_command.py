@@ -3,12 +3,9 @@
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
-from pathlib import Path
 from unittest.mock import patch
 
-from pikkit.models import importing
-from pikkit.models.reading.whole_set import write
-from pikkit.models.user_files import UserFiles
+from tests.support.converted import read_here
 from training.cli import main
 from training.cli.shell import console
 
@@ -21,7 +18,7 @@ def training(*arguments: object) -> tuple[int, str]:
         redirect_stderr(told),
         patch.object(sys, "argv", ["training", *map(str, arguments)]),
         patch.object(console, "_width", 200),
-        patch.object(importing, "convert", _convert),
+        read_here(),
     ):
         try:
             main()
@@ -30,7 +27,3 @@ def training(*arguments: object) -> tuple[int, str]:
     if isinstance(code, str):  # which the interpreter would print
         return 1, told.getvalue() + code
     return code or 0, told.getvalue()
-
-
-def _convert(copy: UserFiles, into: Path) -> None:
-    write(copy.folder, into, copy.sha256)

@@ -92,8 +92,8 @@ def test_errors_can_be_read_by_a_page_and_answers_by_an_extension_that_are_allow
     own = stage.worker.evaluate("location.origin")
     assert own.startswith("chrome-extension://")
     key = {"x-api-key": "the-only-key-there-is"}
-    settings = {"CORS_ORIGINS": f"{stage.pages},{own}", "API_KEYS": key["x-api-key"], "BIND_HOST": "0.0.0.0"}
-    with Server(tmp_path, ACCESS_LOG=0, **settings) as server:
+    origins = f"{stage.pages},{own}"
+    with Server(tmp_path, CORS_ORIGINS=origins, API_KEYS=key["x-api-key"], BIND_HOST="0.0.0.0", ACCESS_LOG=0) as server:
         script = """async ([url, options]) => {
           const answer = await fetch(url, options);
           return [answer.status, (await answer.json()).error.code, answer.headers.get("X-Request-ID")]; }"""
