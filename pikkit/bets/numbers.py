@@ -62,7 +62,9 @@ def _all_finite(values: Value) -> bool:
 
 
 SINGLE = Arithmetic(*cast("Any", (min, max, math.isfinite, int, math.exp, math.log, math.sqrt, float)))
-MANY = Arithmetic(*cast("Any", (np.minimum, np.maximum, _all_finite, np.int64, np.exp, np.log, np.sqrt, np.max)))
+MANY = Arithmetic(
+    *cast("Any", (np.minimum, np.maximum, _all_finite, np.int64, np.exp, np.log, np.sqrt, np.maximum.reduce))
+)
 
 
 def rounded(*values: Value) -> list[Value]:

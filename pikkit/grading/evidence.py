@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter, mul
 from typing import NamedTuple
 
@@ -23,7 +25,8 @@ __all__ = ["NO_HISTORY", "Evidence", "EvidenceColumns", "Told", "evidence_of"]
 NO_HISTORY = "no betting history in this model set: past rates are neutral and confidence is at most 0.5"
 
 _NAN = math.nan
-_priced = itemgetter("market_prices", "reference_prices", "odds")  # of a bet's `vars`: attributes of models are slow
+# Of a bet's `vars`: attributes of models are slow.
+_priced = itemgetter("market_prices", "reference_prices", "odds", "line")
 _HALF_WEIGHT = 0.5  # weight of references at which half of the confidence that they can add is reached
 _NO_MARGIN = 1 - 1e-9  # of a sum of implied probabilities
 _NO_SECOND = ("no second price: one sportsbook's prices alone show no value",)
@@ -139,10 +142,11 @@ def evidence_of(
     """
     told = np.full((len(Told._fields), len(bets)), _NAN)
     evidence = Evidence(told, same_market(bets, requests), np.zeros(len(bets), dtype=np.bool_))
-    alone: dict[int, dict[int, list[float]]] = {}  # by number of sides: bets, and the prices of their own markets
-    names: dict[int, list[str]] = {}
+    alone: defaultdict[int, dict[int, list[float]]] = defaultdict(dict)  # by number of sides: bets, and all prices
+    names: dict[int, list[str]] = {}  # of the sportsbooks that are compared
+    lines: dict[int, float] = {}
     for i, bet in enumerate(bets):
-        market, references, odds = _priced(vars(bet))
+        market, references, odds, line = _priced(vars(bet))
         if market is None and references is None:
             continue
         prices = [] if market is None else [market[side]["odds"] for side in bet.own_sides]
@@ -157,15 +161,18 @@ def evidence_of(
             known = [(book, market) for book, market in found if market is not None]
             if known:
                 _tell_weighed(evidence, i, known, own, prices)
-                said += _arbitrage(bet, known) + _push(bet)
+                said += _arbitrage(bet, known) + _push(line)
                 names[i] = [book.name for book, _ in known]
             prices = [] if known or own is None else prices
         if prices:
-            alone.setdefault(len(prices), {})[i] = prices
+            alone[len(prices)][i] = prices
         if said:
             evidence.warnings[i] = said
-    for markets in alone.values():
-        _tell_alone(evidence, bets, np.array(list(markets)), np.array(list(markets.values())), rules)
+        if line is not None:
+            lines[i] = line
+    for sides, markets in alone.items():
+        prices_of = np.fromiter(chain.from_iterable(markets.values()), np.float64).reshape(-1, sides)
+        _tell_alone(evidence, lines, np.array(list(markets)), prices_of, rules)
     if explain:
         for i in np.flatnonzero(~np.isnan(told[0])).tolist():
             evidence.words[i] = (
@@ -175,13 +182,13 @@ def evidence_of(
     return evidence
 
 
-def _tell_alone(evidence: Evidence, bets: Sequence[Leg], at: Picked, prices: Floats, rules: MarketRules) -> None:
-    """What the own markets of some bets say by themselves.
+def _tell_alone(evidence: Evidence, lines: Mapping[int, float], at: Picked, prices: Floats, rules: MarketRules) -> None:
+    """What the own markets of m bets say by themselves.
 
     Args:
         evidence: is told it.
-        bets: all bets.
-        at: positions of m of them.
+        lines: of those of all bets that have one.
+        at: positions of m bets.
         prices: American, shape (m, k), the bets' own sides first.
         rules: how prices are read.
     """
@@ -193,9 +200,10 @@ def _tell_alone(evidence: Evidence, bets: Sequence[Leg], at: Picked, prices: Flo
         at, prices, total, chances = at[possible], prices[possible], total[possible], chances[possible]
     evidence.told[:2, at] = chances[:, 0], total - 1
     evidence.others.append(_Others(np.repeat(at, prices.shape[1] - 1), prices[:, 1:].ravel(), chances[:, 1:].ravel()))
-    for i in at.tolist():
-        said = [*_NO_SECOND, *_push(bets[i])] if bets[i].line is not None else _NO_SECOND
-        evidence.warnings[i] = [*evidence.warnings[i], *said] if i in evidence.warnings else said
+    usual: dict[int, Sequence[str]] = dict.fromkeys(at.tolist(), _NO_SECOND)
+    for i in usual.keys() & (lines.keys() | evidence.warnings.keys()):
+        usual[i] = [*evidence.warnings.get(i, ()), *_NO_SECOND, *_push(lines.get(i))]
+    evidence.warnings.update(usual)
     stale = total < _NO_MARGIN
     for i, one in zip(at[stale].tolist(), total[stale].tolist(), strict=True):
         evidence.doubtful[i] = (
@@ -220,9 +228,8 @@ def _tell_weighed(
         )
 
 
-def _push(bet: Leg) -> list[str]:
+def _push(line: float | None) -> list[str]:
     """What is said of a line that can push."""
-    line = bet.line
     if line is None or line != round(line):
         return []
     return [f"the line {line:+g} can push: win probability and expected ROI hold for when it does not"]
