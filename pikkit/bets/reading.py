@@ -38,7 +38,7 @@ __all__ = ["FIELDS", "read_bet", "read_bets", "unknown_fields"]
 
 _NumberOrText = Annotated[StrictFloat | StrictStr, Field(union_mode="left_to_right")]
 _Written = Annotated[Any, GetPydanticSchema(lambda _, schema_of: schema_of(_NumberOrText))]
-_selection_of, _line_of = itemgetter("selection"), itemgetter("line")
+_selection_of, _line_of, _odds_of, _format_of = map(itemgetter, ("selection", "line", "odds", "odds_format"))
 _american_of = lru_cache(4096)(american)  # most prices come again and again
 _LONGEST_PRICE = 50  # characters of one that is remembered
 
@@ -130,9 +130,9 @@ def read_bets(data: list[object], limits: OddsLimits = OddsLimits()) -> list[Bet
     """
     with suppress(ValueError):  # pydantic's among them
         bets = _BETS.validate_python(data)
-        _put_american([vars(bet) for bet in bets if type(bet) is _WrittenBet])
         fields: list[dict[str, Any]] = list(map(vars, bets))  # attributes of models are slow
-        sizes = [abs(one["odds"]) for one in fields]
+        _put_american([one for one, bet in zip(fields, bets, strict=True) if type(bet) is _WrittenBet])
+        sizes = list(map(abs, map(_odds_of, fields)))
         legs: list[dict[str, Any]] = [vars(leg) for one in fields for leg in one["legs"] or ()]
         with_market = [one for one in (*fields, *legs) if one["market_prices"] is not None]
         in_bounds = not sizes or (limits.smallest <= min(sizes) and max(sizes) <= limits.largest)
@@ -147,16 +147,13 @@ def _put_american(bets: Sequence[dict[str, Any]]) -> None:
     Raises:
         ValueError: one of them is no price.
     """
-    by_format: dict[str, list[dict[str, Any]]] = {}
-    for bet in bets:
-        priced = by_format.setdefault(bet["odds_format"], [])
-        priced.append(bet)
-        if bet["market_prices"] is not None:
-            priced += bet["market_prices"]
-        if bet["reference_prices"] is not None:
-            for book in bet["reference_prices"]:
+    for odds_format in set(map(_format_of, bets)):
+        alike = [bet for bet in bets if bet["odds_format"] == odds_format]
+        priced = list(alike)
+        for bet in alike:
+            priced += bet["market_prices"] or ()
+            for book in bet["reference_prices"] or ():
                 priced += book["prices"]
-    for odds_format, priced in by_format.items():
         as_written = odds_format == "american"
         for one in priced:
             odds = one["odds"]
