@@ -65,12 +65,14 @@ def at_shares(
 class Stalls:
     """How many of so many requests took longer than 50 ms.
 
+    `held_up`: those besides that waited while the hypervisor ran something else on this machine's cores.
     `growth_mib`: of the worker since the first swap, which brings what every further one needs.
     `floor_slow`, `floor_worst_ms`: of a tenth as many, at the same rate, by a server with a constant answer.
     """
 
     requests: int
     slow: int
+    held_up: int
     worst_ms: float
     failed: int
     growth_mib: float
@@ -105,15 +107,20 @@ def stalls(
                 else:
                     yield _SCRAPE if number % round(rate) == 0 else request
 
-        seen = open_loop(server.url, stream(), arrivals(rate, count, poisson=False))
+        due = arrivals(rate, count, poisson=False)
+        seen = open_loop(server.url, stream(), due)
         memory.append(worker.memory_info().rss / 2**20)
-    latencies = np.delete(seen.latencies, list(reloads))  # converting a set is what its caller waits for
+    asked = np.delete(np.arange(count), list(reloads))  # converting a set is what its caller waits for
+    latencies, held_up = seen.latencies[asked], seen.held_up(due)[asked]
     with running(NEAR[0], folder) as limit:
-        floor = open_loop(limit.url, itertools.cycle(requests), arrivals(rate, count // 10, poisson=False)).latencies
+        due = arrivals(rate, count // 10, poisson=False)
+        beside = open_loop(limit.url, itertools.cycle(requests), due)
+    floor = beside.latencies[~beside.held_up(due)]
     return Stalls(
         count,
-        int((latencies > SLOW_MS).sum()),
-        float(np.nanmax(latencies)),
+        int((latencies[~held_up] > SLOW_MS).sum()),
+        int((latencies[held_up] > SLOW_MS).sum()),
+        float(np.nanmax(latencies[~held_up])),
         seen.failed,
         memory[1] - memory[0],
         int((floor > SLOW_MS).sum()),

@@ -19,19 +19,22 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 
 from benchmarks.load.mix import MARK
-from pikkit.bets.numbers import Floats
+from pikkit.bets.numbers import Bools, Floats
 
 __all__ = ["Load", "Opened", "arrivals", "open_loop", "wrk"]
 
 
 _CONNECTIONS = 64
 _GIVE_UP_S = 10.0  # after the last request was due
+_LOOK_S = 0.02
+_AWAY_S = 0.015  # of such a time: more than the hypervisor's usual crumbs
 _SCRIPT = """
 local requests, at = { %(requests)s }, 0
 local run = %(base)d
@@ -66,10 +69,23 @@ class Load:
 
 @dataclass(frozen=True)
 class Opened:
-    """What an open loop saw: milliseconds of each request in the order in which they were due (NaN: not a 200)."""
+    """What an open loop saw: milliseconds of each request in the order in which they were due (NaN: not a 200).
+
+    `away`: from when to when (seconds since the loop's beginning) the hypervisor ran something else on this machine's
+    cores, as the system counts it ("steal").
+    """
 
     latencies: Floats
     seconds: float  # from the first due request to the last answer
+    away: Sequence[tuple[float, float]] = field(default_factory=list)
+
+    def held_up(self, due: Floats) -> Bools:
+        """Which of the requests, due at these times, waited while the machine was away, or for what had piled up."""
+        answered = due + np.nan_to_num(self.latencies) / 1000
+        found: Bools = np.zeros(len(due), dtype=np.bool_)
+        for begin, end in self.away:
+            found |= (due < end + (end - begin)) & (answered > begin)
+        return found
 
     def ms(self, percent: float) -> float:
         """The latency that so many percent of the answered requests stayed within."""
@@ -122,6 +138,11 @@ def open_loop(url: str, requests: Iterator[bytes], due: Floats, *, connections: 
         client.close()
 
 
+def _stolen() -> float:
+    """Seconds that the hypervisor did not run this machine's cores though they had work, all together."""
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))
+
+
 class _Client:
     """Connections that stay open; a request waits its turn where all are busy."""
 
@@ -142,8 +163,15 @@ class _Client:
         times, waiting = due.tolist(), deque[int]()
         latencies = np.full(len(times), np.nan)
         sent, clock, begin = 0, time.perf_counter, time.perf_counter() + 0.01
+        away: list[tuple[float, float]] = []
+        looked, stolen = 0.0, _stolen()
         while (sent < len(times) or self._asked or waiting) and clock() - begin < times[-1] + _GIVE_UP_S:
             now = clock() - begin
+            if now - looked > _LOOK_S:
+                before, stolen = stolen, _stolen()
+                if stolen - before > _AWAY_S:  # it is counted once the machine is back
+                    away.append((looked - (stolen - before), now))
+                looked = now
             while sent < len(times) and times[sent] <= now:
                 waiting.append(sent)
                 sent += 1
@@ -158,7 +186,7 @@ class _Client:
                     if status == 200:
                         latencies[number] = 1000 * (clock() - begin - times[number])
                     self._free.append(connection)
-        return Opened(latencies, clock() - begin)
+        return Opened(latencies, clock() - begin, away)
 
     def _read(self, connection: int) -> int:
         """The status, once the answer is whole."""
