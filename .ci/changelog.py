@@ -6,6 +6,7 @@ and its row in README.md.
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from datetime import UTC, date, datetime
@@ -94,7 +95,9 @@ def _main(arguments: list[str]) -> str:
 
 
 if __name__ == "__main__":
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("words", nargs="*", metavar="WORD", help="cut VERSION | notes VERSION | version")
     try:
-        sys.stdout.write(_main(sys.argv[1:]) + "\n")
+        sys.stdout.write(_main(asked.parse_args().words) + "\n")
     except ValueError as error:
         sys.exit(str(error))

@@ -6,10 +6,10 @@ none, while another process holds the outbox.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -24,12 +24,14 @@ from tests.support.server import Server
 
 ROUNDS, REQUESTS, CLIENTS = 12, 1000, 8
 SHARES = (0.5, 0.95, 0.99)
-EVERY, LOCKED = "--all" in sys.argv, "--locked" in sys.argv
 A_BET = {"sport": "Basketball", "league": "NBA", "market": "1st Half Spread"}
 
 
-async def _load(urls: Mapping[str, str], first: int) -> dict[str, list[float]]:
-    """Seconds of each request by mode; each is sent to both in turn, so that what else the machine does hits both."""
+async def _load(urls: Mapping[str, str], first: int, every: int) -> dict[str, list[float]]:
+    """Seconds of each request by mode; each is sent to both in turn, so that what else the machine does hits both.
+
+    One in `every` raises an alert; 0: none.
+    """
     times: dict[str, list[float]] = {mode: [] for mode in urls}
     numbers = iter(range(first, first + REQUESTS))
 
@@ -40,7 +42,7 @@ async def _load(urls: Mapping[str, str], first: int) -> dict[str, list[float]]:
                 for mode, url in urls.items()
             }
             for number in numbers:
-                raises = not LOCKED and (EVERY or number % 20 == 0)
+                raises = every > 0 and number % every == 0
                 bet = {**A_BET, "institution_name": f"Book {number}" if raises else "Book", "odds": 150}
                 for mode in sorted(urls, reverse=number % 2 == 0):
                     begin = time.perf_counter()
@@ -54,24 +56,30 @@ async def _load(urls: Mapping[str, str], first: int) -> dict[str, list[float]]:
 
 def main() -> None:
     """Rounds with alerts on and off, request by request in turn; the median of their ratios, and half of them."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--all", action="store_true", help="every request raises one")
+    asked.add_argument("--locked", action="store_true", help="none does, while another process holds the outbox")
+    options = asked.parse_args()
+    locked: bool = options.locked
+    every = 0 if locked else 1 if options.all else 20
     found: dict[str, list[tuple[float, ...]]] = {"on": [], "off": []}
     with tempfile.TemporaryDirectory() as name, StandIn() as receiver:
         folders = {mode: Path(name) / mode for mode in found}
         for folder in folders.values():
             folder.mkdir()
         # Unknown books lower the confidence: grades are as generous here as it takes to raise an alert each time.
-        easy: dict[str, Any] = {"ACCESS_LOG": 0, **({} if LOCKED else {"GRADE_B_ROI": -50, "GRADE_B_CONFIDENCE": 0})}
+        easy: dict[str, Any] = {"ACCESS_LOG": 0, **({} if locked else {"GRADE_B_ROI": -50, "GRADE_B_CONFIDENCE": 0})}
         url = f"{receiver.url}/webhook/x"
         with (
             Server(folders["on"], ALERTS_ENABLED="true", N8N_WEBHOOK_URL=url, **easy) as on,
             Server(folders["off"], **easy) as off,
         ):
             urls = {"on": on.url, "off": off.url}
-            if LOCKED:
+            if locked:
                 blocker = sqlite3.connect(folders["on"] / "data/alerts.sqlite3", isolation_level=None)
                 blocker.execute("BEGIN EXCLUSIVE")
             for number in range(ROUNDS + 1):
-                for mode, times in asyncio.run(_load(urls, number * REQUESTS)).items():
+                for mode, times in asyncio.run(_load(urls, number * REQUESTS, every)).items():
                     if number:  # the first one warms up
                         times.sort()
                         found[mode].append(tuple(times[int(len(times) * share)] for share in SHARES))

@@ -6,9 +6,9 @@ its tables, between the two marks, are this command's.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -241,8 +241,11 @@ def tables(figures: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure, unless told not to; simulate; rewrite the document."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--simulate", action="store_true", help="take the costs that were measured last")
+    simulate: bool = asked.parse_args().simulate
     file, document = root() / FIGURES, root() / DOCUMENT
-    if "--simulate" not in sys.argv:
+    if not simulate:
         with tempfile.TemporaryDirectory() as name:
             figures = measure(Path(name))
         file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

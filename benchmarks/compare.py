@@ -7,6 +7,7 @@ two, without those by the book, and writes nothing.
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import shutil
@@ -86,7 +87,9 @@ def workers(folder: Path, rounds: int) -> dict[int, Contestant]:
 
 def main() -> None:
     """Start everything, load it, write the results."""
-    quick = "--quick" in sys.argv
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--quick", action="store_true", help="one round, without those by the book; writes nothing")
+    quick: bool = asked.parse_args().quick
     rounds = QUICK_ROUNDS if quick else ROUNDS
     if shutil.which("wrk") is None or not hasattr(os, "sched_setaffinity"):
         sys.exit("this needs Linux and wrk: apt-get install wrk")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 
@@ -26,6 +27,7 @@ _REPEATS = 5
 
 def main() -> None:
     """Measure and print."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     settled = made_up(BETS)
     history = History.from_bets(settled)
     spec = FeatureSpec.from_metadata(

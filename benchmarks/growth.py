@@ -6,6 +6,7 @@ workers, and more load than it takes.
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import os
@@ -209,6 +210,7 @@ def _head(title: str, *columns: str) -> Iterator[str]:
 
 def main() -> None:
     """Measure all, print, write."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     lines: list[str] = [
         "# Cost as work grows",
         "",

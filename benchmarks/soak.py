@@ -7,6 +7,7 @@ the slot's files of metrics by any. At the end 1,000 requests whose headers neve
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 import tempfile
@@ -121,7 +122,9 @@ async def _beside_half_sent(server: Server, run: Path) -> tuple[State, float]:
 
 def main() -> None:
     """Load, print, and exit with 1 where something grew."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else REQUESTS
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("requests", type=int, nargs="?", default=REQUESTS, help="how many; default: %(default)s")
+    count: int = asked.parse_args().requests
     requests = _requests()
     with tempfile.TemporaryDirectory() as name, Server(Path(name), API_RATE_LIMIT=0) as server:
         run = Path(name) / "data/run"

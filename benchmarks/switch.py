@@ -6,6 +6,7 @@ services that answer at once, so that what is measured is the deploy module and 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import statistics
 import tempfile
@@ -23,6 +24,7 @@ SECONDS = 5.0
 
 def main() -> None:
     """Measure and print."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder, Rig(Path(folder), DEPLOY_ACCESS_LOG="false") as rig:
         rig.release("1", "2")
         rig.do(operations.deploy, "1")

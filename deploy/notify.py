@@ -6,6 +6,7 @@ pipeline needs neither.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Mapping
@@ -61,7 +62,9 @@ def _post(url: str, body: Mapping[str, str], *, name: str = "DEPLOY_NOTIFY_URL")
 
 
 if __name__ == "__main__":
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("words", nargs="+", help="what Telegram is told")
     try:
-        sys.stdout.write(notify(" ".join(sys.argv[1:]), os.environ) + "\n")
+        sys.stdout.write(notify(" ".join(asked.parse_args().words), os.environ) + "\n")
     except RuntimeError as error:
         sys.exit(str(error))

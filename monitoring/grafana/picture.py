@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -87,4 +87,8 @@ def _legend(pattern: str, labels: Mapping[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    draw(sys.argv[1], Path(sys.argv[2]))
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("url", help="of Prometheus")
+    asked.add_argument("file", type=Path, help="the picture")
+    named = asked.parse_args()
+    draw(named.url, named.file)

@@ -7,6 +7,7 @@ of a rule's. Exits with 1 where a mutant survives.
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -75,6 +76,7 @@ def survivors(name: str, *, share: int = 1) -> list[str]:
 
 def main() -> None:
     """Try every mutant of every rule."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     total = sum(len(list(mutants(rule))) for rule in RULES.values())
     with ThreadPoolExecutor(2) as pool:
         alive = [line for lines in pool.map(survivors, RULES) for line in lines]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -57,4 +58,5 @@ def _type(schema: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one for each kin
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(typescript(document(Settings(_env_file=None))), end="")  # noqa: T201 - the output

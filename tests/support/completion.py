@@ -3,6 +3,7 @@
 It is static, since a command takes a second to start, which is too long between two keys.
 """
 
+import argparse
 from collections import defaultdict
 
 from tests.support.command_lines import APPS, commands
@@ -73,4 +74,5 @@ def _case(places: list[str], words: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     (root() / FILE).write_text(script(), encoding="utf-8")

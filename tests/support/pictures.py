@@ -1,5 +1,6 @@
 """`make pictures`: the screenshots in docs/, taken of the running product."""
 
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -77,4 +78,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     main()

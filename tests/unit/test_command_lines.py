@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -56,6 +57,27 @@ def test_an_option_that_is_none_is_refused_with_2(command: Command) -> None:
     told = CliRunner().invoke(APPS[command.program], arguments)
     assert told.exit_code == 2
     assert "--no-such-option" in told.output
+
+
+_PROGRAMS = [
+    file
+    for folder in ("benchmarks", "deploy", "monitoring", "pikkit", "tests/support", "training")
+    for file in sorted((root() / folder).rglob("*.py"))
+    if '__name__ == "__main__"' in file.read_text(encoding="utf-8")
+    and "rivals" not in file.parts  # each in an environment of its own
+    and file.name not in ("deploy_stub.py", "deploy_stack.py")  # tests' own services
+]
+
+
+@pytest.mark.parametrize("file", _PROGRAMS, ids=lambda file: str(file.relative_to(root())))
+def test_whoever_asks_a_program_for_help_gets_it_and_nothing_begins(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [file.name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(file), run_name="__main__")
+    assert ended.value.code == 0
+    assert "usage:" in capsys.readouterr().out.lower()
 
 
 DOCUMENTED = {

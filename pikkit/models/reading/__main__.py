@@ -5,11 +5,11 @@ Its last line says what came of it: `{"ok": true}` or `{"error": message, "code"
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
 import resource
-import sys
 from pathlib import Path
 
 from pikkit.errors import ModelError, outlived
@@ -52,4 +52,9 @@ def _refusal(cause: Exception) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("copy", type=Path, help="folder with a copy of the user's set")
+    asked.add_argument("set", type=Path, help="folder to be made")
+    asked.add_argument("sha256", help="of the user's files")
+    named = asked.parse_args()
+    main(named.copy, named.set, named.sha256)
