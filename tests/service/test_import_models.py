@@ -17,7 +17,7 @@ from pikkit.errors import ModelError
 from pikkit.history.history import History
 from pikkit.models.loading import load_set
 from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE
-from tests.support.converted import converted, converted_apart
+from tests.support.converted import converted, converted_apart, read_here
 from tests.support.hostile import bombs, corpus
 from tests.support.import_command import import_command, own_store
 from tests.support.model_files import ENCODERS, FEATURES, train, write_set
@@ -34,6 +34,12 @@ linear_model: Any = Lazy("sklearn.linear_model")
 def home() -> Iterator[Path]:
     with own_store() as folder:
         yield folder
+
+
+@pytest.fixture
+def in_this_process() -> Iterator[None]:
+    with read_here():
+        yield
 
 
 def stored(home: Path) -> list[str]:
@@ -57,6 +63,7 @@ def test_the_command_prints_what_it_imported_and_a_second_run_changes_nothing(tm
     assert (home / "models/pikkit_bet_models/20260102_030405/win.ubj").exists()
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_history_comes_from_a_file_or_is_made_of_bets(tmp_path: Path, home: Path) -> None:
     folder = write_set(tmp_path / "set", "20250101_000000")
     history = tmp_path / "history.json"
@@ -228,6 +235,7 @@ def test_what_can_not_be_served_is_refused_with_one_clear_line(tmp_path: Path, n
         (3, 5000.0, "nobody loses more than the stake"),
     ],
 )
+@pytest.mark.usefixtures("in_this_process")
 def test_check_tells_what_a_set_will_give_and_stores_nothing(
     tmp_path: Path, home: Path, rounds: int, roi: float, said: str
 ) -> None:

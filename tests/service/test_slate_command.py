@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from pikkit.slate.__main__ import app
+from tests.support.converted import read_here
 from tests.support.need import root
 from tests.support.receiver import Call, StandIn
 from tests.support.slates import slate
@@ -19,6 +21,12 @@ KEY = "0123456789abcdef-the-owners-key"
 def models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_DIR", str(root() / "models"))
     monkeypatch.setenv("ODDS_API_KEY", KEY)
+
+
+@pytest.fixture
+def in_this_process() -> Iterator[None]:
+    with read_here():
+        yield
 
 
 def test_every_outcome_is_graded_or_left_out_and_the_counts_add_up() -> None:
@@ -36,6 +44,7 @@ def test_every_outcome_is_graded_or_left_out_and_the_counts_add_up() -> None:
     assert all(row["fair"] is not None for row in told["rows"] if row["market"] == "Spread" and abs(row["line"]) == 3.5)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_price_that_beats_the_others_comes_first_and_filters_choose(tmp_path: Path) -> None:
     games = slate(games=2)
     games[1]["bookmakers"][4]["markets"][0]["outcomes"][0]["price"] = 125
@@ -47,6 +56,7 @@ def test_a_price_that_beats_the_others_comes_first_and_filters_choose(tmp_path: 
     assert lines[1].startswith("Away 1 @ Home 1,2030-01-05T00:00:00Z,Home 1,,Moneyline,Book 4,125")
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_the_owners_key_is_asked_with_and_never_told() -> None:
     def answer(call: Call) -> tuple[int, dict[str, str], bytes]:
         return (200, {}, json.dumps(slate(games=1, books=3)).encode()) if KEY in call.path else (401, {}, b"{}")
@@ -65,6 +75,7 @@ def test_the_owners_key_is_asked_with_and_never_told() -> None:
         assert "another-key" not in done.output
 
 
+@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [([], "give a file"), (["no.json"], "can't be read"), (["--fetch", "../x"], "no sport key")],

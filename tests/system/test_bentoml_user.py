@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import yaml
 
 from tests.support.need import root
 from tests.support.ports import free_port
@@ -228,15 +229,12 @@ def test_an_option_of_bentoml_that_would_have_no_effect_is_refused_by_name(tmp_p
 def test_a_built_bento_carries_the_models_of_model_dir_even_from_an_empty_store(tmp_path: Path) -> None:
     environment = {**os.environ, "BENTOML_HOME": str(tmp_path / "bentoml"), "MODEL_DIR": str(root() / "models")}
 
-    def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "bentoml", *arguments],
-            cwd=root(), env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    run("build", "--version", "test", "--output", "tag", ".")
-    [service] = json.loads(run("get", "pikkit_ml_api:test", "--output", "json"))["services"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bentoml", "build", "--version", "test", "--output", "tag", "."],
+        cwd=root(), env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    bento = yaml.safe_load((tmp_path / "bentoml/bentos/pikkit_ml_api/test/bento.yaml").read_text())
+    [service] = bento["services"]
     assert [model["tag"] for model in service["models"]] == ["pikkit_bet_models:20260101_000000"]
     assert list((tmp_path / "bentoml/models/pikkit_bet_models").iterdir())
