@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from pikkit.errors import ModelError
 from pikkit.exports.command_line import DateFormat, Map, OddsFormat, Rejected, asked_for
 from pikkit.exports.layout import Asked
 from pikkit.exports.settled import read_settled
+from pikkit.files import why
 from pikkit.history.history import History
 from pikkit.models.activation import active, home
 from pikkit.models.importing import Past, checked, golden_bets, import_models
@@ -27,7 +27,7 @@ from pikkit.models.remarks import Given, given, market_in_words
 from pikkit.models.rules import predictor_of
 from pikkit.models.store import find, newest
 from pikkit.models.user_files import HISTORY_FILE, last_change
-from pikkit.settings import Settings
+from pikkit.settings import Settings, WrongSetting
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -99,8 +99,9 @@ def main(
     except ModelError as error:
         sys.exit(f"import failed: {error.message}")
     except OSError as error:
-        sys.exit(f"import failed: {error}")
-    except (ValidationError, ValueError) as error:
+        place = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"import failed: {place}{why(error)}: see to the disk, its rights and BENTOML_HOME")
+    except WrongSetting as error:
         sys.exit(f"settings: {error}")
 
 
@@ -147,7 +148,7 @@ def _read_history(path: Path) -> History:
     try:
         return History.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as cause:
-        raise ModelError(f"{path} can't be read as a history ({cause}): make one with --bets") from cause
+        raise ModelError(f"{path} can't be read as a history ({why(cause)}): make one with --bets") from cause
 
 
 def _told(tag: str | None, models: ModelSet, gives: Given) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-__all__ = ["replace_file"]
+__all__ = ["replace_file", "why"]
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -22,3 +22,8 @@ def replace_file(path: Path, content: bytes) -> None:
         except OSError:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def why(cause: Exception) -> str:
+    """What stands in the way of a file, without its name: in the system's words, else in its reader's."""
+    return (cause.strerror if isinstance(cause, OSError) else None) or str(cause)

@@ -6,15 +6,15 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "WrongSetting"]
 
 _PLACEHOLDERS = (
     "changeme",
@@ -33,10 +33,16 @@ _LARGEST_WEIGHT = 1000.0
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-]+(:\d{1,5})?|chrome-extension://[a-p]{32}")
 
 
+class WrongSetting(ValueError):
+    """A setting breaks a rule, or is none; the message names it and the rule, never a secret."""
+
+
 class Settings(BaseSettings):
     """Everything that an operator can set. Names are the environment variables, in lower case."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     app_version: str = Field("1.0.0", description="Version reported by /health and in metrics")
     environment: Literal["development", "test", "staging", "production"] = Field(
@@ -215,9 +221,8 @@ class Settings(BaseSettings):
         Names that look like a misspelt setting are refused.
 
         Raises:
-            pydantic.ValidationError: a value breaks a rule, or `.env` holds an unknown name.
-            ValueError: an environment variable is one typing error away from a setting, or MODEL_DIR was named and
-                is no folder.
+            WrongSetting: a value breaks a rule, `.env` holds an unknown name, an environment variable is one typing
+                error away from a setting, or MODEL_DIR was named and is no folder.
         """
         given = {name.upper() for name, value in (*dotenv_values(".env").items(), *os.environ.items()) if value}
         folder = Path(os.environ.get("SECRETS_DIR") or "/run/secrets")
@@ -231,11 +236,35 @@ class Settings(BaseSettings):
         for name in (os.environ.keys() | secrets) - known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
             if close and "_" in name:
-                raise ValueError(f"{name} is not a setting: did you mean {close[0]}?")
-        settings = cls(_secrets_dir=folder if secrets else None)
+                raise WrongSetting(f"{name} is not a setting: did you mean {close[0]}?")
+        try:
+            settings = cls(_secrets_dir=folder if secrets else None)
+        except ValidationError as error:
+            raise WrongSetting("; ".join(cls._faults(error))) from None
         if "model_dir" in settings.model_fields_set and not settings.model_dir.is_dir():
-            raise ValueError(
+            raise WrongSetting(
                 f"MODEL_DIR={settings.model_dir} is not a folder: make it, name the one with the model files, or leave "
                 "MODEL_DIR out"
             )
         return settings
+
+    @classmethod
+    def _faults(cls, error: ValidationError) -> Iterator[str]:
+        """A sentence for each fault; values of secrets, of addresses and of unknown names are not told."""
+        for fault in error.errors(include_url=False, include_context=False):
+            rule = fault["msg"].removeprefix("Value error, ")
+            name = str(fault["loc"][0]) if fault["loc"] else ""
+            if fault["type"] == "extra_forbidden":
+                yield f"{name.upper()} is not a setting: take it out of .env, or write it as the README has it"
+            elif name in _TELLABLE:
+                yield f"{name.upper()}={str(fault['input'])[:_SHOWN]}: {rule}"
+            else:
+                yield f"{name.upper()}: {rule}" if name else rule
+
+
+_SHOWN = 60
+_TELLABLE = frozenset(
+    name
+    for name, field in Settings.model_fields.items()
+    if not any(kind in str(field.annotation) for kind in ("SecretStr", "HttpUrl"))
+)

@@ -13,9 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from pikkit.settings import Settings
+from pikkit.settings import Settings, WrongSetting
 
 __all__ = ["lines", "main"]
 
@@ -50,7 +48,7 @@ def main() -> None:
     """Wait for /health, at most a minute, and print; silent where the service never comes (it says why itself)."""
     try:
         settings = Settings.load()
-    except (ValidationError, ValueError):
+    except WrongSetting:
         return
     end = time.monotonic() + _PATIENCE_S
     while time.monotonic() < end:

@@ -17,6 +17,7 @@ from pikkit.errors import InvalidBet, ModelError
 from pikkit.exports.layout import Asked, survey
 from pikkit.exports.reading import RowReader
 from pikkit.exports.table import Row, of_records, open_table
+from pikkit.files import why
 from pikkit.grading.predictor import Predictor
 from pikkit.models.model_set import ModelSet
 
@@ -103,7 +104,8 @@ class ScoredFile:
                 self._write_lines(partial, target.suffix, grade(self._table.rows()))
         except (pl.exceptions.PolarsError, OSError) as cause:
             raise ModelError(
-                f"{self._source} can't be scored ({str(cause)[:200]}): is there room for {target}?"
+                f"{self._source} can't be scored into {target} ({why(cause)[:200]}): "
+                "name another place by --out, or see to its room and rights"
             ) from cause
         partial.replace(target)  # there is the whole result or none
         return counts[0], counts[1]

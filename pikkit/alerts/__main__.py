@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -30,7 +29,8 @@ from pikkit.alerts.n8n_setup import SetupError, fill_workflow, push_workflow
 from pikkit.alerts.outbox import FILE, Job, Outbox, Purgeable, State, Unreadable
 from pikkit.alerts.receivers.port import Later, Refused
 from pikkit.bets.times import utc_text
-from pikkit.settings import Settings
+from pikkit.files import why
+from pikkit.settings import Settings, WrongSetting
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
 console = Console()
@@ -85,7 +85,10 @@ def retry(
 ) -> None:
     """Let parked alerts wait for delivery again."""
     with _outbox() as outbox:
-        console.print(f"{outbox.retry_parked(alert)} alerts wait again")
+        found = outbox.retry_parked(alert)
+    if alert and not found:
+        sys.exit(f"no parked alert begins with {alert!r}: see `python -m pikkit.alerts list --state parked`")
+    console.print(f"{found} alerts wait again")
 
 
 @app.command(epilog="Example: python -m pikkit.alerts purge parked")
@@ -155,7 +158,7 @@ def _outbox() -> Iterator[Outbox]:
     try:
         yield outbox
     except (sqlite3.Error, OSError) as error:
-        sys.exit(f"{outbox.folder / FILE} can't be used ({error}): check DATA_DIR")
+        sys.exit(f"{outbox.folder / FILE} can't be used ({why(error)}): check DATA_DIR")
     finally:
         outbox.close()
 
@@ -218,5 +221,5 @@ def _example(settings: Settings) -> Alert:
 if __name__ == "__main__":
     try:
         app()
-    except ValidationError as error:
+    except WrongSetting as error:
         sys.exit(f"settings: {error}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pikkit.errors import ModelError
+from pikkit.files import why
 
 __all__ = ["Row", "Table", "of_records", "open_table"]
 
@@ -59,7 +60,7 @@ def open_table(path: Path) -> Table:
         delimiter = max(_DELIMITERS, key=head.count)
         names = tuple(name.strip() for name in next(csv.reader([head], delimiter=delimiter)))
     except (OSError, EOFError, UnicodeError, csv.Error) as cause:
-        raise ModelError(f"{path} can't be read as bets ({cause}): give CSV or Parquet") from cause
+        raise ModelError(f"{path} can't be read as bets ({why(cause)}): give CSV or Parquet") from cause
     if head.count(delimiter) == 0:
         raise ModelError(
             f"{path} has one column, {head.strip()[:60]!r}: cells are parted by comma, semicolon, tab or |"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, FiniteFloat
+from pydantic import BaseModel, FiniteFloat, ValidationError
 
 from pikkit.bets.columns import BetColumns
 from pikkit.bets.names import KnownNames, group_key
@@ -172,10 +172,12 @@ class History:
         try:
             return cls._of(_Written.model_validate(data))
         except (KeyError, ValueError) as cause:
-            said = " ".join(str(cause).split())[:200]
+            said = f"{type(cause).__name__} {cause}"[:200]
+            if isinstance(cause, ValidationError):
+                fault = cause.errors(include_url=False, include_input=False)[0]
+                said = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".removeprefix(": ")
             raise ModelError(
-                f"the history is not one of format {_FORMAT} ({type(cause).__name__}: {said}): "
-                "make it with import_models.py --bets FILE"
+                f"the history is not one of format {_FORMAT} ({said}): make it with import_models.py --bets FILE"
             ) from cause
 
     @classmethod

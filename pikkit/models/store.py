@@ -18,6 +18,7 @@ from bentoml.exceptions import BentoMLException
 from bentoml.models import ModelContext
 
 from pikkit.errors import ModelError
+from pikkit.files import why
 from pikkit.models.conversion import STORE_NAME
 from pikkit.models.libraries import library
 from pikkit.models.loading import folders_made_of, is_sound, load_set
@@ -51,7 +52,12 @@ def find(sha256: str, tag: str | None = None) -> Stored | None:
     Args:
         sha256: digest over the user files.
         tag: the tag that it must have; default: any of pikkit_bet_models.
+
+    Raises:
+        ModelError: that can't be a tag.
     """
+    if tag and not _TAG.fullmatch(tag):
+        raise ModelError(f"{tag!r} is not a tag: give NAME:VERSION of lower-case letters, digits, '.', '_' and '-'")
     found = map(_get, [tag] if tag else _tags_of(sha256))
     return next((_stored(model) for model in found if _is_of(model, sha256) and is_sound(Path(model.path))), None)
 
@@ -74,8 +80,6 @@ def save(folder: Path, models: ModelSet, tag: str | None = None) -> Stored:
     Raises:
         ModelError: the tag is taken by another set, or can't be a tag.
     """
-    if tag and not _TAG.fullmatch(tag):
-        raise ModelError(f"{tag!r} is not a tag: give NAME:VERSION of lower-case letters, digits, '.', '_' and '-'")
     known = find(models.sha256, tag)
     if known:
         return known
@@ -97,7 +101,7 @@ def save(folder: Path, models: ModelSet, tag: str | None = None) -> Stored:
         ) as model:
             shutil.copytree(folder, model.path, dirs_exist_ok=True)
     except (BentoMLException, OSError) as cause:
-        raise ModelError(f"{wanted} can't be stored ({cause}): check BENTOML_HOME") from cause
+        raise ModelError(f"{wanted} can't be stored ({why(cause)}): check BENTOML_HOME") from cause
     return _stored(_get(wanted))
 
 

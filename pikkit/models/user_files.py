@@ -124,7 +124,7 @@ def files_of(folder: Path) -> dict[str, Path]:
         ModelError: two files are there for one model.
     """
     if not folder.is_dir():
-        raise Incomplete(f"{folder} is not a folder: set MODEL_DIR to one that holds {', '.join(REQUIRED)}")
+        raise Incomplete(f"{folder} is not a folder: name one that holds {', '.join(REQUIRED)}")
     found: dict[str, Path] = {}
     for name, path in _places(folder):
         if name in found:

@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from pikkit.bets.bet import OddsLimits
-from pikkit.bets.names import KnownNames, fold, group_key
+from pikkit.bets.names import KnownNames, group_key
+from pikkit.bets.prediction import GRADES
 from pikkit.errors import ModelError
+from pikkit.files import why
 from pikkit.models.importing import served_locally
 from pikkit.models.rules import predictor_of
-from pikkit.settings import Settings
+from pikkit.settings import Settings, WrongSetting
 from pikkit.slate.grading import graded, read_shared
 from pikkit.slate.reading import read_slate
 from pikkit.slate.table import csv_of, table_of
@@ -39,6 +40,14 @@ Examples:
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+def _letters(given: list[str] | None) -> list[str]:
+    letters = [grade.strip().upper() for grade in given or ()]
+    for letter in letters:
+        if letter not in GRADES:
+            raise typer.BadParameter(f"{letter!r} is not one of {', '.join(GRADES)}")
+    return letters
+
+
 @app.command(help=__doc__, epilog=_EXAMPLES)
 def main(  # noqa: PLR0913, PLR0917 - one for each option
     source: Annotated[str | None, typer.Argument(help="The slate, or - for standard input", metavar="FILE")] = None,
@@ -47,19 +56,22 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     ] = None,
     books: Annotated[list[str] | None, typer.Option("--book", help="Only this sportsbook; may be repeated")] = None,
     markets: Annotated[list[str] | None, typer.Option("--market", help="Only this market; may be repeated")] = None,
-    grades: Annotated[list[str] | None, typer.Option("--grade", help="Only this grade; may be repeated")] = None,
+    grades: Annotated[
+        list[str] | None, typer.Option("--grade", help="Only this grade; may be repeated", callback=_letters)
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Rows of the table; 0: all")] = 40,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: rows and counts")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV")] = False,
 ) -> None:
     """Read, grade, print."""
-    told = Console(stderr=True)
+    told = Console(stderr=True, soft_wrap=True)
     try:
         settings = Settings.load()
+        given = None if fetch else _read(source)  # what can't be read is told before a set is waited for
         with ExitStack() as stack, ThreadPoolExecutor(1) as aside:
             loading = aside.submit(stack.enter_context, served_locally(settings.model_dir))  # in processes of its own
             with told.status("reading, and checking the models"):
-                slate = read_slate(_fetched(fetch, settings) if fetch else _read(source))
+                slate = read_slate(_fetched(fetch, settings) if fetch else given)
                 read = read_shared(slate.bets, OddsLimits(settings.min_odds, settings.max_odds))
                 models = loading.result()
             with told.status(f"grading {slate.outcomes:,} outcomes"):
@@ -67,7 +79,7 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     except ModelError as error:
         told.print(f"slate: {error.message}", style="red")
         raise typer.Exit(2) from None
-    except (ValidationError, ValueError) as error:
+    except WrongSetting as error:
         told.print(f"settings: {error}", style="red")
         raise typer.Exit(2) from None
     left_out = Counter(slate.left_out) + errors
@@ -93,7 +105,9 @@ def _read(source: str | None) -> object:
     try:
         return json.loads(sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8"))
     except (OSError, ValueError) as cause:
-        raise ModelError(f"{source} can't be read as JSON: {cause}") from cause
+        raise ModelError(
+            f"{source} can't be read as JSON ({why(cause)}): name a slate, or - for standard input"
+        ) from cause
 
 
 def _fetched(sport: str, settings: Settings) -> object:
@@ -129,8 +143,7 @@ def _filtered(
             keys = {group_key(column, value) for value in asked}
             known = KnownNames(column, keys)
             kept = [row for row in kept if known.key(row[name]) in keys]
-    letters = {fold(grade) for grade in grades or ()}
-    return [row for row in kept if not letters or fold(row["grade"]) in letters]
+    return [row for row in kept if not grades or row["grade"] in grades]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from unittest import mock
 
 import pytest
 
-from pikkit.settings import Settings
+from pikkit.settings import Settings, WrongSetting
 
 
 def load(environment: Mapping[str, str]) -> Settings:
@@ -31,8 +31,9 @@ def test_empty_values_mean_not_set() -> None:
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"PORT": "99999"}, "port"),
-        ({"WORKERS": "many"}, "workers"),
+        ({"PORT": "99999"}, "PORT=99999: "),
+        ({"N8N_WEBHOOK_URL": "secret-in-no-address"}, "^N8N_WEBHOOK_URL: Input should be a valid URL"),
+        ({"WORKERS": "many"}, "WORKERS=many: "),
         ({"CORS_ORIGINS": "https://a.example/path"}, "origin"),
         ({"MIN_ODDS": "500", "MAX_ODDS": "400"}, "MIN_ODDS"),
         ({"MODEL_DIR": "/no/such/dir"}, "MODEL_DIR=/no/such/dir is not a folder"),
@@ -73,6 +74,10 @@ def test_no_secret_shows_in_the_settings_text() -> None:
     settings = load({"ADMIN_TOKEN": "tell-nobody-at-all", "API_KEYS": "nor-this-one"})
     assert "tell-nobody" not in repr(settings)
     assert "nor-this" not in repr(settings)
+    for wrong in ({"N8N_WEBHOOK_URL": "tell-nobody"}, {"ENVIRONMENT": "production", "ADMIN_TOKEN": "tell-nobody"}):
+        with pytest.raises(WrongSetting) as refused:
+            load(wrong)
+        assert "tell-nobody" not in str(refused.value)
 
 
 def test_every_setting_is_described() -> None:

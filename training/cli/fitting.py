@@ -45,6 +45,7 @@ def train_command(
     as_json: AsJson = False,
 ) -> None:
     """Train a model set; the *_latest files are written only if it passes validation."""
+    out.mkdir(parents=True, exist_ok=True)  # what can't be written is told before it is waited for
     settled = read(bets, asked_for(mapped, odds_format, date_format), supabase=supabase, rejected=rejected)
     version = _train_and_judge(settled, out, seed=seed, report=report, as_json=as_json)
     console.print(f"{version} is the latest set in {out}")
@@ -55,9 +56,9 @@ def starter_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the model files", metavar="DIR")] = Path("models"),
 ) -> None:
     """Make the starter models: trained by this pipeline on simulated bets, and labelled so."""
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         _train_and_judge(starter_bets.market(), Path(work), seed=starter_bets.SEED, report=None, starter=True)
-        out.mkdir(parents=True, exist_ok=True)
         paths = {path.name: path for path in Path(work).glob("*_latest.*")}
         promote(paths, out)
     console.print(f"the starter models are in {out}")

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pikkit.errors import ModelError
 from pikkit.exports.layout import Asked
 from pikkit.exports.settled import read_settled
+from pikkit.files import why
 from pikkit.history.history import SettledBets
 from pikkit.models.importing import checked
 from pikkit.models.model_set import ModelSet
-from pikkit.settings import Settings
+from pikkit.settings import Settings, WrongSetting
 from training.settled.imports import imports_of
 
 __all__ = [
@@ -117,7 +117,7 @@ def main() -> None:
         app()
     except ModelError as error:
         sys.exit(f"{error.message}")
-    except ValidationError as error:
+    except WrongSetting as error:
         sys.exit(f"settings: {error}")
     except OSError as error:
-        sys.exit(f"{error.filename or 'the disk'}: {error.strerror or error}: see to its place and its rights")
+        sys.exit(f"{error.filename or 'the disk'}: {why(error)}: name another place, or see to its rights")

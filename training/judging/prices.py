@@ -17,6 +17,7 @@ from pikkit.bets.odds import american_to_decimal
 from pikkit.bets.prediction import GRADES
 from pikkit.bets.reading import read_bets
 from pikkit.errors import InvalidBet, ModelError
+from pikkit.files import why
 from pikkit.grading.figures import Models
 from pikkit.grading.predictor import Predictor
 from training.judging.measures import Interval, log_losses
@@ -187,7 +188,7 @@ def _rows(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError) as cause:
         raise ModelError(
-            f"{path} can't be read as prices ({cause}): name a CSV file, also compressed by gzip"
+            f"{path} can't be read as prices ({why(cause)}): name a CSV file, also compressed by gzip"
         ) from cause
     missing = [name for name in needed if not rows or name not in rows[0]]
     if missing:
