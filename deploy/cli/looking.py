@@ -127,6 +127,8 @@ def verify(
     """Check a live address: the whole contract, the version, and a bounded load."""
     with opened(context) as stack:
         address = (url or stack.settings.url).rstrip("/")
+        if not address.startswith(("http://", "https://")):
+            raise UsageError(f"{address} is no address: give http://HOST[:PORT] or https://…")
         key = api_key or context.obj.api_key()
         headers = {"x-api-key": key} if key else {}
         client = httpx.Client(base_url=address, headers=headers, timeout=15)

@@ -3,7 +3,7 @@
 import runpy
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,7 @@ READ = [
 @pytest.fixture
 def run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., tuple[object, str]]]:
+) -> Callable[..., tuple[object, str]]:
     (tmp_path / FOLDER).mkdir()
     (tmp_path / EMPTY).touch()
     (tmp_path / BINARY).write_bytes(bytes([0x92, 0, 10, 255]) * 100)

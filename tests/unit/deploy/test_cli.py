@@ -57,3 +57,9 @@ def test_a_verdict_is_told_to_programs(rig: Rig) -> None:
 
 def test_a_release_that_is_built_is_told_to_programs(rig: Rig) -> None:
     assert told(rig, "build", "--version", "2")["tag"] == "pikkit_ml_api:2"
+
+
+def test_what_is_no_address_is_refused_before_anything_is_asked(rig: Rig) -> None:
+    ran = CliRunner().invoke(app, ["verify", "--url", "nonsense"], obj=Composed(rig))
+    assert ran.exit_code == 2
+    assert "nonsense is no address: give http://HOST[:PORT]" in ran.output
