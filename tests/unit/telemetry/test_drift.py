@@ -239,3 +239,12 @@ def test_the_sample_is_bounded_in_bets_per_second(tmp_path: Path) -> None:
     monitor.use(Models())
     taken = sum(100 for i in range(1000) if monitor.wants(100, 1000.0 + i / 100))  # 10,000 bets/s for 10 s
     assert 1800 <= taken <= 2500
+
+
+def test_of_more_bets_than_are_sampled_many_in_a_row_are_taken(tmp_path: Path) -> None:
+    monitor = DriftMonitor(tmp_path)
+    monitor.use(Models())
+    taken = [monitor.wants(1, 1000.0 + i / 3000) for i in range(30_000)]  # 3,000 bets/s for 10 s
+    rows = [sum(1 for _ in row) for wanted, row in itertools.groupby(taken) if wanted]
+    assert min(rows) >= 32
+    assert 1800 <= sum(rows) <= 2400
