@@ -121,7 +121,8 @@ def read_bet_body(body: bytes) -> Any:
         InvalidBet: it gives a name twice.
     """
     data = read_json(body)
-    _refuse_repeated(body, data)
+    if _may_repeat(body, [data]):
+        _refuse_repeated(body)
     return data
 
 
@@ -137,7 +138,8 @@ def read_field(name: str, text: str) -> Any:
     except InvalidRequest as error:
         told = error.message.replace("the body", name, 1).replace("a JSON object as UTF-8", "a JSON list")
         raise InvalidBet(told, field=name) from None
-    _refuse_repeated(body, data, name)
+    if _may_repeat(body, [data]):
+        _refuse_repeated(body, name)
     return data
 
 
@@ -257,9 +259,8 @@ def _repeated_in(data: object) -> tuple[int | str, ...] | None:
     return None
 
 
-def _refuse_repeated(body: bytes, data: object, *where: str) -> None:
-    if _may_repeat(body, [data]):
-        place = _repeated(body)
-        if place is not None:
-            field = field_at([*where, *place])
-            raise InvalidBet(f"{field} is given twice: send it once", field=field)
+def _refuse_repeated(body: bytes, *where: str) -> None:
+    place = _repeated(body)
+    if place is not None:
+        field = field_at([*where, *place])
+        raise InvalidBet(f"{field} is given twice: send it once", field=field)
