@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,11 @@ from deploy.errors import DeployError, UsageError
 from deploy.files import read_text, write_text
 from deploy.processes import run
 
-__all__ = ["COMPOSE_FILE", "IMAGE_NAME", "REPLICAS", "SETTINGS", "Engine"]
+__all__ = ["COMPOSE_FILE", "IMAGE_NAME", "SETTINGS", "Engine"]
 
 COMPOSE_FILE = Path(__file__).with_name("compose.yaml")
 SETTINGS = "slot.env"
 """What slots get from the project's `.env` but for its secrets, which are files: `docker inspect` shows it."""
-REPLICAS = "compose.replicas.json"
-"""What Compose is told of beside compose.yaml, if it is there."""
 IMAGE_NAME = "pikkit-ml-api"
 """Of the images, and how the names of containers begin."""
 _NONE = COMPOSE_FILE.with_name("none.env")
@@ -45,8 +43,8 @@ class Engine:
         lines = (read_text(self._root / _VARIABLES) or "").splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
-    def up(self, services: Sequence[str], variables: Mapping[str, str]) -> None:
-        """Create and start the containers of services anew, as told from now on; returns at once.
+    def up(self, service: str, variables: Mapping[str, str]) -> None:
+        """Create and start a service's container anew, as told from now on; returns at once.
 
         Raises:
             DeployError: it can't be started.
@@ -55,8 +53,7 @@ class Engine:
         told = self._root / SETTINGS
         merged["SLOT_ENV_FILE"] = str(told) if told.exists() else str(_NONE)  # Compose reads it here
         write_text(self._root / _VARIABLES, "".join(f"{name}={value}\n" for name, value in merged.items()))
-        if services:
-            self.docker(*self._compose(), "up", "--detach", "--no-deps", "--force-recreate", "--no-build", *services)
+        self.docker(*self._compose(), "up", "--detach", "--no-deps", "--force-recreate", "--no-build", service)
 
     def check_home(self) -> None:
         """See that what runs there is of this stack: two that share names would undo each other's work.
@@ -98,14 +95,13 @@ class Engine:
             raise DeployError(f"`docker {' '.join(arguments[-3:])}` failed: {last}")
         return said.stdout + said.stderr
 
-    def stop(self, *containers: str, grace_s: float) -> None:
-        """Each container's stop signal, and SIGKILL after `grace_s`."""
-        self.docker("stop", "--time", str(max(1, round(grace_s))), *containers)
+    def stop(self, container: str, *, grace_s: float) -> None:
+        """The container's stop signal, and SIGKILL after `grace_s`."""
+        self.docker("stop", "--time", str(max(1, round(grace_s))), container)
 
-    def follow(self, services: Sequence[str]) -> Generator[str, None, None]:
-        """Lines that the containers of services write from now on, until the caller has enough."""
-        prefix = [] if len(services) > 1 else ["--no-log-prefix"]
-        line = ["docker", *self._compose(), "logs", "--follow", "--tail", "0", "--no-color", *prefix, *services]
+    def follow(self, container: str) -> Generator[str, None, None]:
+        """Lines that the container writes from now on, until the caller has enough."""
+        line = ["docker", "logs", "--follow", "--tail", "0", container]
         with subprocess.Popen(
             line, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as client:
@@ -130,10 +126,15 @@ class Engine:
             raise
 
     def _compose(self) -> list[str]:
-        """How Compose is called, with all files and variables as they were last told."""
+        """How Compose is called, with all variables as they were last told."""
         if self._ask("compose", "version").returncode:
             raise UsageError("there is no Compose: install the plugin docker-compose-plugin (Compose 2)")
-        line = ["compose", "--project-name", _PROJECT, "--file", str(COMPOSE_FILE)]
-        if (self._root / REPLICAS).exists():
-            line += ["--file", str(self._root / REPLICAS)]
-        return [*line, "--env-file", str(self._root / _VARIABLES)]
+        return [
+            "compose",
+            "--project-name",
+            _PROJECT,
+            "--file",
+            str(COMPOSE_FILE),
+            "--env-file",
+            str(self._root / _VARIABLES),
+        ]

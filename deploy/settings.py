@@ -168,6 +168,10 @@ class DeploySettings(BaseSettings):
         """The slot's port."""
         return self.base_port + 1 + SLOTS.index(slot)
 
+    def slot_url(self, slot: Slot) -> str:
+        """Address of the slot on this machine, on loopback only."""
+        return f"http://127.0.0.1:{self.port(slot)}"
+
     @property
     def url(self) -> str:
         """Address of the load balancer on this machine."""

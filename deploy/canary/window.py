@@ -113,7 +113,7 @@ class Window:
 
     def counters(self, slot: Slot) -> Sample | None:
         """The slot's counters; None when it doesn't answer."""
-        text = self.probe.slot_metrics(self.runtime, slot)
+        text = self.probe.metrics(self.runtime.base_url(slot))
         return Sample.from_metrics(text) if text is not None else None
 
     def _answered(self, since: float, until: float = math.inf) -> dict[str, dict[str, Served]]:

@@ -70,44 +70,42 @@ class Gates:
         seen = self.runtime.observe(slot)
         if not seen.running:
             return f"{slot} does not run"
-        for url in self.runtime.base_urls(slot):
-            health = self.probe.health(url)
-            if not self.probe.ready(url) or health is None:
-                return f"{slot} is not ready"
-            if not health.get("models_loaded"):
-                return f"{slot} has no models loaded"
-            if version is not None and health.get("version") != version:
-                return f"{slot} serves version {health.get('version')!r}, not {version!r}"
+        url = self.runtime.base_url(slot)
+        health = self.probe.health(url)
+        if not self.probe.ready(url) or health is None:
+            return f"{slot} is not ready"
+        if not health.get("models_loaded"):
+            return f"{slot} has no models loaded"
+        if version is not None and health.get("version") != version:
+            return f"{slot} serves version {health.get('version')!r}, not {version!r}"
         return None
 
     def predicts(self, slot: Slot, release: Release) -> str:
         """Golden bets are answered as the manifest says; without any, one bet is answered within the contract."""
-        for url in self.runtime.base_urls(slot):
-            for number, golden in enumerate(release.golden):
-                fault = difference(golden, self.probe.predict(url, golden.bet))
-                if fault:
-                    raise self._failed(slot, f"golden bet {number} of {release.version}: {fault}")
+        for number, golden in enumerate(release.golden):
+            fault = difference(golden, self.probe.predict(self.runtime.base_url(slot), golden.bet))
+            if fault:
+                raise self._failed(slot, f"golden bet {number} of {release.version}: {fault}")
         if release.golden:
             return f"{len(release.golden)} golden bets agree"
         return f"{self.answers(slot)}; the release has no golden bets"
 
     def answers(self, slot: Slot) -> str:
         """One bet is answered within the contract."""
-        for url in self.runtime.base_urls(slot):
-            answer = self.probe.predict(url, SMOKE_BET) or {}
-            probability = answer.get("win_probability")
-            if not isinstance(probability, float) or not 0 <= probability <= 1:
-                raise self._failed(slot, f"{slot} answers a bet with {dict(answer)}, which is no prediction")
+        answer = self.probe.predict(self.runtime.base_url(slot), SMOKE_BET) or {}
+        probability = answer.get("win_probability")
+        if not isinstance(probability, float) or not 0 <= probability <= 1:
+            raise self._failed(slot, f"{slot} answers a bet with {dict(answer)}, which is no prediction")
         return "one bet answered"
 
     def warm(self, slot: Slot, requests: int) -> str:
-        """Requests to each replica on the code paths that clients use, so that no client pays for the first."""
+        """Requests on the code paths that clients use, so that no client pays for the first."""
         begin = self.clock.monotonic()
-        urls = self.runtime.base_urls(slot)
-        failed = sum(self.probe.predict(url, SMOKE_BET) is None for url in urls for _ in range(requests))
+        url = self.runtime.base_url(slot)
+        failed = sum(self.probe.predict(url, SMOKE_BET) is None for _ in range(requests))
         if failed:
-            raise self._failed(slot, f"{failed} of {requests * len(urls)} warm-up requests failed")
-        return f"{requests * len(urls)} requests in {self.clock.monotonic() - begin:.2f} s"
+            raise self._failed(slot, f"{failed} of {requests} warm-up requests failed")
+        return f"{requests} requests in {self.clock.monotonic() - begin:.2f} s"
 
     def drained(self, slot: Slot, timeout_s: float) -> str:
         """Wait until the slot's gauge says several times in a row that nothing is in progress.
@@ -117,7 +115,7 @@ class Gates:
         begin = self.clock.monotonic()
         quiet = 0
         while True:
-            active = self.probe.active_requests(self.runtime, slot)
+            active = self.probe.active_requests(self.runtime.base_url(slot))
             if active is None and not self.runtime.observe(slot).running:
                 return f"{slot} does not run"
             quiet = quiet + 1 if active is not None and active <= 0 else 0  # can't be told: waited for, not believed
@@ -132,18 +130,19 @@ class Gates:
         fault = self.fit(slot, release.version)
         if fault:
             return fault
-        sets: set[str | None] = set()
-        for url in self.runtime.base_urls(slot):
-            health = self.probe.health(url) or {}
-            if health.get("deployment") not in (None, slot):
-                return f"port of {slot} is answered by {health.get('deployment')!r}"
-            if own_models and not release.models_sha256 and health.get("model_timestamp") != release.models_version:
-                return f"{slot} serves model set {health.get('model_timestamp')!r}, not {release.models_version!r}"
-            sets.add((self.probe.model_info(url) or {}).get("sha256"))
-        other = sets - {release.models_sha256}
-        if own_models and release.models_sha256 and other:
-            return f"{slot} serves model set {str(other.pop())[:12]}, the release has {release.models_sha256[:12]}"
-        return f"replicas of {slot} serve different model sets" if len(sets) > 1 else None
+        url = self.runtime.base_url(slot)
+        health = self.probe.health(url) or {}
+        if health.get("deployment") not in (None, slot):
+            return f"port of {slot} is answered by {health.get('deployment')!r}"
+        if not own_models:
+            return None
+        if not release.models_sha256:
+            served, wanted = health.get("model_timestamp"), release.models_version
+            return f"{slot} serves model set {served!r}, not {wanted!r}" if served != wanted else None
+        digest = (self.probe.model_info(url) or {}).get("sha256")
+        if digest != release.models_sha256:
+            return f"{slot} serves model set {str(digest)[:12]}, the release has {release.models_sha256[:12]}"
+        return None
 
     def _failed(self, slot: Slot, message: str) -> GateFailed:
         lines = list(self.runtime.log_lines(slot, _LOG_LINES))

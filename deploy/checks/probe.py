@@ -8,9 +8,6 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.slot import Slot
-from deploy.slots.port import Runtime
-
 __all__ = ["Probe"]
 
 
@@ -56,22 +53,11 @@ class Probe:
         """Text of /metrics."""
         return self._text(f"{url}/metrics")
 
-    def slot_metrics(self, runtime: Runtime, slot: Slot) -> str | None:
-        """Those of all of the slot's replicas as one text; None where one doesn't answer."""
-        texts = [self.metrics(url) for url in runtime.base_urls(slot)]
-        known = [text for text in texts if text is not None]
-        return "\n".join(known) if len(known) == len(texts) else None
-
-    def active_requests(self, runtime: Runtime, slot: Slot) -> float | None:
-        """Requests in progress over all workers of the slot; None where one of its replicas does not tell."""
-        total = 0.0
-        for url in runtime.base_urls(slot):
-            families = text_string_to_metric_families(self.metrics(url) or "")
-            told = [one.value for family in families for one in family.samples if one.name == "pikkit_active_requests"]
-            if not told:  # a gauge that no worker has set says nothing
-                return None
-            total += sum(told)
-        return total
+    def active_requests(self, url: str) -> float | None:
+        """Requests in progress over all workers of the slot; None where it does not tell."""
+        families = text_string_to_metric_families(self.metrics(url) or "")
+        told = [one.value for family in families for one in family.samples if one.name == "pikkit_active_requests"]
+        return sum(told) if told else None  # a gauge that no worker has set says nothing
 
     def _text(self, url: str) -> str | None:
         try:

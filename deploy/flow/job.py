@@ -25,8 +25,6 @@ class Job:
     version: str
     slot: Slot
     workers: int
-    replicas_before: int = 0
-    kept: bool = True
     models: Path | None = None
     models_from: Slot | None = None
     weight: int = 0

@@ -18,7 +18,7 @@ _LINES = 12  # shown of what the validation said
 
 def hot_reloaded(stack: Stack, slot: Slot, release: Release) -> bool:
     """Whether the slot serves another set than the one that its release was built with."""
-    url = stack.runtime.base_urls(slot)[0]
+    url = stack.runtime.base_url(slot)
     if release.models_sha256:
         return (stack.probe.model_info(url) or {}).get("sha256") != release.models_sha256
     return (stack.probe.health(url) or {}).get("model_timestamp") != release.models_version
@@ -35,7 +35,7 @@ def check_not_older(stack: Stack, release: Release) -> None:
     live = stack.releases.get(seen.version) if seen and seen.running and seen.version else None
     if route is None or live is None:
         return
-    health = stack.probe.health(stack.runtime.base_urls(route.production)[0]) or {}
+    health = stack.probe.health(stack.runtime.base_url(route.production)) or {}
     served = health.get("model_timestamp")
     if served and hot_reloaded(stack, route.production, live) and release.models_version < served:
         raise UsageError(

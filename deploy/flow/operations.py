@@ -9,7 +9,7 @@ from deploy.canary.ramp import Ramp
 from deploy.errors import UsageError
 from deploy.flow import lineage
 from deploy.flow.job import Job, Operation
-from deploy.flow.phases import CANARY, DEPLOY, PROMOTE, RESIZE, ROLLBACK, SHARE, STOP
+from deploy.flow.phases import CANARY, DEPLOY, PROMOTE, ROLLBACK, SHARE, STOP
 from deploy.flow.stack import Stack
 from deploy.slot import Slot
 
@@ -129,20 +129,14 @@ def stop(stack: Stack, slot: Slot, *, force: bool = False) -> Operation:
 
 
 def scale(stack: Stack, slot: Slot, workers: int) -> Operation:
-    """Give a slot another number of workers: in place where they are replicas.
-
-    Elsewhere production is started anew in the other slot, then switched.
+    """Give production another number of workers: it is started anew in the other slot, then switched.
 
     Raises:
-        UsageError: it does not run, or is not production where that matters.
+        UsageError: the slot does not run, or is not production.
     """
     seen = stack.runtime.observe(slot)
     if not seen.running or seen.version is None:
         raise UsageError(f"{slot} does not run: there is nothing to scale")
-    if stack.runtime.resizable:
-        before = len(stack.runtime.base_urls(slot))
-        job = Job("scale", seen.version, slot, workers, before, seen.kept, models_from=slot, as_built=True)
-        return Operation(job, RESIZE, f"scale {slot} from {before} to {workers}; {_now(stack)}")
     production = stack.route().production
     if slot != production:
         raise UsageError(f"{slot} has no production traffic: scale {production}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 
 from deploy.canary.judge import Verdict
 from deploy.errors import CanaryFailed, DeployError, Inconclusive, RouterError
@@ -18,14 +17,11 @@ __all__ = [
     "CANARY",
     "DEPLOY",
     "PROMOTE",
-    "RESIZE",
     "ROLLBACK",
     "SHARE",
     "STOP",
     "SWITCHED",
     "set_weight",
-    "trim",
-    "unresize",
     "withdraw",
 ]
 
@@ -90,7 +86,7 @@ def _switch(stack: Stack, job: Job) -> str:
     colour = job.colour()
     before = stack.router.get()
     begin = stack.clock.monotonic()
-    stack.router.reconcile(stack.runtime.addresses())
+    stack.router.reconcile()
     if before is None:
         route = Route(generation=1, production=colour)
     else:
@@ -183,26 +179,6 @@ def _stop(stack: Stack, job: Job) -> str:
     return f"{job.slot} stopped"
 
 
-def _resize(stack: Stack, job: Job) -> str:
-    stack.runtime.resize(job.slot, job.workers)
-    return f"{job.slot} has {job.workers}, before {job.replicas_before}"
-
-
-def _share_out(stack: Stack, job: Job) -> str:
-    stack.router.reconcile(stack.runtime.addresses())
-    stack.runtime.keep(job.slot, kept=job.kept)
-    live = stack.journal.live()
-    if live and live.slot == job.slot:
-        stack.journal.record(replace(live, workers=job.workers))
-    stack.window.open()  # a replica's counters come and go with it
-    return f"the proxy shares out to {job.workers}, read back"
-
-
-def _trim(stack: Stack, job: Job) -> str:
-    trim(stack, job.slot, grace_s=stack.settings.stop_grace_s)
-    return f"{max(0, job.replicas_before - job.workers)} ended"
-
-
 def withdraw(stack: Stack, slot: Slot) -> bool:
     """Have the slot get nothing, neither as canary nor as stand-in; whether it could have got something."""
     route = stack.router.get()
@@ -219,23 +195,10 @@ def set_weight(stack: Stack, weight: int, *, new_salt: bool = False) -> str:
     """Give the canary `weight` percent; the judge counts from here on."""
     route = stack.route()
     salt = secrets.token_hex(3) if new_salt else route.salt
-    stack.router.reconcile(stack.runtime.addresses())
+    stack.router.reconcile()
     stack.router.set(route.moved(weight=weight, canary=True, salt=salt))
     stack.window.open()
     return f"canary gets {weight}%"
-
-
-def trim(stack: Stack, slot: Slot, *, grace_s: float) -> None:
-    """End the replicas that the slot has no longer, once the proxy sends nothing there."""
-    stack.runtime.trim(slot, after_s=stack.router.lag_s, grace_s=grace_s)
-
-
-def unresize(stack: Stack, slot: Slot, replicas: int) -> str:
-    """Give the slot as many replicas as it had, and the proxy their addresses."""
-    stack.runtime.resize(slot, replicas)
-    stack.router.reconcile(stack.runtime.addresses())
-    trim(stack, slot, grace_s=5)
-    return f"{slot} has {replicas} replica{'s' if replicas > 1 else ''} as before, and what was added is ended"
 
 
 _GATES = (
@@ -266,13 +229,6 @@ CANARY = (
     _RAMP,
 )
 SHARE = (Phase("share", "change its share of the clients", _share), _RAMP)
-RESIZE = (
-    Phase("build", "find the release", _build),
-    Phase("resize", "start what is to be added", _resize),
-    *_GATES,
-    Phase("share", "share the requests out to them, and read that back", _share_out),
-    Phase("trim", "end what is left over, once nothing goes there", _trim),
-)
 STOP = (
     Phase("withdraw", "send it nothing any more", _withdraw),
     Phase("drain", "wait for its requests in flight", _quiet),

@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.flow import lineage
 from deploy.flow.job import Job
 from deploy.flow.operations import deploy
-from deploy.flow.phases import SWITCHED, trim, unresize, withdraw
+from deploy.flow.phases import SWITCHED, withdraw
 from deploy.flow.run import audited, run
 from deploy.flow.stack import Stack
 from deploy.journal.journal import Operation
@@ -41,11 +41,6 @@ def recover(stack: Stack) -> None:
 
 def _settle(stack: Stack, operation: Operation) -> str:
     slot = operation.slot
-    if operation.replicas_before:
-        if operation.phase != "trim":
-            return unresize(stack, slot, operation.replicas_before)
-        trim(stack, slot, grace_s=stack.settings.stop_grace_s)
-        return f"{slot} has its new number of replicas, and what was left over is ended"
     if slot == "canary":
         return _settle_canary(stack, operation)
     route = stack.router.get()
@@ -89,7 +84,7 @@ def bring_up(stack: Stack, *, version: str | None, models: Path | None, workers:
     for slot in slots:
         if not stack.runtime.observe(slot).running:
             _revive(stack, slot)
-    stack.router.reconcile(stack.runtime.addresses())
+    stack.router.reconcile()
     live = stack.live_version()
     stack.progress.say(f"{route.production} serves {live}")
     if version and version != live:

@@ -9,7 +9,6 @@ from typing import Any
 
 from deploy.errors import DeployError, GateFailed, RouterError
 from deploy.flow.job import Job, Operation
-from deploy.flow.phases import unresize
 from deploy.flow.stack import Stack
 from deploy.journal import journal
 
@@ -24,7 +23,7 @@ def run(stack: Stack, operation: Operation) -> None:
     """
     job = operation.job
     with audited(stack, job.command, job.version, job):
-        begun = journal.Operation(job.command, job.version, job.slot, "begin", job.replicas_before, job.reject)
+        begun = journal.Operation(job.command, job.version, job.slot, "begin", job.reject)
         stack.journal.begin(begun)
         for phase in operation.phases:
             stack.journal.begin(replace(begun, phase=phase.name))
@@ -67,9 +66,6 @@ def audited(stack: Stack, command: str, version: str, job: Job | None = None) ->
 
 def _abandon(stack: Stack, job: Job) -> None:
     """Stop the candidate, unless it is what production turned out to be."""
-    if job.replicas_before:
-        stack.progress.say(unresize(stack, job.slot, job.replicas_before))
-        return
     if "claim" not in job.seconds:  # nothing was touched yet
         return
     with contextlib.suppress(RouterError):

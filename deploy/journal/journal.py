@@ -49,14 +49,13 @@ class Released:
 class Operation:
     """A command under way: `phase` is written before the phase is done.
 
-    `replicas_before` of a slot that is resized in place, else 0; `reject` is the id of a release that is left for good.
+    `reject` is the id of a release that is left for good.
     """
 
     command: str
     version: str
     slot: Slot
     phase: str = "begin"
-    replicas_before: int = 0
     reject: int | None = None
 
 

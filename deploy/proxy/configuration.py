@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from deploy.files import template_of
 from deploy.settings import DeploySettings
-from deploy.slot import COLOURS, SLOTS, Slot
+from deploy.slot import COLOURS, SLOTS
 
 __all__ = ["ENDPOINTS", "OLD_WORKERS_S", "TEMPLATES", "Binary", "render"]
 
@@ -74,7 +73,6 @@ def _errors(limit: int) -> tuple[_Error, ...]:
 def render(
     settings: DeploySettings,
     prefix: Path,
-    addresses: Mapping[Slot, Sequence[str]],
     nginx: Binary,
     certificate: tuple[Path, Path] | None = None,
 ) -> tuple[str, str]:
@@ -83,15 +81,11 @@ def render(
     `certificate`: the files of its chain and key; turns TLS and HSTS on.
     """
     template = template_of(TEMPLATES / "nginx.conf.j2", re_escape=re.escape, q=_quoted)
-    reached = [slot for slot in SLOTS if addresses.get(slot)]
     values = {
         "s": settings,
         "prefix": prefix,
-        "slots": reached,
-        "addresses": addresses,
-        "pairs": [(slot, spare) for slot in reached for spare in COLOURS if spare != slot and spare in reached],
-        "default_spare": "green" if "green" in reached else '""',
-        "tries": 1 + max(map(len, addresses.values()), default=1),  # all replicas and a stand-in
+        "addresses": {slot: settings.slot_url(slot).removeprefix("http://") for slot in SLOTS},
+        "pairs": [(slot, spare) for slot in SLOTS for spare in COLOURS if spare != slot],
         "errors": _errors(settings.max_body_bytes),
         "rate_per_minute": max(1, round(settings.rate_limit * 60)),
         "key_rate_per_minute": max(1, round(settings.key_rate_limit * 60)),

@@ -45,7 +45,7 @@ class ContainerNginx(NginxProcess):
 
     def _begin(self) -> None:
         """By Compose, whose file names the configuration."""
-        self._engine.up(["nginx"], {"NGINX_IMAGE": self._settings.nginx_image, "NGINX_USER": _USER})
+        self._engine.up("nginx", {"NGINX_IMAGE": self._settings.nginx_image, "NGINX_USER": _USER})
 
     def _signal(self, name: str) -> None:
         try:

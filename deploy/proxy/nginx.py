@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from deploy.clock import Clock
 from deploy.errors import RouterError
 from deploy.files import linked, names, read_text, remove, replace_link, write_text
 from deploy.proxy.certificate import FOLDER, laid_certificate
-from deploy.proxy.configuration import OLD_WORKERS_S, render
+from deploy.proxy.configuration import render
 from deploy.proxy.process import NginxProcess
 from deploy.proxy.route import Route
 from deploy.settings import DeploySettings
-from deploy.slot import Slot, other_colour
+from deploy.slot import other_colour
 
 __all__ = ["Router"]
 
@@ -27,12 +27,7 @@ _KEPT_ROUTES = 10
 
 
 class Router:
-    """What is live is read back, never assumed. `folder` holds the configuration and the routes, `process` reads them.
-
-    For `lag_s` after `reconcile`, requests may still go to the addresses before it.
-    """
-
-    lag_s = OLD_WORKERS_S + 1.0
+    """What is live is read back, never assumed. `process` reads the configuration and the routes in `folder`."""
 
     def __init__(
         self,
@@ -50,7 +45,7 @@ class Router:
         self._say = say
         self._link = self.folder / "live"
 
-    def reconcile(self, addresses: Mapping[Slot, Sequence[str]]) -> None:
+    def reconcile(self) -> None:
         """Start Nginx, or reload it when the structure changed; verified by the digest that it tells.
 
         Raises:
@@ -59,13 +54,7 @@ class Router:
         self._make_folders("routes", "logs", "temp", "metrics")
         before = read_text(self._config)
         certificate = laid_certificate(self._settings, self.folder, before, self._say)
-        text, digest = render(
-            self._settings,
-            self.folder,
-            addresses,
-            self.process.binary,
-            certificate,
-        )
+        text, digest = render(self._settings, self.folder, self.process.binary, certificate)
         if self.running() and (self._told() or {}).get("structure") == digest:
             return
         if text != before:  # else nothing has to be written, and a full disk keeps it from nothing

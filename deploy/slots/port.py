@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from deploy.errors import DeployError
 from deploy.release.release import Release
 from deploy.slot import Slot
 
@@ -33,10 +32,9 @@ class Observed:
 
 
 class Runtime(Protocol):
-    """Starts, stops and observes slots; those of one that is not `resizable` are started anew for more workers."""
+    """Starts, stops and observes slots."""
 
     name: str
-    resizable: bool = False
 
     def start(self, slot: Slot, release: Release, *, workers: int, models_from: Slot | None = None) -> None:
         """Start `release` in `slot`, which must be stopped; returns at once.
@@ -76,12 +74,8 @@ class Runtime(Protocol):
         """
         ...
 
-    def base_urls(self, slot: Slot) -> Sequence[str]:
-        """Where this machine reaches each replica of the slot for gates and metrics, e.g. `http://127.0.0.1:8001`."""
-        return tuple(f"http://{address}" for address in self.addresses()[slot])
-
-    def addresses(self) -> Mapping[Slot, Sequence[str]]:
-        """host:port of every replica of each slot, as the proxy reaches them; literal addresses, never names."""
+    def base_url(self, slot: Slot) -> str:
+        """Where this machine reaches the slot, e.g. `http://127.0.0.1:8001`; its workers share the port."""
         ...
 
     def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
@@ -95,19 +89,3 @@ class Runtime(Protocol):
     def rotate_logs(self, limit: int) -> None:
         """Keep logs from growing over `limit` bytes, where nothing else does."""
         del limit
-
-    def resize(self, slot: Slot, replicas: int) -> None:
-        """From now on a running slot has that many replicas (where `resizable`); what it keeps is not touched.
-
-        Further ones are started at once, to be kept once `keep` is called. Those that it has no longer go on until
-        `trim`, and are taken back if there should be more again.
-
-        Raises:
-            DeployError: one can't be started.
-        """
-        del slot, replicas
-        raise DeployError(f"a slot of the runtime {self.name} is started anew for that")
-
-    def trim(self, slot: Slot, *, after_s: float, grace_s: float) -> None:
-        """After `after_s`, if there are any, end the replicas that the slot has no longer, as `stop` does."""
-        del slot, after_s, grace_s

@@ -158,9 +158,9 @@ class ProcessRuntime(Runtime):
         restarts = record.restarts + 1
         self._launch(slot, replace(record, kept=True, restarts=restarts, last_restart=now, in_a_row=in_a_row))
 
-    def addresses(self) -> Mapping[Slot, Sequence[str]]:
-        """One address a slot, on loopback: its workers share the port."""
-        return {slot: (f"127.0.0.1:{self._settings.port(slot)}",) for slot in SLOTS}
+    def base_url(self, slot: Slot) -> str:
+        """On loopback."""
+        return self._settings.slot_url(slot)
 
     def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
         """The end of the log."""

@@ -95,7 +95,7 @@ class Observation:
                 if self._silent.pop(slot, None) is not None:
                     self._answers.remove(slot)
                 continue
-            answers = all(stack.probe.health(url) is not None for url in stack.runtime.base_urls(slot))
+            answers = stack.probe.health(stack.runtime.base_url(slot)) is not None
             self._silent[slot] = 0 if answers else self._silent.get(slot, 0) + 1
             self._answers.labels(slot).set(self._silent[slot] < _SILENT)
             if self._silent[slot] == _SILENT:
@@ -106,8 +106,7 @@ class Observation:
 
 
 def write_targets(stack: Stack) -> None:
-    """Write `targets/pikkit.json` if it changed: replicas of slots that run or should, so that a dead one is down."""
-    addresses = stack.runtime.addresses()
+    """Write `targets/pikkit.json` if it changed: slots that run or should, so that a dead one is down."""
     route = stack.router.get()
     wanted = route.targets() if route and stack.router.wanted() else ()
     groups = []
@@ -115,7 +114,7 @@ def write_targets(stack: Stack) -> None:
         seen = stack.runtime.observe(slot)
         if seen.running or seen.kept or slot in wanted:
             labels = {"deployment": slot, "version": seen.version or "unknown"}
-            groups.append({"targets": list(addresses.get(slot, ())), "labels": labels})
+            groups.append({"targets": [stack.runtime.base_url(slot).removeprefix("http://")], "labels": labels})
     path = stack.settings.run_dir / _TARGETS
     if read_json(path) != groups:
         write_json(path, groups)

@@ -87,9 +87,9 @@ def _slot(stack: Stack, slot: Slot, route: Route | None) -> dict[str, Any]:
     if not seen.running:
         dead = "dead" if route and slot in route.targets() else None
         return {**found, "health": dead, "models": None, "models_note": None}
-    urls = stack.runtime.base_urls(slot)
-    health, info = stack.probe.health(urls[0]) or {}, stack.probe.model_info(urls[0]) or {}
-    found["health"] = health.get("status", "no answer") if all(map(stack.probe.ready, urls)) else "not ready"
+    url = stack.runtime.base_url(slot)
+    health, info = stack.probe.health(url) or {}, stack.probe.model_info(url) or {}
+    found["health"] = health.get("status", "no answer") if stack.probe.ready(url) else "not ready"
     found["models"] = health.get("model_timestamp") or str(info.get("sha256"))[:12]
     found["models_sha256"] = info.get("sha256")
     release = stack.releases.get(seen.version) if seen.version else None

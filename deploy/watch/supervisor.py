@@ -95,7 +95,7 @@ class Supervisor:
         if self._at_work() or not stack.router.wanted():
             return
         if not stack.router.running():
-            stack.router.reconcile(stack.runtime.addresses())
+            stack.router.reconcile()
             self._note("restarted", "Nginx had died and was started again", slot="nginx")
         route = stack.router.get()
         if route is not None:
@@ -123,7 +123,7 @@ class Supervisor:
     def _renew(self) -> None:
         """A certificate that was renewed is another configuration."""
         if not self._at_work() and self._stack.router.running():
-            self._stack.router.reconcile(self._stack.runtime.addresses())
+            self._stack.router.reconcile()
 
     def _at_work(self) -> bool:
         return self._stack.lock("supervise").holder() is not None

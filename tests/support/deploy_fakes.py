@@ -102,11 +102,8 @@ class FakeRuntime(Runtime):
         seen = self.slots[slot]
         self.slots[slot] = replace(seen, running=True, kept=True, restarts=seen.restarts + 1)
 
-    def base_urls(self, slot: Slot) -> Sequence[str]:
-        return (f"http://{slot}",)
-
-    def addresses(self) -> Mapping[Slot, Sequence[str]]:
-        return {slot: (slot,) for slot in SLOTS}
+    def base_url(self, slot: Slot) -> str:
+        return f"http://{slot}"
 
     def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
         return ()
@@ -118,47 +115,15 @@ class FakeRuntime(Runtime):
         """Nothing is written."""
 
 
-class FakeReplicas(FakeRuntime):
-    """One whose slots have replicas; `left` are how many of a slot still run beside those that it is to have."""
-
-    name = "docker"
-    resizable = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.replicas: dict[Slot, int] = dict.fromkeys(SLOTS, 1)
-        self.left: dict[Slot, int] = dict.fromkeys(SLOTS, 0)
-
-    def start(self, slot: Slot, release: Release, *, workers: int, models_from: Slot | None = None) -> None:
-        super().start(slot, release, workers=workers, models_from=models_from)
-        self.replicas[slot] = workers
-
-    def base_urls(self, slot: Slot) -> Sequence[str]:
-        return tuple(f"http://{address}" for address in self.addresses()[slot])
-
-    def addresses(self) -> Mapping[Slot, Sequence[str]]:
-        return {slot: tuple(f"{slot}.{number}" for number in range(count)) for slot, count in self.replicas.items()}
-
-    def resize(self, slot: Slot, replicas: int) -> None:
-        self.left[slot] += self.replicas[slot] - replicas
-        self.replicas[slot] = replicas
-        self.slots[slot] = replace(self.slots[slot], workers=replicas)
-
-    def trim(self, slot: Slot, *, after_s: float, grace_s: float) -> None:
-        self.left[slot] = 0
-
-
 class FakeRouter(Router):
     """`routes` are those that were live, the last one being so; `refuses` makes the next change fail."""
-
-    lag_s = 6.0
 
     def __init__(self) -> None:
         self.routes: list[Route] = []
         self.refuses = False
         self.up = True
 
-    def reconcile(self, addresses: Mapping[Slot, Sequence[str]]) -> None:
+    def reconcile(self) -> None:
         self.up = True
 
     def set(self, route: Route) -> None:
@@ -219,7 +184,7 @@ class FakeProbe(Probe):
         self.predicted: list[str] = []
 
     def _seen(self, url: str) -> Observed | None:
-        name = url.rpartition("/")[2].partition(".")[0]  # of a replica too
+        name = url.rpartition("/")[2]
         seen = next((seen for slot, seen in self._runtime.slots.items() if slot == name), None)
         return seen if seen and seen.running else None
 
@@ -296,7 +261,7 @@ class Rig:
 def made(folder: Path, *versions: str, **settings: Any) -> Rig:
     clock, progress, word = FakeClock(), Quiet(), list[str]()
     told = DeploySettings(run_dir=folder, **{"warmup_requests": 3, **settings})
-    runtime = FakeReplicas() if told.runtime == "docker" else FakeRuntime()
+    runtime = FakeRuntime()
     router, releases = FakeRouter(), FakeReleases(*versions)
     probe = FakeProbe(runtime)
     journal = Journal(folder / "journal.db", clock, progress.say)
@@ -307,7 +272,7 @@ def made(folder: Path, *versions: str, **settings: Any) -> Rig:
 
 
 _CHANGING = {
-    "runtime": ("start", "keep", "stop", "revive", "resize", "trim"),
+    "runtime": ("start", "keep", "stop", "revive"),
     "router": ("reconcile", "set", "finalize", "stop"),
     "window": ("open", "keep", "watch", "across"),
     "progress": ("verdict",),
@@ -362,12 +327,9 @@ def _words(told: Any, salts: list[str]) -> str:
         case Released():
             words = f"{told.version} in {told.slot} x{told.workers} id {told.id} before {told.before}"
         case Operation():
-            more = f"x{told.replicas_before} reject {told.reject}"
-            words = f"{told.phase} ({told.command} {told.version} {told.slot} {more})"
+            words = f"{told.phase} ({told.command} {told.version} {told.slot} reject {told.reject})"
         case Watch():
             words = f"{told.version} {told.slot} after {told.before}, {told.held_s:g} s"
-        case Mapping() if set(told) == set(SLOTS):
-            words = ",".join(address for slot in SLOTS for address in told[slot])
         case Mapping():  # seconds by phase
             words = f"({', '.join(f'{phase} {seconds}' if seconds else phase for phase, seconds in told.items())})"
         case _:

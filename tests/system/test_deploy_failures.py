@@ -112,7 +112,7 @@ def test_3b_a_reload_that_silently_did_nothing_is_found_out_and_undone(rig: Rig)
         rig.environment["DEPLOY_STATUS_PORT"] = str(stranger.getsockname()[1])
         moved = rig.stack()
         with pytest.raises(RouterError, match="does not tell structure"):
-            moved.router.reconcile(moved.runtime.addresses())
+            moved.router.reconcile()
     del rig.environment["DEPLOY_STATUS_PORT"]
     assert (router.folder / "nginx.conf").read_text() == before
     assert rig.version() == "1"
@@ -142,7 +142,7 @@ def test_5_a_stopped_slot_in_the_configuration_takes_nothing_down(rig: Rig) -> N
     assert f"127.0.0.1:{rig.port + 3}" in config  # the canary, which never ran
     stack = rig.stack()
     stack.router.stop(grace_s=2)
-    stack.router.reconcile(stack.runtime.addresses())
+    stack.router.reconcile()
     assert rig.version() == "1"
 
 
@@ -170,10 +170,10 @@ def test_6_a_release_that_lies_about_being_ready_gets_no_traffic(rig: Rig) -> No
 def test_7_a_request_in_flight_for_long_ends_with_200_and_the_old_slot_gets_no_new_one(rig: Rig) -> None:
     rig.environment |= {"DEPLOY_READ_TIMEOUT_S": "600", "DEPLOY_DRAIN_TIMEOUT_S": "0"}
     stack = rig.stack()
-    stack.router.reconcile(stack.runtime.addresses())
+    stack.router.reconcile()
     with ThreadPoolExecutor(1) as beside, rig.traffic(clients=8) as tally:
         slow = beside.submit(rig.predict, **{"x-held": "yes"})
-        [blue] = stack.runtime.base_urls("blue")
+        blue = stack.runtime.base_url("blue")
         try:
             eventually(lambda: "pikkit_active_requests 1" in (stack.probe.metrics(blue) or ""))
             rig.do(operations.deploy, "2")

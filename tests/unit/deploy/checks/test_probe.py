@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from deploy.checks.probe import Probe
-from tests.support.deploy_fakes import FakeRuntime
 
 URL = "http://slot"
 
@@ -63,18 +62,19 @@ def test_what_can_not_be_reached_is_none() -> None:
     assert (probe.ready(URL), probe.health(URL), probe.metrics(URL)) == (False, None, None)
 
 
-def test_requests_in_progress_are_those_of_all_replicas_and_unknown_where_one_does_not_answer() -> None:
-    class Replicas(FakeRuntime):
-        def base_urls(self, slot: Any) -> tuple[str, ...]:
-            return (f"http://{slot}-1", f"http://{slot}-2")
-
-    def telling(*texts: str) -> Probe:
-        answers = iter([httpx.Response(200, text=text) if text else httpx.Response(503) for text in texts])
-        return Probe(transport=httpx.MockTransport(lambda _request: next(answers)))
-
-    worker = '# TYPE pikkit_active_requests gauge\npikkit_active_requests{{worker="{}"}} {}\n'.format
-    runtime = Replicas()
-    assert telling(worker(1, 2), worker(2, 3)).active_requests(runtime, "blue") == 5
-    assert telling(worker(1, 2), "").active_requests(runtime, "blue") is None
-    assert telling(worker(1, 2), "# TYPE pikkit_active_requests gauge\n").active_requests(runtime, "blue") is None
-    assert telling("pikkit_other 1\n", "pikkit_other 1\n").active_requests(runtime, "blue") is None
+@pytest.mark.parametrize(
+    ("text", "active"),
+    [
+        ('{0}{{worker="1"}} 2\n{0}{{worker="2"}} 3\n', 5),
+        ("{0} 0\n", 0),
+        ("", None),  # a gauge that no worker has set says nothing
+        ("pikkit_other 1\n", None),
+    ],
+)
+def test_requests_in_progress_are_those_of_all_workers_and_unknown_where_none_tells(
+    text: str, active: float | None
+) -> None:
+    gauge = "pikkit_active_requests"
+    answer = httpx.Response(200, text=f"# TYPE {gauge} gauge\n{text.format(gauge)}")
+    assert asked(answer, lambda probe: probe.active_requests(URL))[1] == active
+    assert asked(httpx.Response(503), lambda probe: probe.active_requests(URL))[1] is None

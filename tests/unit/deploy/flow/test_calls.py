@@ -25,10 +25,10 @@ from tests.support.deploy_fakes import Killed, Rig, made, noted
 RAMP = Ramp("", (Step(10, 30), Step(50, 30)))
 
 
-def rigged(folder: Path, *, replicas: bool = False) -> Rig:
+def rigged(folder: Path) -> Rig:
     """No two waits are the same, and each sleep takes 1.23 ms more than was asked for."""
     waits = {"stop_grace_s": 7, "drain_timeout_s": 9, "ready_timeout_s": 3, "watch": 40}
-    rig = made(folder, "0", "1", "2", "3", runtime="docker" if replicas else "process", **waits)
+    rig = made(folder, "0", "1", "2", "3", **waits)
     sleep = rig.clock.sleep
     rig.clock.sleep = lambda seconds: sleep(seconds + 0.00123)  # type: ignore[method-assign]
     return rig
@@ -41,27 +41,6 @@ def command(operation: Callable[[Stack], Operation]) -> Callable[[Rig], object]:
 def up(version: str | None = None, workers: int | None = None) -> Callable[[Rig], object]:
     models = Path("models") if version else None
     return lambda rig: bring_up(rig.stack, version=version, models=models, workers=workers)
-
-
-def killed(after: str, replicas: int) -> Callable[[Rig], object]:
-    def do(rig: Rig) -> None:
-        rig.progress.interrupt = after
-        try:
-            run(rig.stack, operations.scale(rig.stack, "blue", replicas))
-        finally:
-            rig.progress.interrupt = ""
-
-    return do
-
-
-def unfit(rig: Rig) -> None:
-    """A fourth replica is never ready."""
-    ready = rig.probe.ready
-    rig.probe.ready = lambda url: not url.endswith(".3") and ready(url)  # type: ignore[method-assign]
-    try:
-        run(rig.stack, operations.scale(rig.stack, "blue", 4))
-    finally:
-        rig.probe.ready = ready  # type: ignore[method-assign]
 
 
 def hot_reloaded(rig: Rig) -> None:
@@ -168,18 +147,6 @@ COMMANDS = (
     ("abort what is gone", command(gone)),
     ("up with what is never ready", never_ready),
 )
-RESIZED = (
-    ("deploy", command(lambda stack: operations.deploy(stack, "0", workers=2))),
-    ("more", command(lambda stack: operations.scale(stack, "blue", 3))),
-    ("fewer", command(lambda stack: operations.scale(stack, "blue", 1))),
-    ("unfit", unfit),
-    ("killed before it is shared out", killed("warm", 4)),
-    ("recover", lambda rig: recover(rig.stack)),
-    ("killed behind it", killed("trim", 2)),
-    ("recover again", lambda rig: recover(rig.stack)),
-    ("canary", command(lambda stack: operations.canary(stack, "1", weight=5))),
-    ("more of the canary", command(lambda stack: operations.scale(stack, "canary", 2))),
-)
 RAMPS = (
     ("no ramp", look(1)),
     ("no ramp to hold", pause),
@@ -235,12 +202,10 @@ RECOVERED = (
 )
 
 
-@pytest.mark.parametrize(
-    ("of", "steps"), [("processes", COMMANDS), ("replicas", RESIZED), ("ramps", RAMPS), ("recovery", RECOVERED)]
-)
+@pytest.mark.parametrize(("of", "steps"), [("processes", COMMANDS), ("ramps", RAMPS), ("recovery", RECOVERED)])
 def test_each_command_changes_what_is_written_in_that_order_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: str, steps: Sequence[tuple[str, Callable[[Rig], object]]]
 ) -> None:
     monkeypatch.delenv("APP_VERSION", raising=False)
     expected = Path(__file__).with_name(f"calls_{of}.txt").read_text(encoding="utf-8")
-    assert transcript(rigged(tmp_path, replicas=of == "replicas"), steps) == expected.splitlines()
+    assert transcript(rigged(tmp_path), steps) == expected.splitlines()

@@ -11,7 +11,6 @@ from deploy.canary.ramp import Ramp, Step
 from deploy.errors import DeployError
 from deploy.flow import operations
 from deploy.flow.job import Job, Operation
-from deploy.flow.phases import RESIZE
 from deploy.flow.recovery import bring_up
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
@@ -50,13 +49,6 @@ def deaf(stack: Stack) -> None:
     rest = list[Route]()
     stack.router.set = rest.append  # type: ignore[method-assign,assignment]
     run(stack, operations.deploy(stack, "1"))
-
-
-def replicas_on_processes(stack: Stack) -> None:
-    operation = operations.scale(stack, "blue", 2)
-    operation.job.replicas_before = 1
-    from_phases = next(phase for phase in RESIZE if phase.name == "resize")
-    from_phases.run(stack, operation.job)
 
 
 def older(stack: Stack) -> None:
@@ -132,11 +124,6 @@ def older(stack: Stack) -> None:
             (),
             deaf,
             "the proxy tells route None, not r000001.blue.w0.off.s0.fnone: see its error log",
-        ),
-        (
-            deployed("0"),
-            replicas_on_processes,
-            "a slot of the runtime process is started anew for that",
         ),
         (
             (),
@@ -230,20 +217,6 @@ def test_what_a_command_is_told_is_what_its_phases_get(
     run(rig.stack, operations.canary(rig.stack, "1", weight=20))
     operation = make(rig.stack)
     assert (operation.job, operation.about) == (job, about)
-
-
-def test_a_slot_of_replicas_is_resized_as_it_is(tmp_path: Path) -> None:
-    rig = made(tmp_path, "0", "1", runtime="docker")
-    run(rig.stack, operations.deploy(rig.stack, "0", workers=2))
-    rig.runtime.keep("blue", kept=False)
-    operation = operations.scale(rig.stack, "blue", 8)
-    assert operation.job == Job("scale", "0", "blue", 8, 2, kept=False, models_from="blue", as_built=True)
-    assert operation.about == "scale blue from 2 to 8; now 0 in blue"
-    rig.runtime.models["blue"] = "hot-reloaded"
-    rig.releases.models.clear()
-    run(rig.stack, operation)
-    assert not rig.runtime.slots["blue"].kept
-    assert rig.releases.models == {}  # found, not built
 
 
 def test_the_first_release_is_called_as_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

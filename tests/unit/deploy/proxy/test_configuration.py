@@ -6,32 +6,24 @@ import pytest
 
 from deploy.proxy.configuration import Binary, render
 from deploy.settings import DeploySettings
-from deploy.slot import Slot
 
-ADDRESSES: dict[Slot, tuple[str, ...]] = {
-    "blue": ("127.0.0.1:8001",),
-    "green": ("127.0.0.1:8002",),
-    "canary": ("127.0.0.1:8003",),
-}
 PREFIX = Path("/srv/run/nginx")
 
 
 def text(version: tuple[int, ...] = (1, 31, 3), **settings: object) -> str:
-    return render(DeploySettings.model_validate(settings), PREFIX, ADDRESSES, Binary(version))[0]
+    return render(DeploySettings.model_validate(settings), PREFIX, Binary(version))[0]
 
 
 def test_the_digest_tells_one_structure_from_another_and_is_in_the_text() -> None:
-    one, digest = render(DeploySettings(), PREFIX, ADDRESSES, Binary((1, 31, 3)))
-    _, other = render(DeploySettings(rate_limit=1), PREFIX, ADDRESSES, Binary((1, 31, 3)))
+    one, digest = render(DeploySettings(), PREFIX, Binary((1, 31, 3)))
+    _, other = render(DeploySettings(rate_limit=1), PREFIX, Binary((1, 31, 3)))
     assert digest in one
     assert digest != other
 
 
 def test_hsts_and_tls_come_together() -> None:
     assert "Strict-Transport-Security" not in text()
-    secure, _ = render(
-        DeploySettings(), PREFIX, ADDRESSES, Binary((1, 31, 3)), certificate=(Path("/c.pem"), Path("/k.pem"))
-    )
+    secure, _ = render(DeploySettings(), PREFIX, Binary((1, 31, 3)), certificate=(Path("/c.pem"), Path("/k.pem")))
     assert "Strict-Transport-Security" in secure
     assert 'ssl_certificate "/c.pem";' in secure
     with pytest.raises(ValueError, match="belong together"):
@@ -50,18 +42,12 @@ def test_an_old_nginx_is_not_given_what_it_does_not_know() -> None:
     assert "keepalive_min_timeout" in text((1, 27, 4))
 
 
-def test_replicas_are_listed_in_every_group_of_their_slot() -> None:
-    addresses = {**ADDRESSES, "green": ("10.0.0.2:80", "10.0.0.3:80")}
-    config, _ = render(DeploySettings(), PREFIX, addresses, Binary((1, 31, 3)))
-    assert config.count("server 10.0.0.3:80") == 4  # green, green_or_blue, and stand-in for blue and the canary
-    assert r'"~10\.0\.0\.3:80$" green;' in config
-
-
-def test_a_request_may_be_refused_by_every_replica_before_it_comes_to_the_stand_in() -> None:
-    assert "proxy_next_upstream_tries 2;" in text()
-    addresses = {**ADDRESSES, "green": ("10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80")}
-    config, _ = render(DeploySettings(), PREFIX, addresses, Binary((1, 31, 3)))
-    assert "proxy_next_upstream_tries 4;" in config
+def test_each_slot_is_reached_at_its_own_port_and_has_a_stand_in() -> None:
+    config = text(base_port=7000)
+    for port, groups in ((7001, 4), (7002, 4), (7003, 3)):  # its own group, its pairs, and the pairs it stands in for
+        assert config.count(f"server 127.0.0.1:{port} ") == groups
+    assert r'"~127\.0\.0\.1:7002$" green;' in config
+    assert "proxy_next_upstream_tries 2;" in config
 
 
 def test_the_split_lists_the_canary_first_and_ends_with_the_rest() -> None:
@@ -72,7 +58,7 @@ def test_the_split_lists_the_canary_first_and_ends_with_the_rest() -> None:
 
 def test_a_path_may_hold_spaces_quotes_semicolons_and_letters_of_any_script() -> None:
     prefix = Path('/srv/Änn\'s "run";{x}\\y/nginx')
-    config, _ = render(DeploySettings(), prefix, ADDRESSES, Binary((1, 31, 3)))
+    config, _ = render(DeploySettings(), prefix, Binary((1, 31, 3)))
     assert 'root "/srv/Änn\'s \\"run\\";{x}\\\\y/nginx/live";' in config
     with pytest.raises(ValueError, match="which Nginx can't be told"):
         DeploySettings.model_validate({"run_dir": "/srv/$home"})

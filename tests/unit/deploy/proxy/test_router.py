@@ -69,13 +69,13 @@ def test_a_dead_nginx_with_the_configuration_that_lies_there_is_started_on_a_ful
     tmp_path: Path, process: Counted
 ) -> None:
     router = Router(DeploySettings(run_dir=tmp_path, base_port=PORT), FakeClock(), process)
-    router.reconcile({"blue": ("127.0.0.1:8001",)})
+    router.reconcile()
     assert process.done == ["-V", "-t", "start"]
     process.up = False
     with full_disk():
-        router.reconcile({"blue": ("127.0.0.1:8001",)})
+        router.reconcile()
         assert process.done == ["-V", "-t", "start", "start"]
-        router.reconcile({"blue": ("127.0.0.1:8001",)})  # nothing to do
+        router.reconcile()  # nothing to do
         with pytest.raises(OSError, match="File too large"):
-            router.reconcile({"blue": ("127.0.0.1:8002",)})
+            Router(DeploySettings(run_dir=tmp_path, base_port=PORT, rate_limit=1), FakeClock(), process).reconcile()
     assert process.done == ["-V", "-t", "start", "start"]

@@ -1,5 +1,6 @@
 import contextlib
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from deploy.release.images import containerize_command, finish_command
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slot import SLOTS
-from deploy.slots.containers import DockerRuntime, containers
+from deploy.slots.containers import DockerRuntime
+from deploy.slots.port import Observed
 from pikkit.settings import Settings
 from tests.support.ports import free_block
 
@@ -73,13 +75,13 @@ def test_without_docker_the_remedy_is_told(engine: Engine, tmp_path: Path) -> No
         engine.has_image("any")
     _client(tmp_path, "docker", "exit 1")
     with pytest.raises(UsageError, match="there is no Compose"):
-        engine.up(["blue"], {})
+        engine.up("blue", {})
 
 
 def test_compose_is_told_all_slots_of_which_one_is_started(engine: Engine, tmp_path: Path) -> None:
     _client(tmp_path, "docker", '[ "$1" = compose ]')
-    engine.up(["blue"], {"BLUE_IMAGE": "pikkit-ml-api:1"})
-    engine.up(["green"], {"GREEN_IMAGE": "pikkit-ml-api:2"})
+    engine.up("blue", {"BLUE_IMAGE": "pikkit-ml-api:1"})
+    engine.up("green", {"GREEN_IMAGE": "pikkit-ml-api:2"})
     assert engine.variables() == {
         "BLUE_IMAGE": "pikkit-ml-api:1",
         "GREEN_IMAGE": "pikkit-ml-api:2",
@@ -105,70 +107,55 @@ def test_secrets_are_files_for_the_slot_alone_and_nothing_that_the_engine_shows(
     assert {path.name: path.read_text() for path in (root / "secrets/blue").iterdir()} == {"API_KEYS": "another"}
 
 
-def test_replicas_are_services_like_the_first_with_a_port_of_their_own(engine: Engine, tmp_path: Path) -> None:
+def test_a_slots_workers_share_its_container_and_port(engine: Engine, tmp_path: Path) -> None:
     _client(tmp_path, "docker", "exit 0")
-    settings = DeploySettings(run_dir=tmp_path / "run", base_port=free_block(30))
-    DockerRuntime(settings, engine, environment={}).start("blue", RELEASE, workers=3)
-    told = yaml.safe_load((tmp_path / "run/compose.replicas.json").read_text())["services"]
-    assert {name: service["environment"]["PORT"] for name, service in told.items()} == {
-        "blue-2": str(settings.port("blue") + 10),
-        "blue-3": str(settings.port("blue") + 20),
-    }
-    assert told["blue-2"]["extends"] == {"file": str(COMPOSE_FILE), "service": "blue"}
-    assert [service["container_name"] for service in told.values()] == containers("blue", 3)[1:]
-    assert _calls(tmp_path)[-1].endswith("--no-build blue blue-2 blue-3")
+    settings = DeploySettings(run_dir=tmp_path / "run", base_port=free_block())
+    runtime = DockerRuntime(settings, engine, environment={})
+    runtime.start("green", RELEASE, workers=3)
+    told = engine.variables()
+    assert (told["GREEN_WORKERS"], told["GREEN_PORT"]) == ("3", str(settings.port("green")))
+    assert runtime.base_url("green") == f"http://127.0.0.1:{settings.port('green')}"
+    assert _calls(tmp_path)[-1].endswith("--no-build green")
+    for slot in SLOTS:
+        assert SERVICES[slot]["environment"]["WORKERS"] == f"${{{slot.upper()}_WORKERS:-1}}"
+        assert SERVICES[slot]["labels"]["pikkit.workers"] == SERVICES[slot]["environment"]["WORKERS"]
 
 
-def test_gates_and_proxy_know_every_replica(engine: Engine, tmp_path: Path) -> None:
-    _client(tmp_path, "docker", '[ "$1" = compose ]')
-    engine.up(["green", "green-2"], {"GREEN_PORT": "8002", "GREEN_REPLICAS": "2"})
-    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={})
-    assert runtime.addresses() == {
-        "blue": ("127.0.0.1:8001",),
-        "green": ("127.0.0.1:8002", "127.0.0.1:8012"),
-        "canary": ("127.0.0.1:8003",),
-    }
-    assert runtime.base_urls("green") == ("http://127.0.0.1:8002", "http://127.0.0.1:8012")
-
-
-def test_a_slot_is_resized_by_starting_what_is_missing_and_ending_what_is_left_over(
-    engine: Engine, tmp_path: Path
+@pytest.mark.parametrize(
+    ("state", "seen"),
+    [
+        ({"Running": True, "Restarting": False, "Pid": 7}, (True, "1.2.0", 3, 7, True, 2)),
+        ({"Running": True, "Restarting": True, "Pid": 0}, (False, "1.2.0", 3, None, True, 2)),
+        ({"Running": False, "Restarting": False, "Pid": 0}, (False, "1.2.0", 3, None, True, 2)),
+    ],
+)
+def test_what_a_slot_is_like_is_read_from_its_container(
+    engine: Engine, tmp_path: Path, state: dict[str, Any], seen: tuple[Any, ...]
 ) -> None:
-    there = '*inspect*blue|*inspect*blue-2) echo "[{\\"State\\": {\\"Running\\": true}}]" ;;'
-    absent = '*inspect*) echo "no such container" >&2; exit 1 ;;'
-    listed = "ps*label=pikkit.slot=blue*) echo pikkit-ml-api-blue; echo pikkit-ml-api-blue-2 ;;"
-    _client(tmp_path, "docker", f'case "$*" in {there} {absent} {listed} esac')
-    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={"A": "1"})
-    engine.up([], {"BLUE_PORT": "8001", "BLUE_REPLICAS": "1"})
-    runtime.resize("blue", 4)
-    assert _calls(tmp_path)[-1].endswith("--force-recreate --no-build blue-3 blue-4")
-    assert len(runtime.addresses()["blue"]) == 4
-    runtime.resize("blue", 1)
-    assert runtime.addresses()["blue"] == ("127.0.0.1:8001",)
-    assert _calls(tmp_path)[-1].startswith("docker container inspect")  # nothing is ended before the proxy knows
-    runtime.trim("blue", after_s=0, grace_s=40)
-    assert _calls(tmp_path)[-3:] == [
-        "docker update --restart no pikkit-ml-api-blue-2",
-        "docker stop --time 40 pikkit-ml-api-blue-2",
-        "docker rm --force pikkit-ml-api-blue-2",
-    ]
-
-
-def test_the_logs_of_all_replicas_are_followed_until_enough_was_seen(engine: Engine, tmp_path: Path) -> None:
-    _client(tmp_path, "docker", 'if [ "$2" = version ]; then exit; fi; echo one; echo two; exec /bin/sleep 3600')
-    with contextlib.closing(engine.follow(["blue", "blue-2"])) as lines:
-        assert list(itertools.islice(lines, 2)) == ["one", "two"]
-    assert _calls(tmp_path)[-1].endswith("logs --follow --tail 0 --no-color blue blue-2")
-    with contextlib.closing(engine.follow(["blue"])) as lines:
-        assert next(lines) == "one"
-    assert "--no-log-prefix" in _calls(tmp_path)[-1]
-
-
-def test_more_replicas_than_ports_are_set_aside_for_are_refused(engine: Engine, tmp_path: Path) -> None:
-    _client(tmp_path, "docker", "exit 0")
+    labels = {"pikkit.version": "1.2.0", "pikkit.workers": "3"}
+    told = {"State": state, "Config": {"Labels": labels}, "RestartCount": 2}
+    told["HostConfig"] = {"RestartPolicy": {"Name": "unless-stopped"}}
+    _client(tmp_path, "docker", f"echo '{json.dumps([told])}'")
     runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={})
-    with pytest.raises(DeployError, match="21 replicas of blue are over 20"):
-        runtime.start("blue", RELEASE, workers=21)
+    assert runtime.observe("blue") == Observed("blue", *seen)
+
+
+def test_a_slot_is_stopped_only_where_it_runs_and_is_not_started_again_then(engine: Engine, tmp_path: Path) -> None:
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={})
+    for running, ended in ((True, ["docker stop --time 40 pikkit-ml-api-blue"]), (False, [])):
+        told = json.dumps([{"State": {"Running": running, "Restarting": False}}])
+        _client(tmp_path, "docker", f"echo '{told}'")
+        (tmp_path / "calls").unlink(missing_ok=True)
+        runtime.stop("blue", grace_s=40)
+        assert _calls(tmp_path)[1:] == ["docker update --restart no pikkit-ml-api-blue", *ended]
+
+
+def test_a_slots_log_is_followed_until_enough_was_seen(engine: Engine, tmp_path: Path) -> None:
+    _client(tmp_path, "docker", "echo one; echo two >&2; exec /bin/sleep 3600")
+    runtime = DockerRuntime(DeploySettings(run_dir=tmp_path / "run"), engine, environment={})
+    with contextlib.closing(runtime.follow("blue")) as lines:  # type: ignore[type-var]
+        assert list(itertools.islice(lines, 2)) == ["one", "two"]
+    assert _calls(tmp_path)[-1] == "docker logs --follow --tail 0 pikkit-ml-api-blue"
 
 
 def test_a_release_without_an_image_is_not_started_and_an_empty_slot_is_no_error(
