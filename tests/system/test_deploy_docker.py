@@ -115,14 +115,13 @@ def test_production_is_scaled_by_way_of_the_other_slot_and_a_worker_that_is_kill
     master = psutil.Process(int(stack.state(slot)["State"]["Pid"]))
 
     def workers() -> set[int]:
-        return {
-            each.pid for each in master.children(recursive=True) if "_bentoml_impl.worker" in " ".join(each.cmdline())
-        }
+        processes = master.children(recursive=True)
+        return {process.pid for process in processes if "_bentoml_impl.worker.service" in process.cmdline()}
 
-    first = eventually(lambda: len(found := workers()) == 2 and found)
+    killed = min(workers())
     with traffic(stack.port) as tally:
-        os.kill(min(first), signal.SIGKILL)
-        eventually(lambda: len(workers()) == 2 and min(first) not in workers())
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: len(workers() - {killed}) == 2)
     assert stack.state(slot)["RestartCount"] == 0
     # What was under way in the killed one is lost, before its answer or within it, at most one request a client.
     assert set(tally.failures) <= {"post 502", "batch 502", "IncompleteReadError"}
