@@ -43,8 +43,9 @@ def target(stack: Stack, version: str | None) -> str:
     """The version that `rollback [VERSION]` goes to.
 
     Raises:
-        UsageError: there is none, or it is live, or gone.
+        UsageError: there is none, or it is live, or gone, or nothing is in production.
     """
+    stack.route()
     live = stack.live_version()
     if version is None:
         previous = stack.journal.previous()

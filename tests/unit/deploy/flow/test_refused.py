@@ -62,6 +62,7 @@ def older(stack: Stack) -> None:
     ("before", "refused", "said"),
     [
         ((), lambda stack: operations.canary(stack, "1"), NOTHING_LIVE),
+        ((), operations.rollback, NOTHING_LIVE),
         (deployed("0"), lambda stack: operations.canary(stack, None), "no canary runs: name its --version"),
         (deployed("0"), operations.promote, "no canary runs: there is nothing to promote"),
         (
