@@ -15,6 +15,7 @@ import pytest
 
 from deploy.clock import Clock
 from deploy.journal.journal import Journal
+from deploy.processes import living
 from tests.support.certificates import self_signed, shown
 from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import traffic
@@ -115,8 +116,8 @@ def test_production_is_scaled_by_way_of_the_other_slot_and_a_worker_that_is_kill
     master = psutil.Process(int(stack.state(slot)["State"]["Pid"]))
 
     def workers() -> set[int]:
-        processes = master.children(recursive=True)
-        return {process.pid for process in processes if "_bentoml_impl.worker.service" in process.cmdline()}
+        own = master.children(recursive=True)
+        return {one.pid for one in living(lambda one: "_bentoml_impl.worker.service" in one.cmdline(), own)}
 
     killed = min(workers())
     with traffic(stack.port) as tally:
