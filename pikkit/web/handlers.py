@@ -36,6 +36,7 @@ _PAGE_HEADERS = {
     "cache-control": "no-cache",
 }
 _BET_FIELDS = frozenset(Bet.model_fields)
+_LEGACY_FIELDS = frozenset(FIELDS)
 _LISTS = frozenset(  # as query parameters they are written as JSON
     name
     for name, schema in Bet.model_json_schema()["properties"].items()
@@ -77,7 +78,7 @@ class Handlers:
 
     async def predict_query(self, request: Request) -> Prediction:
         """One bet as query parameters; raises no alert."""
-        parameters = request.parameters()
+        parameters = request.parameters
         bet: dict[str, Any] = {name: parameters[name] for name in parameters.keys() & _BET_FIELDS}
         for name in bet.keys() & _LISTS:
             if bet[name].strip():  # what is blank is absent
@@ -102,10 +103,10 @@ class Handlers:
 
     async def legacy_predict(self, request: Request) -> Prediction:
         """The extension's first call, kept: a flat prediction from query parameters."""
-        bet, warnings = legacy_bet(request.parameters())
+        bet, warnings = legacy_bet(request.parameters)
         if bet.get("sport") and not str(bet.get("league", "")).strip():  # a missing sport is named first
             raise InvalidBet("league is missing: send text of 1 to 200 characters", field="league")
-        prediction = await self.grade(bet, request.options(known=FIELDS, legacy=True))
+        prediction = await self.grade(bet, request.options(known=_LEGACY_FIELDS, legacy=True))
         prediction["warnings"] += warnings
         return prediction
 

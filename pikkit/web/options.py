@@ -26,17 +26,15 @@ def options_of(
     query: Iterable[tuple[str, str]],
     fields: dict[str, Any],
     *,
-    known: Iterable[str] = (),
-    legacy: bool = False,
+    known: frozenset[str] = frozenset(),
 ) -> Options:
     """The options of a request.
 
     Args:
-        plain: where it asks for nothing.
+        plain: where it asks for nothing; if that names no unknown fields, it is silent about unknown parameters, too.
         query: its parameters, in their order.
         fields: of its body; the options are taken out of it.
         known: query parameters beside the options that mean something here.
-        legacy: what is unknown is ignored without a word.
 
     Raises:
         InvalidRequest: an option is neither true nor false, is given twice, or its name is nearly right.
@@ -58,8 +56,7 @@ def options_of(
         plain,
         explain=chosen.get("explain", False),
         dry_run=chosen.get("dry_run", False) or plain.dry_run,
-        names_unknown_fields=not legacy,
-        warnings=() if legacy or not unknown else (_unknown(unknown),),
+        warnings=(_unknown(unknown),) if unknown and plain.names_unknown_fields else (),
     )
 
 

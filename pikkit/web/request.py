@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, product
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 import orjson
 from pydantic_core import from_json
@@ -36,9 +36,9 @@ _QUOTE = rb"\u0022"  # unless the quote is sent like this
 _BLANK_BEFORE_COLON = re.compile(rb'"\s+:')
 _SHOWN = 200
 _CHOSEN = b"x-deployment-chosen"  # set by the load balancer, which lets none of a client's through
-_PLAIN: Mapping[tuple[bool, bool, bool], Options] = {
-    (alerts, dry, chosen): Options(raises_alerts=alerts, dry_run=dry, chosen=chosen)
-    for alerts, dry, chosen in product((True, False), repeat=3)
+_PLAIN: Mapping[tuple[bool, bool, bool, bool], Options] = {
+    (alerts, dry, chosen, named): Options(raises_alerts=alerts, dry_run=dry, chosen=chosen, names_unknown_fields=named)
+    for alerts, dry, chosen, named in product((True, False), repeat=4)
 }
 
 
@@ -60,9 +60,15 @@ class Request:
 
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:
-        """The query parameters in their order, options among them."""
-        return parse_qsl(self.query.decode("latin-1"), keep_blank_values=True)
+        """The query parameters in their order, options among them.
 
+        As `urllib.parse.parse_qsl` reads them with blank values.
+        """
+        text = self.query.decode("latin-1").replace("+", " ")
+        pairs = [(name, value) for name, _, value in [part.partition("=") for part in text.split("&") if part]]
+        return [(unquote(name), unquote(value)) for name, value in pairs] if "%" in text else pairs
+
+    @cached_property
     def parameters(self) -> dict[str, str]:
         """The same by name; of one that is given twice, the last."""
         return dict(self.pairs)
@@ -77,7 +83,7 @@ class Request:
         data = read_bet_body(self.body)
         return data, self.options(data)
 
-    def options(self, fields: object = None, *, known: Iterable[str] = (), legacy: bool = False) -> Options:
+    def options(self, fields: object = None, *, known: frozenset[str] = frozenset(), legacy: bool = False) -> Options:
         """How the request wants to be answered: what its query or the `fields` of its body asks for.
 
         Args:
@@ -89,12 +95,12 @@ class Request:
             InvalidRequest: an option is neither true nor false, is given twice, or its name is nearly right.
         """
         given = fields if isinstance(fields, dict) else {}
-        plain = _PLAIN[self.raises_alerts, self.dry, _CHOSEN in (self.headers or ())]
+        plain = _PLAIN[self.raises_alerts, self.dry, _CHOSEN in (self.headers or ()), not legacy]
         if self.caller:
             plain = replace(plain, caller=self.caller)
-        if not self.query and given.keys().isdisjoint(OPTIONS) and not legacy:
+        if given.keys().isdisjoint(OPTIONS) and (not self.query or self.parameters.keys() <= known):
             return plain
-        return options_of(plain, self.pairs, given, known=known, legacy=legacy)
+        return options_of(plain, self.pairs, given, known=known)
 
 
 def read_json(body: bytes) -> Any:

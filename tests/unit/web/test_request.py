@@ -1,5 +1,10 @@
-import pytest
+from urllib.parse import parse_qsl
 
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pikkit.web.request import Request
 from tests.support.web import Web
 
 BET = {"sport": "Tennis", "league": "ATP"}
@@ -98,3 +103,11 @@ def test_a_plain_request_raises_alerts_where_its_route_does() -> None:
     for method, path in [*ALERTING, ("GET", "/api/v1/predict")]:
         _, web, _ = asked(method, path)
         assert web.grader.asked[0][1].raises_alerts == ((method, path) in ALERTING)
+
+
+@given(st.text(st.sampled_from("a=&+%;0cC\u00e9 "), max_size=30))
+@example("a=%C3%A9+b&a&=&b=1=2&&%zz=%")
+def test_the_query_is_read_as_the_standard_library_reads_it(query: str) -> None:
+    request = Request("/", query=query.encode("latin-1"))
+    assert request.pairs == parse_qsl(query, keep_blank_values=True)
+    assert request.parameters == dict(request.pairs)
