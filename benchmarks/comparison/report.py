@@ -26,7 +26,8 @@ GET = Case("GET", _PREDICT, "field", 16, query=True)
 LEGACY = Case("legacy GET", "/ml-predict", "field", 16, query=True)
 LEGACY_BATCH = Case("legacy batch of 100", "/batch-predict", "field", 8, batch=100)
 EXPLAIN = Case("explain", f"{_PREDICT}?explain=true", "field", 16)
-OWN_CASES = (GET, LEGACY, EXPLAIN, LEGACY_BATCH)
+UNPRICED = Case("batch of 100 without prices", _BATCH, "unpriced", 8, batch=100)
+OWN_CASES = (GET, LEGACY, EXPLAIN, LEGACY_BATCH, UNPRICED)
 WORKERS = Case("batch of 100", _BATCH, "field", 16, batch=100)
 
 
@@ -68,6 +69,7 @@ class Results:
             ("legacy batches, of batches", 0.8, within(LEGACY_BATCH, BATCH["field"])),
             ("all with `market_prices`, of the field's", 0.7, within(PREDICT["prices"], PREDICT["field"])),
             ("the same in batches", 0.7, within(BATCH["prices"], BATCH["field"])),
+            ("batches with `market_prices`, of the very same without", 0.67, within(BATCH["prices"], UNPRICED)),
             ("`explain`, of without", 0.4, within(EXPLAIN, PREDICT["field"])),
         )
         most = (

@@ -22,7 +22,10 @@ __all__ = ["BET", "KINDS", "MARK", "bets", "get", "one", "queries", "requests"]
 
 BET = {"sport": "Basketball", "league": "NBA", "market": "Moneyline", "institution_name": "DraftKings", "odds": -110}
 KINDS = ("one bet", "field", "prices", "unseen")
-"""The same bet each time; the field's mix; straight bets that all come with `market_prices`; names never seen."""
+"""The same bet each time; the field's mix; straight bets that all come with `market_prices`; names never seen.
+
+Besides there is `unpriced`: the very bets of `prices`, without that field.
+"""
 
 MARK = "@@@@@@@@@"
 """In names of `unseen`: whoever sends the request puts a running number of as many digits here."""
@@ -39,6 +42,8 @@ def bets(kind: str, count: int = BETS, seed: int = 7) -> list[dict[str, Any]]:
     """So many bets of a kind as a client writes them, the same for the same seed."""
     if kind == "one bet":
         return [BET] * count
+    if kind == "unpriced":
+        return [{name: value for name, value in bet.items() if name != "market_prices"} for bet in bets("prices")]
     random = np.random.default_rng(seed)
     drawn = simulate(2 * count, seed).bets
     parlay = np.array([name == "parlay" for name in drawn.bet_type])

@@ -120,6 +120,8 @@ def test_the_field_s_mix_has_the_field_s_shares() -> None:
     assert {type(bet["odds"]) for bet in drawn} == {int, str, float}
     assert len({json.dumps(bet) for bet in drawn}) > 1700
     assert all("market_prices" in bet for bet in bets("prices", 500))
+    pairs = zip(bets("unpriced"), bets("prices"), strict=True)
+    assert all({**bare, "market_prices": full["market_prices"]} == full and bare != full for bare, full in pairs)
 
 
 def test_batches_hold_a_hundred_different_bets_each() -> None:
