@@ -53,7 +53,11 @@ class Engine:
         told = self._root / SETTINGS
         merged["SLOT_ENV_FILE"] = str(told) if told.exists() else str(_NONE)  # Compose reads it here
         write_text(self._root / _VARIABLES, "".join(f"{name}={value}\n" for name, value in merged.items()))
-        self.docker(*self._compose(), "up", "--detach", "--no-deps", "--force-recreate", "--no-build", service)
+        if self._ask("compose", "version").returncode:
+            raise UsageError("there is no Compose: install the plugin docker-compose-plugin (Compose 2)")
+        line = ["compose", "--project-name", _PROJECT, "--file", str(COMPOSE_FILE)]
+        line += ["--env-file", str(self._root / _VARIABLES)]
+        self.docker(*line, "up", "--detach", "--no-deps", "--force-recreate", "--no-build", service)
 
     def check_home(self) -> None:
         """See that what runs there is of this stack: two that share names would undo each other's work.
@@ -124,17 +128,3 @@ class Engine:
             if isinstance(error.__cause__, OSError):
                 raise UsageError(f"{error}: install Docker") from error
             raise
-
-    def _compose(self) -> list[str]:
-        """How Compose is called, with all variables as they were last told."""
-        if self._ask("compose", "version").returncode:
-            raise UsageError("there is no Compose: install the plugin docker-compose-plugin (Compose 2)")
-        return [
-            "compose",
-            "--project-name",
-            _PROJECT,
-            "--file",
-            str(COMPOSE_FILE),
-            "--env-file",
-            str(self._root / _VARIABLES),
-        ]

@@ -168,9 +168,9 @@ class DeploySettings(BaseSettings):
         """The slot's port."""
         return self.base_port + 1 + SLOTS.index(slot)
 
-    def slot_url(self, slot: Slot) -> str:
-        """Address of the slot on this machine, on loopback only."""
-        return f"http://127.0.0.1:{self.port(slot)}"
+    def slot_address(self, slot: Slot) -> str:
+        """Where the slot is reached, by Nginx, gates and Prometheus: on loopback only."""
+        return f"127.0.0.1:{self.port(slot)}"
 
     @property
     def url(self) -> str:

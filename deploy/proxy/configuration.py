@@ -12,15 +12,14 @@ from deploy.files import template_of
 from deploy.settings import DeploySettings
 from deploy.slot import COLOURS, SLOTS
 
-__all__ = ["ENDPOINTS", "OLD_WORKERS_S", "TEMPLATES", "Binary", "render"]
+__all__ = ["ENDPOINTS", "TEMPLATES", "Binary", "render"]
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "nginx"
 ENDPOINTS = ("/api/v1/predict", "/api/v1/batch-predict", "/api/v1/model-info", "/ml-predict", "/batch-predict")
 """What the judge counts: the paths of the contract that answer with models."""
 _MIB = 1_048_576
 _KEEPALIVE_MIN_SINCE = (1, 27, 4)
-OLD_WORKERS_S = 5
-"""How long the workers of before a reload let idle clients send one more request."""
+_OLD_WORKERS_S = 5  # that the workers of before a reload let idle clients send one more request
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def render(
     values = {
         "s": settings,
         "prefix": prefix,
-        "addresses": {slot: settings.slot_url(slot).removeprefix("http://") for slot in SLOTS},
+        "addresses": {slot: settings.slot_address(slot) for slot in SLOTS},
         "pairs": [(slot, spare) for slot in SLOTS for spare in COLOURS if spare != slot],
         "errors": _errors(settings.max_body_bytes),
         "rate_per_minute": max(1, round(settings.rate_limit * 60)),
@@ -94,7 +93,7 @@ def render(
         "override_open": settings.environment != "production",
         "nginx": nginx,
         "certificate": certificate,
-        "old_workers_s": OLD_WORKERS_S,
+        "old_workers_s": _OLD_WORKERS_S,
         "graceful_keepalive": nginx.version >= _KEEPALIVE_MIN_SINCE,
     }
     digest = hashlib.sha256(template.render(**values, digest="").encode()).hexdigest()[:12]

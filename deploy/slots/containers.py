@@ -95,7 +95,7 @@ class DockerRuntime(Runtime):
 
     def base_url(self, slot: Slot) -> str:
         """On loopback: containers share the host's network."""
-        return self._settings.slot_url(slot)
+        return f"http://{self._settings.slot_address(slot)}"
 
     def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
         """The end of the container's log."""

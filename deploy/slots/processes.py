@@ -160,7 +160,7 @@ class ProcessRuntime(Runtime):
 
     def base_url(self, slot: Slot) -> str:
         """On loopback."""
-        return self._settings.slot_url(slot)
+        return f"http://{self._settings.slot_address(slot)}"
 
     def log_lines(self, slot: Slot, last: int) -> Sequence[str]:
         """The end of the log."""

@@ -114,7 +114,7 @@ def write_targets(stack: Stack) -> None:
         seen = stack.runtime.observe(slot)
         if seen.running or seen.kept or slot in wanted:
             labels = {"deployment": slot, "version": seen.version or "unknown"}
-            groups.append({"targets": [stack.runtime.base_url(slot).removeprefix("http://")], "labels": labels})
+            groups.append({"targets": [stack.settings.slot_address(slot)], "labels": labels})
     path = stack.settings.run_dir / _TARGETS
     if read_json(path) != groups:
         write_json(path, groups)
