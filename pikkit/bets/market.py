@@ -14,7 +14,7 @@ assumption:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache, reduce
 from operator import add, mul
 from typing import Any, Literal, NamedTuple, cast
@@ -35,6 +35,7 @@ __all__ = [
     "fair_market",
     "fair_markets",
     "own_market",
+    "own_markets",
     "sides_of",
     "without_margin",
 ]
@@ -76,14 +77,14 @@ def fair_markets(prices: Floats, method: MarginMethod = "power") -> FairMarkets:
         each = [fair_market(tuple(market), method) for market in prices.tolist()]
         nothing = [math.nan] * prices.shape[1]
         return FairMarkets(np.array([one.total for one in each]), np.array([one.chances or nothing for one in each]))
-    implied = implied_probability(prices)
-    total = implied.sum(axis=1)
+    implied = implied_probability(np.ascontiguousarray(prices.T))
+    total = reduce(add, implied)
     possible = (total >= LEAST_SUM) & (total <= LARGEST_SUM)
     if possible.all():
-        return FairMarkets(total, np.transpose(without_margin(list(implied.T), method)))
+        return FairMarkets(total, np.transpose(without_margin(list(implied), method)))
     chances = np.full(prices.shape, np.nan)
     if possible.any():
-        chances[possible] = np.transpose(without_margin(list(implied[possible].T), method))
+        chances[possible] = np.transpose(without_margin(list(implied[:, possible]), method))
     return FairMarkets(total, chances)
 
 
@@ -175,3 +176,26 @@ def own_market(name: str, line: float | None, names: Sequence[str], lines: Seque
         if fits and other != name and (other not in found or (line is not None and at == -line)):
             found[other] = i
     return (own, *(found.values() if len(found) == 1 else [found[one] for one in sorted(found)]))
+
+
+def own_markets(
+    bets: Iterable[tuple[str, float | None, int]], names: Sequence[str], lines: Sequence[float | None]
+) -> list[tuple[int, ...]]:
+    """`own_market` of each bet; of two sides without lines, as most have, at a third of the cost.
+
+    Args:
+        bets: the name of each one's side, folded, its line, and how many sides it came with.
+        names: of the sides of all bets, folded.
+        lines: of these.
+    """
+    found: list[tuple[int, ...]] = []
+    end = 0
+    for name, line, count in bets:
+        start, end = end, end + count
+        if count == 2 and lines[start] is lines[start + 1] is None:  # noqa: PLR2004
+            first, second = names[start:end]
+            if first != second and name in (first, second):
+                found.append((0, 1) if name == first else (1, 0))
+                continue
+        found.append(own_market(name, line, names[start:end], lines[start:end]))
+    return found

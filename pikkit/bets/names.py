@@ -48,9 +48,9 @@ def fold(value: str) -> str:
 
 
 def folded(values: Sequence[str]) -> list[str]:
-    """`fold` of each: plain ones that were never seen before cost a fifth of what they cost one by one."""
+    """`fold` of each, none of which has control characters: a fifth of the cost where they were never seen before."""
     text = _BETWEEN.join(values)
-    if text.isascii() and text.isprintable() and f"{_BETWEEN} " not in text and text.strip() == text:
+    if text.isascii() and f"{_BETWEEN} " not in text and text.strip() == text:
         names = text.lower().split(_BETWEEN)
         if len(names) == len(values) and _NOT_GIVEN.isdisjoint(names):  # else one has a repeated blank
             return names

@@ -26,9 +26,9 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from pikkit.bets.bet import CATEGORICAL, MAX_CLV_PCT, MAX_LEGS, MIN_LEGS, Bet, Leg, OddsLimits, given
-from pikkit.bets.market import own_market
+from pikkit.bets.market import own_markets
 from pikkit.bets.names import folded
-from pikkit.bets.odds import LEAST_AMERICAN as _LEAST
+from pikkit.bets.odds import LEAST_AMERICAN
 from pikkit.bets.prices import MAX_BOOKS, MAX_PRICES, MAX_TEXT, MIN_SIDES, BadPrice, PlainLine, Text, american
 from pikkit.bets.shown import field_at, named, shown
 from pikkit.bets.times import Moment
@@ -130,7 +130,7 @@ def read_bets(data: list[object], limits: OddsLimits = OddsLimits()) -> list[Bet
     """
     with suppress(ValueError):  # pydantic's among them
         bets = _BETS.validate_python(data)
-        fields: list[dict[str, Any]] = list(map(vars, bets))  # attributes of models are slow
+        fields: list[dict[str, Any]] = [bet.__dict__ for bet in bets]  # attributes of models are slow
         _put_american([one for one, bet in zip(fields, bets, strict=True) if type(bet) is _WrittenBet])
         sizes = list(map(abs, map(_odds_of, fields)))
         legs: list[dict[str, Any]] = [vars(leg) for one in fields for leg in one["legs"] or ()]
@@ -147,17 +147,19 @@ def _put_american(bets: Sequence[dict[str, Any]]) -> None:
     Raises:
         ValueError: one of them is no price.
     """
+    least, most = LEAST_AMERICAN, math.inf
     for odds_format in set(map(_format_of, bets)):
         alike = [bet for bet in bets if bet["odds_format"] == odds_format]
         priced = list(alike)
         for bet in alike:
-            priced += bet["market_prices"] or ()
+            if bet["market_prices"] is not None:
+                priced += bet["market_prices"]
             for book in bet["reference_prices"] or ():
                 priced += book["prices"]
         as_written = odds_format == "american"
         for one in priced:
             odds = one["odds"]
-            if not as_written or type(odds) is str or not (_LEAST < odds < math.inf or -math.inf < odds < -_LEAST):
+            if not as_written or type(odds) is str or not (least < odds < most or -most < odds < -least):
                 long = type(odds) is str and len(odds) > _LONGEST_PRICE
                 one["odds"] = (american if long else _american_of)(odds, odds_format)
 
@@ -167,16 +169,14 @@ def _find_own_sides(bets: Sequence[dict[str, Any]]) -> bool:
     selections = [bet["selection"] for bet in bets]
     if None in selections:
         return False
-    sides = list(chain.from_iterable([bet["market_prices"] for bet in bets]))
+    markets = [bet["market_prices"] for bet in bets]
+    sides = list(chain.from_iterable(markets))
     names = folded([*map(_selection_of, sides), *selections])
-    lines = list(map(_line_of, sides))
-    end = 0
-    for name, bet in zip(names[len(sides) :], bets, strict=True):
-        start, end = end, end + len(bet["market_prices"])
-        own = bet["own_sides"] = own_market(name, bet["line"], names[start:end], lines[start:end])
-        if not own:
-            return False
-    return True
+    own = zip(names[len(sides) :], map(_line_of, bets), map(len, markets), strict=True)
+    found = own_markets(own, names, list(map(_line_of, sides)))
+    for bet, own_sides in zip(bets, found, strict=True):
+        bet["own_sides"] = own_sides
+    return all(found)
 
 
 def _check_sides(bet: Leg, where: str = "") -> None:

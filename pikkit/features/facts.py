@@ -128,7 +128,7 @@ class Facts(NamedTuple):
             index: which bets come again, shape (m,).
             odds: American, shape (m,).
         """
-        table = self.table.take(np.concatenate([np.arange(self.table.shape[1]), index]), axis=1)
+        table = np.concatenate([self.table, self.table.take(index, axis=1)], axis=1)
         prices = np.concatenate([np.asarray(self.odds), odds])
         return Facts.looked_up(
             table,
@@ -166,7 +166,7 @@ class Categories:
 
     def many(self, bets: Sequence[Leg], now: float | Sequence[float]) -> Facts:
         """What is known of n bets, in arrays; `now` (epoch seconds) stands in for placed_at, for all or for each."""
-        fields = list(map(vars, bets))
+        fields = [bet.__dict__ for bet in bets]
         known, lacking = self._combinations.many(list(map(names_of, fields)))
         odds, live, clvs, times = zip(*map(_numbers_of, fields), strict=True)
         table = np.empty((_WIDTH, len(bets)))

@@ -6,9 +6,9 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from operator import itemgetter, mul
-from typing import NamedTuple
+from itertools import compress
+from operator import mul
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -25,8 +25,6 @@ __all__ = ["NO_HISTORY", "Evidence", "EvidenceColumns", "Told", "evidence_of"]
 NO_HISTORY = "no betting history in this model set: past rates are neutral and confidence is at most 0.5"
 
 _NAN = math.nan
-# Of a bet's `vars`: attributes of models are slow.
-_priced = itemgetter("market_prices", "reference_prices", "odds", "line")
 _HALF_WEIGHT = 0.5  # weight of references at which half of the confidence that they can add is reached
 _NO_MARGIN = 1 - 1e-9  # of a sum of implied probabilities
 _NO_SECOND = ("no second price: one sportsbook's prices alone show no value",)
@@ -102,18 +100,20 @@ class Evidence:
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Put it into the answers."""
-        at = np.flatnonzero(~np.isnan(self.told[0]))
-        fair, overround, age_s, trust, _ = self.told[:, at]
-        shown = (np.asarray(column).tolist() for column in rounded(fair, overround, age_s))
-        by_reference = (~np.isnan(trust)).tolist()
-        for i, reference, fair, overround, age_s in zip(at.tolist(), by_reference, *shown, strict=True):
+        fair, overround, age_s, trust, _ = self.told
+        at = np.flatnonzero(~np.isnan(fair))
+        shown = (np.asarray(column).tolist() for column in rounded(fair[at], overround[at]))
+        for i, chance, vig in zip(at.tolist(), *shown, strict=True):
             prediction = predictions[i]
-            prediction["fair_probability"] = fair
-            prediction["fair_method"] = "reference" if reference else "market"
-            prediction["overround"] = overround
-            if reference:
-                prediction["reference_age_s"] = None if math.isnan(age_s) else age_s
-                prediction["warnings"] = [words for words in prediction["warnings"] if words != NO_HISTORY]
+            prediction["fair_probability"] = chance
+            prediction["fair_method"] = "market"
+            prediction["overround"] = vig
+        for i in np.flatnonzero(~np.isnan(trust)).tolist():
+            age = float(age_s[i])
+            prediction = predictions[i]
+            prediction["fair_method"] = "reference"
+            prediction["reference_age_s"] = None if math.isnan(age) else cast("float", rounded(age)[0])
+            prediction["warnings"] = [words for words in prediction["warnings"] if words != NO_HISTORY]
         for i, words in self.warnings.items():
             predictions[i]["warnings"] += words
         for i in np.flatnonzero(self.beaten).tolist():
@@ -142,37 +142,18 @@ def evidence_of(
     """
     told = np.full((len(Told._fields), len(bets)), _NAN)
     evidence = Evidence(told, same_market(bets, requests), np.zeros(len(bets), dtype=np.bool_))
-    alone: defaultdict[int, dict[int, list[float]]] = defaultdict(dict)  # by number of sides: bets, and all prices
+    alone: defaultdict[int, list[int]] = defaultdict(list)  # by number of sides: whose own market alone tells something
     names: dict[int, list[str]] = {}  # of the sportsbooks that are compared
-    lines: dict[int, float] = {}
-    for i, bet in enumerate(bets):
-        market, references, odds, line = _priced(vars(bet))
-        if market is None and references is None:
-            continue
-        prices = [] if market is None else [market[side]["odds"] for side in bet.own_sides]
-        said: list[str] = []
-        if prices and prices[0] != odds:
-            said.append(f"market_prices has {prices[0]:g} for {bet.selection!r}, the bet {odds:g}: odds holds")
-            prices[0] = odds
-        if references:
-            books = books_of(bet, rules, now, said)
-            own = _possible("market_prices", prices, rules, said) if prices else None
-            found = [(book, _possible(f"reference {book.name!r}", book.prices, rules, said)) for book in books]
-            known = [(book, market) for book, market in found if market is not None]
-            if known:
-                _tell_weighed(evidence, i, known, own, prices)
-                said += _arbitrage(bet, known) + _push(line)
-                names[i] = [book.name for book, _ in known]
-            prices = [] if known or own is None else prices
-        if prices:
-            alone[len(prices)][i] = prices
-        if said:
-            evidence.warnings[i] = said
-        if line is not None:
-            lines[i] = line
-    for sides, markets in alone.items():
-        prices_of = np.fromiter(chain.from_iterable(markets.values()), np.float64).reshape(-1, sides)
-        _tell_alone(evidence, lines, np.array(list(markets)), prices_of, rules)
+    fields = [bet.__dict__ for bet in bets]  # attributes of models are slow
+    for i, bet in enumerate(fields):
+        if bet["reference_prices"]:
+            names[i], own = _tell_compared(evidence, i, bets[i], rules, now)
+            if own and not names[i]:
+                alone[own].append(i)
+        elif bet["market_prices"] is not None:
+            alone[len(bets[i].own_sides)].append(i)
+    for sides, at in alone.items():
+        _tell_alone(evidence, at, [fields[i] for i in at], sides, rules)
     if explain:
         for i in np.flatnonzero(~np.isnan(told[0])).tolist():
             evidence.words[i] = (
@@ -182,34 +163,78 @@ def evidence_of(
     return evidence
 
 
-def _tell_alone(evidence: Evidence, lines: Mapping[int, float], at: Picked, prices: Floats, rules: MarketRules) -> None:
+def _tell_alone(
+    evidence: Evidence, at: Sequence[int], bets: Sequence[Mapping[str, Any]], sides: int, rules: MarketRules
+) -> None:
     """What the own markets of m bets say by themselves.
 
     Args:
         evidence: is told it.
-        lines: of those of all bets that have one.
-        at: positions of m bets.
-        prices: American, shape (m, k), the bets' own sides first.
+        at: positions of the bets.
+        bets: their fields.
+        sides: how many each of their markets has.
         rules: how prices are read.
     """
+    odds, lines = np.array([bet["odds"] for bet in bets]), [bet["line"] for bet in bets]
+    prices = np.array([bet["market_prices"][side]["odds"] for bet in bets for side in bet["own_sides"]])
+    prices = prices.reshape(-1, sides)
+    others = prices[:, 0] != odds
+    if others.any():
+        for j in np.flatnonzero(others).tolist():
+            evidence.warnings.setdefault(at[j], [_odds_hold(bets[j], prices[j, 0])])
+        prices[:, 0] = odds
+    where = np.array(at)
     total, chances = fair_markets(prices, rules.method)
-    possible = ~np.isnan(chances[:, 0])
-    if not possible.all():
-        for i, one in zip(at[~possible].tolist(), total[~possible].tolist(), strict=True):
+    impossible = np.isnan(chances[:, 0])
+    if impossible.any():
+        for i, one in zip(where[impossible].tolist(), total[impossible].tolist(), strict=True):
             evidence.warnings[i] = [*evidence.warnings.get(i, ()), _left_out("market_prices", one)]
-        at, prices, total, chances = at[possible], prices[possible], total[possible], chances[possible]
-    evidence.told[:2, at] = chances[:, 0], total - 1
-    evidence.others.append(_Others(np.repeat(at, prices.shape[1] - 1), prices[:, 1:].ravel(), chances[:, 1:].ravel()))
-    usual: dict[int, Sequence[str]] = dict.fromkeys(at.tolist(), _NO_SECOND)
-    for i in usual.keys() & (lines.keys() | evidence.warnings.keys()):
-        usual[i] = [*evidence.warnings.get(i, ()), *_NO_SECOND, *_push(lines.get(i))]
+        kept = ~impossible
+        where, prices, total, chances = where[kept], prices[kept], total[kept], chances[kept]
+        at, lines = where.tolist(), list(compress(lines, kept))
+    evidence.told[0, where] = chances[:, 0]
+    evidence.told[1, where] = total - 1
+    evidence.others.append(_Others(np.repeat(where, sides - 1), prices[:, 1:].ravel(), chances[:, 1:].ravel()))
+    usual: dict[int, Sequence[str]] = dict.fromkeys(at, _NO_SECOND)
+    for i in evidence.warnings.keys() & usual.keys():
+        usual[i] = [*evidence.warnings[i], *_NO_SECOND]
+    if lines.count(None) < len(lines):
+        usual |= {i: [*usual[i], *_push(line)] for i, line in zip(at, lines, strict=True) if line is not None}
     evidence.warnings.update(usual)
     stale = total < _NO_MARGIN
-    for i, one in zip(at[stale].tolist(), total[stale].tolist(), strict=True):
-        evidence.doubtful[i] = (
-            f"the market's own prices add up to {100 * one:.1f} %, less than any sportsbook asks: one of them is "
-            "probably stale"
-        )
+    if stale.any():
+        for i, one in zip(where[stale].tolist(), total[stale].tolist(), strict=True):
+            evidence.doubtful[i] = (
+                f"the market's own prices add up to {100 * one:.1f} %, less than any sportsbook asks: one of them is "
+                "probably stale"
+            )
+
+
+def _odds_hold(bet: Mapping[str, Any], price: float) -> str:
+    return f"market_prices has {price:g} for {bet['selection']!r}, the bet {bet['odds']:g}: odds holds"
+
+
+def _tell_compared(evidence: Evidence, i: int, bet: Leg, rules: MarketRules, now: float) -> tuple[list[str], int]:
+    """What other sportsbooks say of bet `i`.
+
+    Returns:
+        Their names; and how many sides its own market has, if that can be one.
+    """
+    said: list[str] = []
+    prices = [] if bet.market_prices is None else [bet.market_prices[side]["odds"] for side in bet.own_sides]
+    if prices and prices[0] != bet.odds:
+        said.append(_odds_hold(vars(bet), prices[0]))
+        prices[0] = bet.odds
+    books = books_of(bet, rules, now, said)
+    own = _possible("market_prices", prices, rules, said) if prices else None
+    found = [(book, _possible(f"reference {book.name!r}", book.prices, rules, said)) for book in books]
+    known = [(book, market) for book, market in found if market is not None]
+    if known:
+        _tell_weighed(evidence, i, known, own, prices)
+        said += _arbitrage(bet, known) + _push(bet.line)
+    if said:
+        evidence.warnings[i] = said
+    return [book.name for book, _ in known], 0 if own is None else len(prices)
 
 
 def _tell_weighed(

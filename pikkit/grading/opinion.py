@@ -91,12 +91,13 @@ class Opinion:
         """
         if self.weight_market is None or self.weight_reference is None:
             return np.where(reference, fair, model)
-        beyond = _safe_logit(model) - self.intercept - self.slope * _safe_logit(implied)
         weight: Floats = np.full(len(fair), self.weight_market)
         if reference.any():
             outside = (implied < self.lowest) | (implied > self.highest)
             weight = np.where(reference, self.weight_reference * ~outside, self.weight_market)
-        return np.where(weight == 0, fair, sigmoid(_safe_logit(fair) + weight * beyond))
+        own, price, market = _safe_logit(np.array([model, implied, fair]))
+        beyond = own - self.intercept - self.slope * price
+        return np.where(weight == 0, fair, sigmoid(market + weight * beyond))
 
 
 _FITTED = ("intercept", "slope", "weight_market", "weight_reference")

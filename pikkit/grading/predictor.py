@@ -73,7 +73,7 @@ class Predictor:
         """
         if not bets:
             return []
-        fields = list(map(vars, bets))  # attributes of models are slow
+        fields = [bet.__dict__ for bet in bets]  # attributes of models are slow
         requests = (
             None if sizes is None or len(sizes) == 1 else [i for i, size in enumerate(sizes) for _ in range(size)]
         )

@@ -39,7 +39,7 @@ def same_market(bets: Sequence[Leg], requests: Sequence[int] | None = None) -> S
         bets: n bets.
         requests: which request each came with; None: all with one.
     """
-    fields = list(map(vars, bets))
+    fields = [bet.__dict__ for bet in bets]
     named = [i for i, bet in enumerate(fields) if bet["event"] is not None and bet["selection"] is not None]
     names: Sequence[str] = folded([fields[i]["event"] for i in named])
     events: Sequence[object] = (

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, product
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import orjson
 from pydantic_core import from_json
 
@@ -110,7 +111,7 @@ def read_json(body: bytes) -> Any:
         InvalidRequest: the body is not JSON; the message says where.
     """
     try:
-        return from_json(body, allow_inf_nan=True)
+        return from_json(body, allow_inf_nan=True, cache_strings="keys")  # checked texts are new ones anyway
     except ValueError as error:
         if body.startswith(_BOM):
             raise InvalidRequest("the body begins with a byte order mark: send UTF-8 without one") from None
@@ -162,7 +163,8 @@ def read_batch_body(body: bytes) -> tuple[Any, dict[int, InvalidBet]]:
     except InvalidRequest as error:
         return _by_bet(body, error)
     bets = data.get("bets") if isinstance(data, dict) else None
-    if isinstance(bets, list) and _may_repeat(body, [data, *bets]) and _repeated(body) is not None:
+    doubtful = isinstance(bets, list) and _may_repeat(body, [data, *bets], partial(_count, body))
+    if doubtful and _repeated(body) is not None:
         return _by_bet(body, InvalidRequest("bets are given twice: send one list", field="bets"))
     return data, {}
 
@@ -217,12 +219,16 @@ def _split(body: bytes) -> tuple[bytes, list[bytes], bytes] | None:
     return None
 
 
-def _may_repeat(body: bytes, objects: Sequence[Any]) -> bool:
+def _may_repeat(body: bytes, objects: Sequence[Any], count: Callable[[bytes], int] | None = None) -> bool:
     """Whether the body may hold more names than were decoded into `objects` and what they hold. Fast, errs to yes.
 
-    The first of them holds all others.
+    Args:
+        body: the JSON.
+        objects: decoded from it; the first of them holds all others.
+        count: how often a character stands in the body, if somebody knows a quicker way.
     """
-    braces = body.count(b"{")
+    count = count or body.count
+    braces = count(b"{")
     plain = set(map(type, objects)) == {dict}
     if plain and braces > len(objects):
         markets = [sides for one in objects if type(sides := one.get("market_prices")) is list]
@@ -237,7 +243,12 @@ def _may_repeat(body: bytes, objects: Sequence[Any]) -> bool:
             names = orjson.dumps(objects[0]).count(_NAME)
         except TypeError:  # an integer beyond 64 bits
             return True
-    return body.count(b":") != names and (body.count(_NAME) != names or _BLANK_BEFORE_COLON.search(body) is not None)
+    return count(b":") != names and (body.count(_NAME) != names or _BLANK_BEFORE_COLON.search(body) is not None)
+
+
+def _count(body: bytes, mark: bytes) -> int:
+    """As `bytes.count`, which takes three times as long where the one character comes often."""
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == mark[0]))
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -2,10 +2,10 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pikkit.bets.market import MarginMethod, fair_market, fair_markets, own_market, without_margin
+from pikkit.bets.market import MarginMethod, fair_market, fair_markets, own_market, own_markets, without_margin
 from pikkit.bets.names import fold
 from pikkit.bets.odds import decimal_to_american
 
@@ -18,6 +18,21 @@ MARKETS = st.tuples(st.lists(st.floats(0.02, 1), min_size=2, max_size=8), st.flo
 
 def together(selection: str, line: float | None, *sides: tuple[str, float | None]) -> tuple[int, ...]:
     return own_market(fold(selection), line, [fold(name) for name, _ in sides], [at for _, at in sides])
+
+
+LINES = st.sampled_from([None, None, 0.0, 1.5, -1.5])
+SIDES = st.lists(st.tuples(st.sampled_from("abc"), LINES), min_size=2, max_size=4)
+
+
+@example([("a", 0.0, [("a", None), ("b", 1.5)])])
+@given(st.lists(st.tuples(st.sampled_from("abc"), LINES, SIDES), max_size=5))
+def test_own_markets_are_found_together_as_each_is_alone(
+    bets: list[tuple[str, float | None, list[tuple[str, float | None]]]],
+) -> None:
+    sides = [side for *_, market in bets for side in market]
+    asked = [(name, line, len(market)) for name, line, market in bets]
+    found = own_markets(asked, [name for name, _ in sides], [at for _, at in sides])
+    assert found == [together(name, line, *market) for name, line, market in bets]
 
 
 @given(MARKETS, st.sampled_from(METHODS))
@@ -57,7 +72,7 @@ def test_power_is_one_exponent_for_all_sides() -> None:
     np.testing.assert_allclose(exponents, exponents[0])
 
 
-@given(st.lists(MARKETS, min_size=1, max_size=5), st.sampled_from(METHODS))
+@given(st.lists(MARKETS, min_size=1, max_size=20), st.sampled_from(METHODS))
 def test_markets_say_together_what_each_says_by_itself(implied: list[np.ndarray], method: MarginMethod) -> None:
     prices = np.asarray(decimal_to_american(1 / np.array([market[:2] for market in implied])))
     found = fair_markets(prices, method)

@@ -93,7 +93,11 @@ def test_two_classes_for_nothing_keep_their_codes() -> None:
     assert [encoder.code(name) for name in ("", "None", "null", "Chess")] == [0, 2, 0, 2]
 
 
-NAMES = st.text(max_size=6) | st.text("aB 9-.\t", max_size=4) | st.sampled_from(["None", "n/a", "Real  Madrid", "İ"])
+NAMES = (  # as bets have them: without control characters
+    st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=6)
+    | st.text("aB 9-.", max_size=4)
+    | st.sampled_from(["None", "n/a", "Real  Madrid", "İ"])
+)
 
 
 @given(st.lists(NAMES, max_size=6))

@@ -205,6 +205,23 @@ MORE_SIDES = [*two(120, 200), {"selection": "Draw", "odds": 300}]
             "DraftKings's own prices without vig give 44.2 %, this price asks for 45.5 %",
         ),
         (
+            {"market_prices": two(130, -140), "reference_prices": [book("Draft Kings")]},
+            [
+                "market_prices has 130 for 'MTL', the bet 120: odds holds",
+                left("Draft Kings", "it is the bet's own sportsbook"),
+                SECOND,
+            ],
+            "DraftKings's own prices without vig give 43.4 %, this price asks for 45.5 %",
+        ),
+        (
+            {"market_prices": two(120, 200), "reference_prices": [book("Draft Kings")]},
+            [
+                left("Draft Kings", "it is the bet's own sportsbook"),
+                "market_prices is left out: its prices add up to 78.8 % and can't be all sides of one market",
+            ],
+            None,
+        ),
+        (
             {"line": -3, "market_prices": two(120, -140, -3)},
             [SECOND, "the line -3 can push: win probability and expected ROI hold for when it does not"],
             "DraftKings's own prices without vig give 43.4 %, this price asks for 45.5 %",
@@ -229,12 +246,33 @@ def test_what_other_prices_come_to_is_told_word_by_word(
     assert found.words.get(0) == words
 
 
-def test_the_bets_own_price_holds_where_market_prices_have_another() -> None:
-    apart, same = evidence(market_prices=two(130, -140)), evidence(market_prices=two(120, -140))
+@pytest.mark.parametrize("beside", [{}, {"reference_prices": [book()]}], ids=["alone", "beside a reference"])
+def test_the_bets_own_price_holds_where_market_prices_have_another(beside: dict[str, Any]) -> None:
+    apart, same = (evidence(market_prices=two(mine, -140), **beside) for mine in (130, 120))
     assert (of(apart)[:2], others(apart)) == (of(same)[:2], others(same))
     [(bet, odds, fair)] = others(apart)
     assert (bet, odds) == (0, -140)
     assert fair == pytest.approx(1 - of(apart).fair)
+
+
+def test_bets_together_are_told_what_each_is_told_alone() -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"line": -3, "market_prices": two(120, 200, -3)},
+        {"market_prices": two(120, -140)},
+        {"line": 7, "market_prices": two(120, -140, 7)},
+        {"market_prices": two(130, -115), "reference_prices": [book("Draft Kings")]},
+        {"market_prices": two(120, -140), "reference_prices": [book()]},
+        {"market_prices": [*two(120, 200), {"selection": "Draw", "odds": 300}]},
+    ]
+    alone = [evidence(**one) for one in changes * 3]  # columns are for more than a few
+    bets = [read_bet({**BET, **one}) for one in changes * 3]
+    together = evidence_of(bets, MarketRules(), NOON.timestamp(), explain=True)
+    for i, one in enumerate(alone):
+        told = (together.of(i) or ())[:2]
+        assert told == pytest.approx((one.of(0) or ())[:2], abs=1e-12)
+        for name in ("warnings", "words", "doubtful"):
+            assert getattr(together, name).get(i) == getattr(one, name).get(0), (changes[i % len(changes)], name)
 
 
 def test_prices_below_a_hundred_percent_in_all_are_in_doubt_unless_others_are_there() -> None:

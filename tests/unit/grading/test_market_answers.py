@@ -24,6 +24,13 @@ def test_a_reference_alone_makes_an_a_with_confidence_and_a_stake() -> None:
     assert not any("no betting history" in words for words in found["warnings"])
 
 
+@pytest.mark.parametrize(("at", "age_s"), [("2026-01-31T11:59:52.876543Z", 7.123457), (None, None)])
+def test_the_age_of_a_reference_is_told_to_six_digits(at: str | None, age_s: float | None) -> None:
+    books = [{**book, "at": at} for book in pinnacle(-130, 118)]
+    [found] = graded({"placed_at": "2026-01-31T12:00:00Z", "selection": "MTL", "reference_prices": books})
+    assert (found["fair_method"], found["reference_age_s"]) == ("reference", age_s)
+
+
 def test_the_market_is_named_first_among_the_reasons() -> None:
     [found] = graded({"odds": 110, "selection": "MTL", "reference_prices": pinnacle(-110, -110)}, explain=True)
     assert found["reasons"][0] == "Pinnacle's prices without vig give 50.0 %, this price asks for 47.6 %"
