@@ -30,7 +30,6 @@ _NAN = float("nan")
 _CODES = len(CATEGORICAL)
 _NAMED = _CODES + PAST_NUMBERS  # that hang on names alone
 _WIDTH = _NAMED + len(BetNumbers._fields) - 1
-_NO_TABLE = np.empty((_WIDTH, 0))
 
 _Names: TypeAlias = tuple[str, str, str, str, str]  # by CATEGORICAL
 _numbers_of = itemgetter("odds", "is_live", "clv_percentage", "placed_at")
@@ -52,7 +51,6 @@ class Facts(NamedTuple):
     assumed_count: int  # sample size where there is no history at all
     sample_size: Value  # settled bets behind the features: those of the sport and market
     arithmetic: Arithmetic  # of one bet or of many
-    table: Floats = _NO_TABLE  # of n bets that were looked up: all that hangs on no price
 
     @classmethod
     def of(
@@ -119,25 +117,7 @@ class Facts(NamedTuple):
         codes = dict(zip(CATEGORICAL, rows, strict=False))
         past = Past.of(rows[_CODES:_NAMED], first_bet_at, empty=empty)
         numbers = BetNumbers(odds, *rows[_NAMED:])
-        return cls.of(numbers, codes, unknown, past, neutral_count=assumed)._replace(table=table)
-
-    def with_other_prices(self, index: Picked, odds: Floats) -> Facts:
-        """These n bets, looked up, and after them some of them again, were their prices others; whatever is unknown.
-
-        Args:
-            index: which bets come again, shape (m,).
-            odds: American, shape (m,).
-        """
-        table = np.concatenate([self.table, self.table.take(index, axis=1)], axis=1)
-        prices = np.concatenate([np.asarray(self.odds), odds])
-        return Facts.looked_up(
-            table,
-            prices,
-            {},
-            first_bet_at=self.past.first_bet_at,
-            empty=self.past.empty,
-            assumed=self.assumed_count,
-        )
+        return cls.of(numbers, codes, unknown, past, neutral_count=assumed)
 
 
 class Categories:
@@ -164,11 +144,21 @@ class Categories:
         )
         return Facts.of(numbers, codes, unknown, past, neutral_count=self._neutral_count, arithmetic=SINGLE)
 
-    def many(self, bets: Sequence[Leg], now: float | Sequence[float]) -> Facts:
-        """What is known of n bets, in arrays; `now` (epoch seconds) stands in for placed_at, for all or for each."""
+    def many(
+        self, bets: Sequence[Leg], now: float | Sequence[float], again: tuple[Picked, Floats] | None = None
+    ) -> Facts:
+        """What is known of n bets, in arrays.
+
+        Args:
+            bets: the bets.
+            now: stands in for placed_at, for all or for each; seconds since the epoch.
+            again: which of the bets come again after them, were their prices others, and these (American), each of
+                shape (m,). Their unknown names are not told again.
+        """
         fields = [bet.__dict__ for bet in bets]
         known, lacking = self._combinations.many(list(map(names_of, fields)))
         odds, live, clvs, times = zip(*map(_numbers_of, fields), strict=True)
+        prices = np.array(odds)
         table = np.empty((_WIDTH, len(bets)))
         table[:_NAMED] = known.T
         is_live, clv, has_clv, placed_at = table[_NAMED:]
@@ -184,9 +174,12 @@ class Categories:
         unknown: Mapping[str, Truth] = {}
         if lacking.any():
             unknown = {name: flags for name, flags in zip(CATEGORICAL, lacking.T, strict=True) if flags.any()}
+        if again is not None:
+            table = np.concatenate([table, table.take(again[0], axis=1)], axis=1)
+            prices = np.concatenate([prices, again[1]])
         return Facts.looked_up(
             table,
-            np.array(odds),
+            prices,
             unknown,
             first_bet_at=self._history.first_bet_at,
             empty=self._history.size == 0,

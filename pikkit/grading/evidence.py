@@ -18,6 +18,7 @@ from pikkit.bets.numbers import Bools, Floats, Picked, rounded
 from pikkit.bets.odds import implied_probability
 from pikkit.bets.prediction import Prediction
 from pikkit.grading.markets import Book, MarketRules, books_of
+from pikkit.grading.opinion import Opinion
 from pikkit.grading.sides import Sides, same_market
 
 __all__ = ["NO_HISTORY", "Evidence", "EvidenceColumns", "Told", "evidence_of"]
@@ -98,8 +99,19 @@ class Evidence:
         others = self.others[0] if one else _Others(*map(np.concatenate, zip(_NONE, *self.others, strict=True)))
         return EvidenceColumns(fair, trust, joint, ~np.isnan(trust), *others)
 
+    def asks(self, opinion: Opinion) -> tuple[Picked, Floats] | None:
+        """Of which other sides the model's own chance is wanted: whose they are (positions), and their odds.
+
+        None where it changes nothing.
+        """
+        beside = self.columns()
+        counts = len(beside.other_bet) and opinion.counts_beside(beside.reference[beside.other_bet])
+        return (beside.other_bet, beside.other_odds) if counts else None
+
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Put it into the answers."""
+        if not self.warnings and not self.counts:
+            return
         fair, overround, age_s, trust, _ = self.told
         at = np.flatnonzero(~np.isnan(fair))
         shown = (np.asarray(column).tolist() for column in rounded(fair[at], overround[at]))

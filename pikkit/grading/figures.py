@@ -100,7 +100,8 @@ def figures(
 
     Args:
         models: the set to grade with.
-        facts: what is known of the bets.
+        facts: what is known of the bets, and after them of the other sides that came with them, where the model's
+            opinion of these is asked.
         rules: thresholds.
         limited: bets that are a D at the most.
         market: what other prices say of n bets.
@@ -108,36 +109,41 @@ def figures(
     Raises:
         ModelError: the models answered with something that is not a number.
     """
-    arithmetic, odds, implied, opinion = facts.arithmetic, facts.odds, facts.implied, models.opinion
+    arithmetic, opinion = facts.arithmetic, models.opinion
     beside = None if market is None else market.columns()
-    asked = facts if beside is None else _asked(facts, beside, opinion)
-    matrix = matrix_of(asked, models.spec.features)
+    matrix = matrix_of(facts, models.spec.features)
     chances = models.win_probability(matrix)
-    chance: Value = chances.item() if isinstance(odds, float) else chances[: len(odds)]
-    _check(chance if isinstance(odds, float) else chances, facts, models)
+    chance: Value = chances.item() if isinstance(facts.odds, float) else chances
+    _check(chance, facts, models)
+    odds, decimal, implied, sample = facts.odds, facts.decimal, facts.implied, facts.sample_size
+    if beside is not None:
+        n = len(beside.fair)
+        chance, odds, decimal, implied, sample = (
+            np.asarray(column)[:n] for column in (chance, odds, decimal, implied, sample)
+        )
     [model] = rounded(arithmetic.smaller(arithmetic.larger(chance, 0.0), 1.0))
-    trust = confidence(facts.sample_size, facts.unknown)
+    trust = confidence(sample, facts.unknown)
     outside = (implied < opinion.lowest) | (implied > opinion.highest)
     if market is None or beside is None:
         probability = _held(model, implied, outside, facts, opinion)
-        price_roi, kelly = returns(probability, facts.decimal)
+        price_roi, kelly = returns(probability, decimal)
         roi = price_roi if models.roi_from_price else models.roi(matrix, probability, odds)
         _check(roi, facts, models)
     else:
         outside = outside & ~beside.reference  # there others tell the chance, and the set nothing
         known = ~np.isnan(beside.fair)
         floor = np.where(known, beside.fair, implied)
-        matrix = matrix[: len(known)]
-        chances[: len(known)] = model
-        combined, others = _with_market(opinion, asked, chances, beside)
+        matrix = matrix[:n]
+        chances[:n] = model
+        combined, others = _with_market(opinion, facts, chances, beside)
         [probability] = rounded(scaled_to_one(combined, market.together))
         probability = _held(probability, floor, outside, facts, opinion)
-        price_roi, kelly = returns(probability, facts.decimal)
+        price_roi, kelly = returns(probability, decimal)
         told = price_roi if models.roi_from_price else models.roi(matrix, probability, odds)
         _check(told, facts, models)
         roi = np.where(known, price_roi, told)
         if beside.reference.any():
-            trust = _trust(np.asarray(trust), np.asarray(facts.sample_size), beside, opinion)
+            trust = _trust(np.asarray(trust), np.asarray(sample), beside, opinion)
     roi, price_roi, kelly, trust, shown, edge = rounded(roi, price_roi, kelly, trust, implied, probability - implied)
     value = arithmetic.smaller(roi, price_roi)
     limited = limited | outside
@@ -158,7 +164,7 @@ def figures(
         price_roi,
         decision.grade,
         decision.profitable,
-        arithmetic.whole(facts.sample_size),
+        arithmetic.whole(sample),
         outside,
     )
     return found, matrix
@@ -175,13 +181,6 @@ def _held(probability: Value, floor: Value, outside: Truth, facts: Facts, opinio
     if not opinion.knows_edges:
         return bound
     return probability - (probability - bound) * outside
-
-
-def _asked(facts: Facts, beside: EvidenceColumns, opinion: Opinion) -> Facts:
-    """The bets, and after them the other sides that came with them, where the model's opinion of these counts."""
-    if len(beside.other_bet) and opinion.counts_beside(beside.reference[beside.other_bet]):
-        return facts.with_other_prices(beside.other_bet, beside.other_odds)
-    return facts
 
 
 def _with_market(opinion: Opinion, asked: Facts, model: Floats, beside: EvidenceColumns) -> tuple[Floats, Floats]:

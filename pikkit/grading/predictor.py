@@ -24,7 +24,7 @@ from pikkit.grading.reasons import reasons
 
 __all__ = ["Models", "Predictor"]
 
-_kind_of = itemgetter("bet_type", "market", "sport")
+_kind_of, _legs_of = itemgetter("bet_type", "market", "sport"), itemgetter("legs")
 _ONE_BY_ONE = 4  # bets up to which plain numbers beat columns
 _REMARKED = [Figures._fields.index(name) for name in ("expected_roi", "price_roi", "outside")]
 
@@ -83,8 +83,8 @@ class Predictor:
         else:
             with_legs = {kind for kind in set(map(_kind_of, fields)) if has_legs(*kind)}
             parlays = (
-                {i: bet for i, bet in enumerate(bets) if bet.legs or _kind_of(fields[i]) in with_legs}
-                if with_legs or company
+                {i: bets[i] for i, one in enumerate(fields) if one["legs"] or _kind_of(one) in with_legs}
+                if with_legs or any(map(_legs_of, fields))
                 else {}
             )
             answers = self._answers_to_many(
@@ -163,7 +163,6 @@ class Predictor:
         requests: Sequence[int] | None = None,
         explain: bool = False,
     ) -> _Answers:
-        facts = self._categories(models).many(bets, now)
         market = evidence_of(bets, self._market_rules, now, requests=requests, explain=explain) if company else None
         limited: dict[int, str] = {} if market is None else dict(market.doubtful)
         for i, bet in parlays.items():
@@ -173,6 +172,8 @@ class Predictor:
         flags = np.zeros(len(bets), dtype=np.bool_)
         flags[list(limited)] = True
         beside = market if market is not None and market.counts else None
+        again = None if beside is None else beside.asks(models.opinion)
+        facts = self._categories(models).many(bets, now, again)
         found, matrix = figures(models, facts, self._rules, limited=flags, market=beside)
         return _Answers(
             columns=[np.asarray(column).tolist() for column in found],

@@ -229,13 +229,14 @@ def _may_repeat(body: bytes, objects: Sequence[Any], count: Callable[[bytes], in
     """
     count = count or body.count
     braces = count(b"{")
+    sides: list[Any] = []
     plain = set(map(type, objects)) == {dict}
     if plain and braces > len(objects):
         markets = [sides for one in objects if type(sides := one.get("market_prices")) is list]
-        objects = [*objects, *chain.from_iterable(markets)]
-        plain = set(map(type, objects)) == {dict}
-    if plain and braces == len(objects):  # none holds any more
-        names = sum(map(len, objects))
+        sides = list(chain.from_iterable(markets))
+        plain = set(map(type, sides)) == {dict}
+    if plain and braces == len(objects) + len(sides):  # none holds any more
+        names = sum(map(len, objects)) + sum(map(len, sides))
     elif _QUOTE in body:
         return True
     else:
