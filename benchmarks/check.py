@@ -30,8 +30,8 @@ from pikkit.telemetry.logs import configure
 MOST_CALLS = {
     "/api/v1/predict": 260,
     "/api/v1/batch-predict": 8,
-    "/api/v1/batch-predict of both sides of 50 markets": 25,
-    "/api/v1/batch-predict of the same with market_prices": 32,
+    "/api/v1/batch-predict of both sides of 50 markets": 23,
+    "/api/v1/batch-predict of the same with market_prices": 28,
 }
 MOST_FILES, MOST_WEB_FILES, MOST_MOVES = 14, 4, 42  # that one warm bet enters; they only go down
 _LOOP = (str(Path(asyncio.__file__).parent), selectors.__file__)  # whose calls uvloop does not make

@@ -181,7 +181,7 @@ def own_market(name: str, line: float | None, names: Sequence[str], lines: Seque
 def own_markets(
     bets: Iterable[tuple[str, float | None, int]], names: Sequence[str], lines: Sequence[float | None]
 ) -> list[tuple[int, ...]]:
-    """`own_market` of each bet; of two sides without lines, as most have, at a third of the cost.
+    """`own_market` of each bet, at a third of the cost where there are no lines.
 
     Args:
         bets: the name of each one's side, folded, its line, and how many sides it came with.
@@ -189,13 +189,15 @@ def own_markets(
         lines: of these.
     """
     found: list[tuple[int, ...]] = []
+    some_lines = lines.count(None) < len(lines)
     end = 0
     for name, line, count in bets:
         start, end = end, end + count
-        if count == 2 and lines[start] is lines[start + 1] is None:  # noqa: PLR2004
-            first, second = names[start:end]
-            if first != second and name in (first, second):
-                found.append((0, 1) if name == first else (1, 0))
-                continue
-        found.append(own_market(name, line, names[start:end], lines[start:end]))
+        market = names[start:end]
+        if (some_lines and lines[start:end].count(None) < count) or name not in market:
+            found.append(own_market(name, line, market, lines[start:end]))
+        elif count == 2 and market[0] != market[1]:  # noqa: PLR2004 - as most markets have
+            found.append((0, 1) if name == market[0] else (1, 0))
+        else:
+            found.append((market.index(name), *map(market.index, sorted({*market} - {name}))))
     return found

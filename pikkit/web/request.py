@@ -236,7 +236,7 @@ def _may_repeat(body: bytes, objects: Sequence[Any], count: Callable[[bytes], in
         sides = list(chain.from_iterable(markets))
         plain = set(map(type, sides)) == {dict}
     if plain and braces == len(objects) + len(sides):  # none holds any more
-        names = sum(map(len, objects)) + sum(map(len, sides))
+        names = sum(map(len, chain(objects, sides)))
     elif _QUOTE in body:
         return True
     else:

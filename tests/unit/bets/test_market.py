@@ -21,11 +21,11 @@ def together(selection: str, line: float | None, *sides: tuple[str, float | None
 
 
 LINES = st.sampled_from([None, None, 0.0, 1.5, -1.5])
-SIDES = st.lists(st.tuples(st.sampled_from("abc"), LINES), min_size=2, max_size=4)
+SIDES = st.lists(st.tuples(st.sampled_from("abcd"), LINES), min_size=2, max_size=5)
 
 
 @example([("a", 0.0, [("a", None), ("b", 1.5)])])
-@given(st.lists(st.tuples(st.sampled_from("abc"), LINES, SIDES), max_size=5))
+@given(st.lists(st.tuples(st.sampled_from("abcd"), LINES, SIDES), max_size=5))
 def test_own_markets_are_found_together_as_each_is_alone(
     bets: list[tuple[str, float | None, list[tuple[str, float | None]]]],
 ) -> None:
