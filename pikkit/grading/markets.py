@@ -123,7 +123,7 @@ def _sides_at(bet: Leg, book: BookPrices) -> Sequence[int]:
     if not sides:
         others = [at for name, at in zip(names, lines, strict=True) if name == selection]
         if others:
-            raise _LeftOut(f"it is on another line ({_line(others[0])}, the bet {_line(bet.line)})")
+            raise _LeftOut(f"it is on another line ({others[0]:+g}, the bet {bet.line:+g})")
         raise _LeftOut(f"it has no price for {bet.selection!r}")
     if len(sides) < MIN_SIDES:
         raise _LeftOut("it has one side only")
@@ -136,7 +136,3 @@ def _comparable(bet: Leg, own: Sequence[int], book: BookPrices, sides: Sequence[
         return True
     pairs = zip(own[1:], sides[1:], strict=True)
     return all(fold(bet.market_prices[i]["selection"]) == fold(book["prices"][j]["selection"]) for i, j in pairs)
-
-
-def _line(line: float | None) -> str:
-    return "none" if line is None else f"{line:+g}"

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,6 +72,12 @@ def test_other_formats_are_read_when_they_are_named(odds_format: str, odds: floa
 def test_bounds_of_odds_are_a_setting() -> None:
     with pytest.raises(InvalidBet, match="outside"):
         read_bet({**GOOD, "odds": 600}, OddsLimits(100, 500))
+
+
+@pytest.mark.parametrize("written", [str, float])
+def test_the_bounds_themselves_are_accepted(written: Callable[[int], object]) -> None:
+    bet = read_bet({**GOOD, "clv_percentage": written(-1000), "line": written(10_000)})
+    assert (bet.clv_percentage, bet.line) == (-1000, 10_000)
 
 
 def test_unknown_fields_are_named_shortened_and_few() -> None:
