@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -57,6 +57,7 @@ sides = st.lists(
 with_prices = st.fixed_dictionaries(
     {"odds": prices, "market_prices": sides},
     optional={
+        "selection": st.sampled_from(["BOS", " mtl ", "NYR", None]),
         "odds_format": st.sampled_from(["american", "decimal", "fractional"]),
         "reference_prices": st.lists(st.fixed_dictionaries({"book": st.just("X"), "prices": sides}), max_size=2),
     },
@@ -75,6 +76,7 @@ def test_prices_are_read_as_the_rules_of_the_fields_have_it(data: dict[str, Any]
         assert facts(read_bet(data)) == facts(expected)
 
 
+@example([{**BET, "market_prices": [{"selection": name, "odds": -110} for name in ("MTL", "BOS")]}])
 @given(raw | st.lists(with_prices, min_size=1, max_size=3))
 def test_bets_read_together_are_what_each_is_alone(data: list[Any]) -> None:
     assert [facts(found) for found in read_bets(data, LIMITS)] == [alone(item) for item in data]

@@ -21,7 +21,9 @@ def together(selection: str, line: float | None, *sides: tuple[str, float | None
 
 
 LINES = st.sampled_from([None, None, 0.0, 1.5, -1.5])
-SIDES = st.lists(st.tuples(st.sampled_from("abcd"), LINES), min_size=2, max_size=5)
+SIDES = st.lists(st.tuples(st.sampled_from("abcd"), LINES), min_size=2, max_size=5) | st.lists(
+    st.tuples(st.sampled_from("abc"), st.none()), min_size=2, max_size=3
+)
 
 
 @example([("a", 0.0, [("a", None), ("b", 1.5)])])

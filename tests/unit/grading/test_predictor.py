@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pikkit.bets.bet import CATEGORICAL, Bet
 from pikkit.bets.numbers import Numbers
+from pikkit.bets.prediction import Prediction
 from pikkit.bets.reading import read_bet
 from pikkit.errors import ModelError
 from pikkit.features.facts import Categories
@@ -21,6 +22,7 @@ from pikkit.grading.decision import Rules
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.predictor import Predictor
 from pikkit.history.history import History
+from tests.support.samples import a_bet
 from tests.support.settled import columns_of, settled
 
 NOW = 1_769_428_800.5
@@ -119,6 +121,16 @@ def test_a_bet_gets_the_same_answer_alone_and_among_others(bet: Bet, other: Bet,
         among = predictor.predict(models, [other] * others + [bet], NOW)[-1]
         assert alone == among
         assert repr(alone) == repr(among)  # -0.0 equals 0.0, but is not written so
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_an_answer_has_the_fields_that_are_promised(count: int) -> None:
+    asked = [a_bet(odds=100 + i) for i in range(count)]
+    for bet, found in zip(asked, Predictor().predict(Models(HISTORY, FULL, roi="price"), asked, NOW), strict=True):
+        assert found.keys() == Prediction.__annotations__.keys() - {"client_ref", "reasons"}
+        assert found["implied_probability"] == pytest.approx(100 / (100 + bet.odds), abs=1e-6)
+        assert found["edge"] == pytest.approx(found["win_probability"] - found["implied_probability"], abs=2e-6)
+        assert found["edge"] != 0
 
 
 @pytest.mark.parametrize("answers", [(math.nan, 1.0), (math.inf, 1.0), (0.5, math.nan), (0.5, math.inf)])
