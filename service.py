@@ -12,9 +12,9 @@ from pikkit.bento.lazy import LazyApplication
 from pikkit.bento.lineage import ServedModels
 from pikkit.bento.run_folder import prepare_runtime_dir
 from pikkit.bento.server import bound_connections, close_control_endpoint
+from pikkit.bento.start import settings_of_service
 from pikkit.bets.bet import Bet
 from pikkit.bets.prediction import BatchAnswer, Prediction
-from pikkit.settings import Settings
 from pikkit.telemetry.logs import configure
 from pikkit.web.mounted import mounted
 from pikkit.web.routes import BATCH, PREDICT
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pikkit.app import Application
 
 NAME = "pikkit_ml_api"
-SETTINGS = Settings.load()
+SETTINGS = settings_of_service()
 configure(SETTINGS)
 RUNTIME_DIR = prepare_runtime_dir(SETTINGS.data_dir, SETTINGS.deployment)
 close_control_endpoint()

@@ -9,13 +9,12 @@ Exit codes: 1 a setting is wrong or the port is taken, and the message says whic
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from typing import Annotated
 
 import typer
 
-from pikkit.files import why
+from pikkit.bento.port import taken
 from pikkit.settings import Settings, WrongSetting
 
 __all__ = ["app", "command"]
@@ -33,17 +32,6 @@ def command(settings: Settings, target: str = "service:PikkitMlApi", *, reload: 
     return [*arguments, "--reload"] if reload else arguments
 
 
-def _refuse_taken(host: str, port: int) -> None:
-    """Say so where nobody can listen; BentoML's process manager would end with a traceback."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as cause:
-        sys.exit(f"{host}:{port} can't be listened on ({why(cause)}): stop what listens there, or set PORT")
-
-
 @app.command(help=__doc__, epilog="Example: PORT=8001 WORKERS=2 python -m pikkit.serve")
 def main(
     reload: Annotated[bool, typer.Option("--reload", help="Start anew when a file of the code changes")] = False,
@@ -53,7 +41,8 @@ def main(
         settings = Settings.load()
     except WrongSetting as error:
         sys.exit(f"settings: {error}")
-    _refuse_taken(settings.bind_host, settings.port)
+    if told := taken(settings.bind_host, settings.port):
+        sys.exit(told)
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one worker per core: threads of one would only fight the others
     # In this process: a new one would import again, for 0.3 s, what is here.

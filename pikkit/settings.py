@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -51,7 +52,7 @@ class Settings(BaseSettings):
     deployment: str = Field(
         "local", pattern=r"^[a-z][a-z0-9-]{0,31}$", description="Slot: blue, green, canary or local"
     )
-    bind_host: str = Field("127.0.0.1", description="Address that the service listens on")
+    bind_host: str = Field("127.0.0.1", description="IP address that the service listens on")
     port: int = Field(8000, ge=1, le=65535, description="Port that the service listens on")
     workers: int | Literal["cpu_count"] = Field(
         1, description="Worker processes: a number, or cpu_count for one per core"
@@ -172,6 +173,22 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name}={weight:g} is no weight: write book=number from 0 to {_LARGEST_WEIGHT:g}")
         return value
 
+    @field_validator("bind_host")
+    @classmethod
+    def _host_is_an_address(cls, value: str) -> str:
+        try:
+            ip_address(value)
+        except ValueError:
+            raise ValueError("write an IP address, as in 127.0.0.1, or 0.0.0.0 for every one of this machine") from None
+        return value
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _workers_are_counted(cls, value: object) -> object:
+        if value != "cpu_count" and not re.fullmatch(r"[1-9]\d*", str(value)):
+            raise ValueError("write a number from 1 up, or cpu_count for one per core")
+        return value
+
     @field_validator("cors_origins")
     @classmethod
     def _origins_are_exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -215,10 +232,13 @@ class Settings(BaseSettings):
         return found
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, *, without_model_dir: bool = False) -> Self:
         """Read the environment, and what it leaves open from files named like settings in SECRETS_DIR (/run/secrets).
 
         Names that look like a misspelt setting are refused.
+
+        Args:
+            without_model_dir: do without it where it is gone.
 
         Raises:
             WrongSetting: a value breaks a rule, `.env` holds an unknown name, an environment variable is one typing
@@ -241,7 +261,8 @@ class Settings(BaseSettings):
             settings = cls(_secrets_dir=folder if secrets else None)
         except ValidationError as error:
             raise WrongSetting("; ".join(cls._faults(error))) from None
-        if "model_dir" in settings.model_fields_set and not settings.model_dir.is_dir():
+        named = "model_dir" in settings.model_fields_set
+        if named and not settings.model_dir.is_dir() and not without_model_dir:
             raise WrongSetting(
                 f"MODEL_DIR={settings.model_dir} is not a folder: make it, name the one with the model files, or leave "
                 "MODEL_DIR out"

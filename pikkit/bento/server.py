@@ -11,6 +11,9 @@ from typing import Any
 
 import uvicorn.config
 from bentoml._internal.utils import circus
+from bentoml.exceptions import BentoMLConfigException
+
+from pikkit.bento.port import taken
 
 __all__ = ["bound_connections", "close_control_endpoint"]
 
@@ -29,6 +32,9 @@ def close_control_endpoint() -> None:
 
 
 def _private_arbiter(watchers: list[Any], *, threaded: bool = False, **options: Any) -> Any:
+    for listening in options.get("sockets") or ():
+        if not listening.is_unix and (told := taken(listening.host, listening.port)):
+            raise BentoMLConfigException(told)
     folder = tempfile.mkdtemp(prefix="pikkit-control-")  # mode 0700; a short name, as that of a socket is bounded
     make = circus.ThreadedArbiter if threaded else circus.Arbiter
     arbiter = make(

@@ -182,6 +182,9 @@ def test_files_that_are_taken_away_leave_the_set_serving(bench: Bench) -> None:
     with pytest.raises(ModelError):
         bench.reload(hub)
     assert version(hub) == "v1"
+    started_again = bench.hub()
+    started_again.load_initial()
+    assert version(started_again) == "v1"
 
 
 def test_a_folder_that_can_only_be_read_is_enough(bench: Bench) -> None:

@@ -218,15 +218,55 @@ def _workers(process: Process) -> set[int]:
     return {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
 
 
-def test_an_option_of_bentoml_that_would_have_no_effect_is_refused_by_name(tmp_path: Path) -> None:
-    options = "services.pikkit_ml_api.http.cors.enabled=true"
-    with serve(tmp_path, "service:PikkitMlApi", BENTOML_CONFIG_OPTIONS=options) as process:
-        assert process.popen.wait() != 0
-        told = process.log.read_text()
-    assert "services.pikkit_ml_api.http.cors.enabled has no effect on this service: set CORS_ORIGINS" in told
+BENTOML = "-m", "bentoml"
+WORKER = "-m", "_bentoml_impl.worker.service", "service:PikkitMlApi", "--fd", "0", "--worker-id", "1"
+COUNTED = "settings: WORKERS=x: write a number from 1 up, or cpu_count for one per core"
+NO_EFFECT = "services.pikkit_ml_api.http.cors.enabled has no effect on this service: set CORS_ORIGINS"
 
 
-def test_a_built_bento_carries_the_models_of_model_dir_even_from_an_empty_store(tmp_path: Path) -> None:
+def refused(folder: Path, *command: str, **environment: str) -> str:
+    """The one line that a command ends with; with code 1."""
+    settings = {**os.environ, "BENTOML_HOME": str(folder / "bentoml"), "DATA_DIR": str(folder), **environment}
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=root(), env=settings, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done
+    [line] = [line for line in (done.stdout + done.stderr).splitlines() if "Applying user config" not in line]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "told"),
+    [
+        ((*BENTOML, "serve", "service:PikkitMlApi"), {"WORKERS": "x"}, f"Error: [serve] `serve` failed: {COUNTED}"),
+        ((*BENTOML, "build"), {"WORKERS": "x"}, f"Error: [bentos] `build` failed: {COUNTED}"),
+        (WORKER, {"WORKERS": "x"}, COUNTED),
+        (
+            (*BENTOML, "serve", "service:PikkitMlApi"),
+            {"BENTOML_CONFIG_OPTIONS": "services.pikkit_ml_api.http.cors.enabled=true"},
+            f"Error: [serve] `serve` failed: {NO_EFFECT}",
+        ),
+    ],
+)
+def test_what_is_set_wrong_is_one_line_of_every_process_that_imports_the_service(
+    tmp_path: Path, command: tuple[str, ...], environment: dict[str, str], told: str
+) -> None:
+    assert refused(tmp_path, *command, **environment) == told
+
+
+def test_a_port_that_is_taken_is_told_by_bentomls_own_command_too(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        told = refused(tmp_path, *BENTOML, "serve", ".", BIND_HOST="127.0.0.1", PORT=port)
+    assert told.endswith(
+        f"127.0.0.1:{port} can't be listened on (Address already in use): stop what listens there, or set PORT"
+    )
+
+
+def test_a_built_bento_carries_the_models_of_model_dir_from_an_empty_store_and_tells_what_is_set_wrong(
+    tmp_path: Path,
+) -> None:
     environment = {**os.environ, "BENTOML_HOME": str(tmp_path / "bentoml"), "MODEL_DIR": str(root() / "models")}
 
     done = subprocess.run(
@@ -238,3 +278,5 @@ def test_a_built_bento_carries_the_models_of_model_dir_even_from_an_empty_store(
     [service] = bento["services"]
     assert [model["tag"] for model in service["models"]] == ["pikkit_bet_models:20260101_000000"]
     assert list((tmp_path / "bentoml/models/pikkit_bet_models").iterdir())
+    told = refused(tmp_path, *BENTOML, "serve", "pikkit_ml_api:test", WORKERS="x")
+    assert told == f"Error: [serve] `serve` failed: {COUNTED}"

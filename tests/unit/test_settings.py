@@ -18,6 +18,11 @@ def test_defaults_suit_development() -> None:
     assert (settings.environment, settings.port, settings.workers) == ("development", 8000, 1)
 
 
+def test_workers_are_a_number_or_one_per_core() -> None:
+    assert load({"WORKERS": "2"}).workers == 2
+    assert load({"WORKERS": "cpu_count"}).workers == "cpu_count"
+
+
 def test_lists_are_separated_by_commas() -> None:
     settings = load({"API_KEYS": "one, two,,", "CORS_ORIGINS": "https://a.example,chrome-extension://" + "a" * 32})
     assert [key.get_secret_value() for key in settings.api_keys] == ["one", "two"]
@@ -33,7 +38,8 @@ def test_empty_values_mean_not_set() -> None:
     [
         ({"PORT": "99999"}, "PORT=99999: "),
         ({"N8N_WEBHOOK_URL": "secret-in-no-address"}, "^N8N_WEBHOOK_URL: Input should be a valid URL"),
-        ({"WORKERS": "many"}, "WORKERS=many: "),
+        *(({"WORKERS": count}, f"^WORKERS={count}: write a number from 1 up") for count in ("many", "0", "-1", "1.5")),
+        *(({"BIND_HOST": host}, f"^BIND_HOST={host}: write an IP address") for host in ("localhost", "1.2.3")),
         ({"CORS_ORIGINS": "https://a.example/path"}, "origin"),
         ({"MIN_ODDS": "500", "MAX_ODDS": "400"}, "MIN_ODDS"),
         ({"MODEL_DIR": "/no/such/dir"}, "MODEL_DIR=/no/such/dir is not a folder"),
@@ -47,6 +53,13 @@ def test_empty_values_mean_not_set() -> None:
 def test_what_breaks_a_rule_is_refused_by_name(environment: dict[str, str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         load(environment)
+
+
+def test_a_worker_that_is_started_again_does_without_model_dir_but_with_no_wrong_setting() -> None:
+    with mock.patch.dict(os.environ, {"MODEL_DIR": "/no/such/dir"}):
+        assert Settings.load(without_model_dir=True).model_dir == Path("/no/such/dir")
+        with mock.patch.dict(os.environ, {"PORT": "x"}), pytest.raises(WrongSetting, match="PORT=x"):
+            Settings.load(without_model_dir=True)
 
 
 def test_the_old_name_of_a_setting_is_taken_with_a_warning_and_the_new_one_counts(
