@@ -68,7 +68,7 @@ class Composer:
 
     def settings(self) -> DeploySettings:
         """Read once a command."""
-        return DeploySettings(_env_file=ROOT / ".env")
+        return DeploySettings.load(ROOT / ".env")
 
     def api_key(self) -> str | None:
         """What slots must be asked with."""

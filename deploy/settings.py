@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
+import errno
 import os
 import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from deploy.errors import UsageError
 from deploy.slot import SLOTS, Slot
 
 __all__ = ["DeploySettings"]
@@ -24,6 +29,7 @@ _SUCCESSORS = {
     **{f"DEPLOY_{name}": _KUBERNETES for name in _FOR_KUBERNETES},
 }
 """Settings that are gone, and what has taken their place."""
+_UNPREFIXED = {"BASE_IMAGE", "CORS_ORIGINS", "ENVIRONMENT", "NGINX_BIN"}
 
 
 class DeploySettings(BaseSettings):
@@ -110,19 +116,31 @@ class DeploySettings(BaseSettings):
     judge_grade_distance: float = Field(0.15, ge=0, le=1, description="Tolerated total variation of the grade mix")
     judge_probability: float = Field(0.03, ge=0, le=1, description="Tolerated difference of the mean probability")
 
-    @model_validator(mode="before")
     @classmethod
-    def _names_successors(cls, data: object) -> object:
-        gone = sorted(name for name in _SUCCESSORS if os.environ.get(name))
-        if gone:
-            raise ValueError("; ".join(f"{name} is gone: {_SUCCESSORS[name]}" for name in gone))
-        return data
+    def load(cls, env_file: Path) -> Self:
+        """Read the environment, and what it leaves open from `env_file`.
+
+        Raises:
+            UsageError: a value breaks a rule, or a name has gone or is one typing error away from a setting.
+        """
+        given = {name.upper() for name, value in (*dotenv_values(env_file).items(), *os.environ.items()) if value}
+        known = {f"DEPLOY_{name}".upper() for name in cls.model_fields} | _UNPREFIXED
+        for name in sorted(given - known):
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)  # as near as for the service's settings
+            if name in _SUCCESSORS:
+                raise UsageError(f"{name} is gone: {_SUCCESSORS[name]}")
+            if close and "_" in name:
+                raise UsageError(f"{name} is not a setting: did you mean {close[0]}?")
+        try:
+            return cls(_env_file=env_file)
+        except ValidationError as error:
+            raise UsageError("; ".join(map(_words, error.errors()))) from None
 
     @field_validator("runtime", mode="before")
     @classmethod
     def _known_runtime(cls, value: object) -> object:
         if value == "kubernetes":
-            raise ValueError(f"kubernetes is no runtime any more: {_KUBERNETES}")
+            raise ValueError(f"it is no runtime any more: {_KUBERNETES}")
         return value
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
@@ -150,8 +168,18 @@ class DeploySettings(BaseSettings):
     @classmethod
     def _for_nginx(cls, value: Path | None) -> Path | None:
         if value and re.search(r"[$\x00-\x1f]", str(value)):
-            raise ValueError(f"{str(value)!r} holds a '$' or a control character, which Nginx can't be told: rename it")
+            raise ValueError("Nginx can't be told a '$' or a control character: rename it")
         return value.absolute() if value else None
+
+    @field_validator("run_dir")
+    @classmethod
+    def _folder(cls, value: Path) -> Path:
+        try:
+            os.scandir(value).close()
+        except OSError as error:
+            if error.errno != errno.ENOENT or os.path.lexists(value):  # else it is made when it is needed
+                raise ValueError(f"{error.strerror}: name a folder that can be read") from None
+        return value
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
@@ -177,3 +205,13 @@ class DeploySettings(BaseSettings):
         """Address of the load balancer on this machine."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
         return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.base_port}"
+
+
+def _words(fault: ErrorDetails) -> str:
+    """What is wrong with which setting; what a secret holds is not told."""
+    rule = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
+        return rule
+    name = str(fault["loc"][0])
+    value = "" if "SecretStr" in str(DeploySettings.model_fields.get(name)) else f"={repr(str(fault['input']))[1:-1]}"
+    return f"{name if name in _UNPREFIXED else f'DEPLOY_{name}'.upper()}{value}: {rule}"

@@ -56,7 +56,7 @@ class Gates:
         """Wait until the slot is ready with the release's version and (`own_models`) model set."""
         begin = self.clock.monotonic()
         while True:
-            seen = self._mismatch(slot, release, own_models=own_models)
+            seen = self.fit(slot, release.version) or (self.hot_reloaded(slot, release) if own_models else None)
             if seen is None:
                 return f"ready after {self.clock.monotonic() - begin:.1f} s"
             if not self.runtime.observe(slot).running:
@@ -78,7 +78,18 @@ class Gates:
             return f"{slot} has no models loaded"
         if version is not None and health.get("version") != version:
             return f"{slot} serves version {health.get('version')!r}, not {version!r}"
+        if health.get("deployment") not in (None, slot):
+            return f"port of {slot} is answered by {health.get('deployment')!r}"
         return None
+
+    def hot_reloaded(self, slot: Slot, release: Release) -> str | None:
+        """Which set the slot serves in place of the one that its release was built with; None when it is that one."""
+        url = self.runtime.base_url(slot)
+        if release.models_sha256:
+            served, own = (self.probe.model_info(url) or {}).get("sha256"), release.models_sha256
+        else:
+            served, own = (self.probe.health(url) or {}).get("model_timestamp"), release.models_version
+        return None if served == own else f"{slot} serves model set {str(served)[:15]}, the release has {own[:15]}"
 
     def predicts(self, slot: Slot, release: Release) -> str:
         """Golden bets are answered as the manifest says; without any, one bet is answered within the contract."""
@@ -125,24 +136,6 @@ class Gates:
             if seconds > timeout_s:
                 return f"{slot} still has {1 if active is None else active:.0f} requests after {timeout_s:g} s"
             self.clock.sleep(_POLL_S)
-
-    def _mismatch(self, slot: Slot, release: Release, *, own_models: bool) -> str | None:
-        fault = self.fit(slot, release.version)
-        if fault:
-            return fault
-        url = self.runtime.base_url(slot)
-        health = self.probe.health(url) or {}
-        if health.get("deployment") not in (None, slot):
-            return f"port of {slot} is answered by {health.get('deployment')!r}"
-        if not own_models:
-            return None
-        if not release.models_sha256:
-            served, wanted = health.get("model_timestamp"), release.models_version
-            return f"{slot} serves model set {served!r}, not {wanted!r}" if served != wanted else None
-        digest = (self.probe.model_info(url) or {}).get("sha256")
-        if digest != release.models_sha256:
-            return f"{slot} serves model set {str(digest)[:12]}, the release has {release.models_sha256[:12]}"
-        return None
 
     def _failed(self, slot: Slot, message: str) -> GateFailed:
         lines = list(self.runtime.log_lines(slot, _LOG_LINES))

@@ -50,6 +50,8 @@ def plan(
     with opened(context) as stack:
         if command == "deploy" and not version:
             raise UsageError("deploy needs a --version")
+        if version and command in ("promote", "abort"):
+            raise UsageError(f"{command} takes no --version: it is the canary's, whichever runs")
         named = [version] if command in ("deploy", "canary", "rollback") else []
         planned = getattr(operations, command)(stack, *named)
     if as_json:

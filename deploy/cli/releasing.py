@@ -184,7 +184,7 @@ def build(
     version: Version,
     models: Models = None,
     image: Annotated[bool, typer.Option("--image", help="Also as a container image, with its SBOM")] = False,
-    out: Annotated[Path, typer.Option("--out", help="Folder for image.json and sbom.json")] = Path("dist"),
+    out: Annotated[Path, typer.Option(help="Folder for image.json and sbom.json", file_okay=False)] = Path("dist"),
     as_json: AsJson = False,
 ) -> None:
     """Build a release and start nothing."""

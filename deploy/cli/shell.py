@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
 from deploy.compose import Composer
-from deploy.errors import DeployError, GateFailed, UsageError
+from deploy.errors import DeployError, GateFailed
 from deploy.flow.progress import Progress
 from deploy.flow.recovery import recover
 from deploy.flow.stack import Stack
@@ -78,7 +76,7 @@ output = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 Version = Annotated[str, typer.Option("--version", help="Version of the release, e.g. 1.2.0")]
 OptionalVersion = Annotated[str | None, typer.Option("--version", help="Version of the release")]
-Models = Annotated[Path | None, typer.Option("--models", help="Folder with the model files", exists=True)]
+Models = Annotated[Path | None, typer.Option("--models", help="Folder of model files", exists=True, file_okay=False)]
 Workers = Annotated[int | None, typer.Option("--workers", help="Worker processes", min=1, max=64)]
 AsBuilt = Annotated[bool, typer.Option("--as-built", help="Reuse a release even if the code here has changed since")]
 OlderModels = Annotated[
@@ -96,11 +94,6 @@ def opened(context: typer.Context, *, progress: Progress | None = None) -> Itera
         stack = composer.stack(composer.settings(), progress or Progress(console))
         with contextlib.closing(stack):
             yield stack
-    except ValidationError as error:
-        for fault in error.errors():
-            name = "".join(f"DEPLOY_{part}: ".upper() for part in fault["loc"])
-            console.print(f"[red]setting[/] {name}{escape(re.sub('^Value error, ', '', fault['msg']))}")
-        raise typer.Exit(UsageError.exit_code) from None
     except DeployError as error:
         console.print(f"[red]✗[/] {escape(str(error))}")
         if isinstance(error, GateFailed) and error.log:

@@ -12,7 +12,7 @@ from deploy.canary.ramp import Ramp
 from deploy.errors import DeployError
 from deploy.flow.stack import Stack
 from deploy.release.release import Release
-from deploy.slot import Colour, Slot, colour_named
+from deploy.slot import Colour, Slot
 
 __all__ = ["Job", "Operation", "Phase"]
 
@@ -29,7 +29,6 @@ class Job:
     models_from: Slot | None = None
     weight: int = 0
     ramp: Ramp | None = None
-    as_built: bool = False
     older_models: bool = False
     forced: bool = False
     reject: int | None = None
@@ -43,10 +42,6 @@ class Job:
         if self.release is None:
             raise DeployError(f"{self.version} was not built yet: this is a fault of the phase table")
         return self.release
-
-    def colour(self) -> Colour:
-        """The slot as a colour."""
-        return colour_named(self.slot)
 
     def facts(self) -> dict[str, Any]:
         """What the audit log tells beside the outcome."""

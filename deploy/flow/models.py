@@ -1,4 +1,4 @@
-"""Model sets: the one that a release was built with, and the one that a slot serves now."""
+"""Model sets: that none is brought back by a release that is older, and how they are judged."""
 
 from __future__ import annotations
 
@@ -9,19 +9,10 @@ from deploy.files import ROOT
 from deploy.flow.stack import Stack
 from deploy.processes import run
 from deploy.release.release import Release
-from deploy.slot import Slot
 
-__all__ = ["check_not_older", "hot_reloaded", "validated"]
+__all__ = ["check_not_older", "validated"]
 
 _LINES = 12  # shown of what the validation said
-
-
-def hot_reloaded(stack: Stack, slot: Slot, release: Release) -> bool:
-    """Whether the slot serves another set than the one that its release was built with."""
-    url = stack.runtime.base_url(slot)
-    if release.models_sha256:
-        return (stack.probe.model_info(url) or {}).get("sha256") != release.models_sha256
-    return (stack.probe.health(url) or {}).get("model_timestamp") != release.models_version
 
 
 def check_not_older(stack: Stack, release: Release) -> None:
@@ -37,7 +28,7 @@ def check_not_older(stack: Stack, release: Release) -> None:
         return
     health = stack.probe.health(stack.runtime.base_url(route.production)) or {}
     served = health.get("model_timestamp")
-    if served and hot_reloaded(stack, route.production, live) and release.models_version < served:
+    if served and stack.gates.hot_reloaded(route.production, live) and release.models_version < served:
         raise UsageError(
             f"{route.production} serves model set {served}, loaded after release {live.version} was built; "
             f"{release.version} has the older {release.models_version}: build it with the new set (--models), "

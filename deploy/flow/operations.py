@@ -9,6 +9,7 @@ from deploy.canary.ramp import Ramp
 from deploy.errors import UsageError
 from deploy.flow import lineage
 from deploy.flow.job import Job, Operation
+from deploy.flow.models import check_not_older
 from deploy.flow.phases import CANARY, DEPLOY, PROMOTE, ROLLBACK, SHARE, STOP
 from deploy.flow.stack import Stack
 from deploy.slot import Slot
@@ -25,17 +26,14 @@ def deploy(
     as_built: bool = False,
     older_models: bool = False,
 ) -> Operation:
-    """Build or reuse the release, and make it production."""
-    job = Job(
-        "deploy",
-        version,
-        stack.idle_colour(),
-        workers or stack.settings.workers,
-        models=models,
-        as_built=as_built,
-        older_models=older_models,
-    )
-    known = "reused" if stack.releases.get(version) else "to be built"
+    """Build or reuse the release, and make it production.
+
+    Raises:
+        UsageError: neither can be done.
+    """
+    job = Job("deploy", version, stack.idle_colour(), workers or stack.settings.workers, models=models)
+    _look_for(stack, job, as_built=as_built, older_models=older_models)
+    known = "reused" if job.release else "to be built"
     return Operation(job, DEPLOY, f"deploy {version} ({known}) into {job.slot}; {_now(stack)}")
 
 
@@ -52,7 +50,7 @@ def canary(
     """Start a canary with `weight` percent, or change the share of the one that runs; with a ramp, by its steps.
 
     Raises:
-        UsageError: nothing is in production, or no canary runs and no version is named.
+        UsageError: nothing is in production, or no canary runs and no version is named, or it can't be built.
     """
     share = stack.route().weight
     running = stack.runtime.observe("canary")
@@ -66,7 +64,7 @@ def canary(
     job = Job("canary", shown, "canary", stack.settings.workers, models=models, weight=weight, ramp=ramp)
     if runs:
         return Operation(job, SHARE, f"canary {shown} from {share}% to {weight}%; {_now(stack)}")
-    job.as_built, job.older_models = as_built, older_models
+    _look_for(stack, job, as_built=as_built, older_models=older_models)
     return Operation(job, CANARY, f"canary {shown} with {weight}%; {_now(stack)}")
 
 
@@ -80,7 +78,7 @@ def promote(stack: Stack, *, force: bool = False) -> Operation:
     if not seen.running or seen.version is None:
         raise UsageError("no canary runs: there is nothing to promote")
     workers = stack.runtime.observe(stack.route().production).workers or stack.settings.workers
-    job = Job("promote", seen.version, stack.idle_colour(), workers, models_from="canary", as_built=True, forced=force)
+    job = Job("promote", seen.version, stack.idle_colour(), workers, models_from="canary", forced=force)
     return Operation(job, PROMOTE, f"promote {seen.version} into {job.slot}; {_now(stack)}")
 
 
@@ -97,7 +95,7 @@ def rollback(stack: Stack, version: str | None = None) -> Operation:
     if warm:
         job = Job("rollback", goal, warm, stack.runtime.observe(warm).workers, reject=reject)
         return Operation(job, ROLLBACK, f"switch back to {goal}, warm in {warm}; {_now(stack)}")
-    job = Job("rollback", goal, stack.idle_colour(), stack.settings.workers, as_built=True, reject=reject)
+    job = Job("rollback", goal, stack.idle_colour(), stack.settings.workers, reject=reject)
     return Operation(job, DEPLOY, f"start {goal} anew in {job.slot} and switch back; {_now(stack)}")
 
 
@@ -140,8 +138,19 @@ def scale(stack: Stack, slot: Slot, workers: int) -> Operation:
     production = stack.route().production
     if slot != production:
         raise UsageError(f"{slot} has no production traffic: scale {production}")
-    job = Job("scale", seen.version, stack.idle_colour(), workers, models_from=slot, as_built=True)
+    job = Job("scale", seen.version, stack.idle_colour(), workers, models_from=slot)
     return Operation(job, DEPLOY, f"scale {seen.version} to {workers} by way of {job.slot}; {_now(stack)}")
+
+
+def _look_for(stack: Stack, job: Job, *, as_built: bool, older_models: bool) -> None:
+    """Find the release, or see that it can be built."""
+    bets = stack.settings.validate_bets
+    if bets and not bets.is_file():
+        raise UsageError(f"DEPLOY_VALIDATE_BETS={bets} is no file: name one with settled bets, or leave it out")
+    job.older_models = older_models
+    job.release = stack.releases.find(job.version, job.models, as_built=as_built)
+    if job.release and not older_models:
+        check_not_older(stack, job.release)
 
 
 def _now(stack: Stack) -> str:

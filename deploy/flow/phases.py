@@ -8,10 +8,10 @@ from deploy.canary.judge import Verdict
 from deploy.errors import CanaryFailed, DeployError, Inconclusive, RouterError
 from deploy.flow import lineage
 from deploy.flow.job import Job, Phase
-from deploy.flow.models import check_not_older, hot_reloaded, validated
+from deploy.flow.models import check_not_older, validated
 from deploy.flow.stack import Stack
 from deploy.proxy.route import Route
-from deploy.slot import Slot
+from deploy.slot import Slot, colour_named
 
 __all__ = [
     "CANARY",
@@ -27,16 +27,12 @@ __all__ = [
 
 
 def _build(stack: Stack, job: Job) -> str:
-    existing = stack.releases.get(job.version)
-    if existing and job.models is None and job.as_built:
-        job.release = existing
-    else:
-        job.release = stack.releases.build(job.version, job.models)
-    if job.command in ("deploy", "canary") and not job.older_models:
+    new = job.command in ("deploy", "canary")  # else it is one that ran before, of whatever code
+    found = job.release if new else stack.releases.get(job.version)
+    job.release = found or stack.releases.build(job.version, job.models)
+    if new and not found and not job.older_models:
         check_not_older(stack, job.release)
-    words = "reused" if existing else "built"
-    if job.command in ("deploy", "canary"):
-        words += validated(stack, job.release)
+    words = f"{'reused' if found else 'built'}{validated(stack, job.release) if new else ''}"
     return f"{job.release.tag} {words}, code {job.release.tree[:12]}, models {job.release.models_version}"
 
 
@@ -61,7 +57,7 @@ def _wait(stack: Stack, job: Job) -> str:
 
 def _smoke(stack: Stack, job: Job) -> str:
     release = job.built()
-    if job.models_from and hot_reloaded(stack, job.slot, release):
+    if job.models_from and stack.gates.hot_reloaded(job.slot, release):
         return stack.gates.answers(job.slot)  # a hot-reloaded set was carried over: the golden bets are not its
     return stack.gates.predicts(job.slot, release)
 
@@ -83,7 +79,7 @@ def _judge(stack: Stack, job: Job) -> str:
 
 
 def _switch(stack: Stack, job: Job) -> str:
-    colour = job.colour()
+    colour = colour_named(job.slot)
     before = stack.router.get()
     begin = stack.clock.monotonic()
     stack.router.reconcile()

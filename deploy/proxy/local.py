@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from deploy.clock import Clock
-from deploy.errors import RouterError
+from deploy.errors import DeployError, RouterError
 from deploy.files import Record
 from deploy.processes import ProcessId, is_free, living, port_owner, run
 from deploy.proxy.process import NginxProcess
@@ -71,7 +71,10 @@ class LocalNginx(NginxProcess):
 
     def _ask(self, *arguments: str) -> str:
         binary = find_nginx(self._settings)
-        told = run([str(binary), *arguments], timeout_s=20)
+        try:
+            told = run([str(binary), *arguments], timeout_s=20)
+        except DeployError as error:
+            raise RouterError(f"{error}: name another in NGINX_BIN") from error
         if told.returncode:
             raise RouterError(f"{binary} does not run, name another in NGINX_BIN:\n{told.stderr.strip()}")
         return told.stderr

@@ -31,21 +31,6 @@ def build_command(release: Release, bentofile: Path) -> list[str]:
     return [*line, "--bentofile", str(bentofile), "."]
 
 
-def _check_unchanged(existing: Release, tree: str, models: Path | None) -> None:
-    """See that a release which is there is the one that is asked for: of this code and these models (None: any)."""
-    if existing.tree != tree:
-        raise UsageError(
-            f"release {existing.version} was built from other code (commit {existing.commit}): choose a new version, "
-            "or add --as-built to deploy it as it was"
-        )
-    described = describe_models(models) if models else None
-    if described and existing.models_digest != described.digest:
-        raise UsageError(
-            f"release {existing.version} holds model set {existing.models_version}, not {described.version}: "
-            "choose a new version"
-        )
-
-
 class BentoReleases:
     """`folder` holds a record and the model files per version; `environment` names the BentoML store."""
 
@@ -58,14 +43,28 @@ class BentoReleases:
         """The release of that version; None when there is none."""
         return parsed(Release, read_json(self._record(version)))
 
-    def build(self, version: str, models: Path | None) -> Release:
-        """Build it, or return the one that was built from the same."""
+    def find(self, version: str, models: Path | None, *, as_built: bool = False) -> Release | None:
+        """The one that was built from the same (`as_built`: from any code); None where one can be built."""
         if not re.fullmatch("[a-z0-9][a-z0-9._-]{0,62}", version):
             raise UsageError(f"version {version!r} can't be a tag: use lower-case letters, digits, '.', '-' and '_'")
         existing = self.get(version)
-        tree = tree_hash(self._root)
+        described = describe_models(models or self._default_models()) if models or not existing else None
+        if existing and (models or not as_built) and existing.tree != tree_hash(self._root):
+            raise UsageError(
+                f"release {version} was built from other code (commit {existing.commit}): choose a new version, "
+                "or add --as-built to deploy it as it was"
+            )
+        if existing and described and existing.models_digest != described.digest:
+            raise UsageError(
+                f"release {version} holds model set {existing.models_version}, not {described.version}: "
+                "choose a new version"
+            )
+        return existing
+
+    def build(self, version: str, models: Path | None) -> Release:
+        """Build it, or return the one that was built from the same."""
+        existing = self.find(version, models)
         if existing:
-            _check_unchanged(existing, tree, models)
             return existing
         described = describe_models(models or self._default_models())
         kept = self._folder / version / "models"
@@ -77,7 +76,7 @@ class BentoReleases:
         imported = json.loads(self._run(line).splitlines()[-1])  # tag in the model store, digest, golden bets
         release = Release(
             version=version,
-            tree=tree,
+            tree=tree_hash(self._root),
             commit=commit_of(self._root),
             models_sha256=imported["sha256"],
             models_digest=described.digest,

@@ -130,6 +130,11 @@ class ImageReleases:
         self._engine = engine
         self._folder = folder
 
+    def find(self, version: str, models: Path | None, *, as_built: bool = False) -> Release | None:
+        """The release, where its image is there too."""
+        release = self._store.find(version, models, as_built=as_built)
+        return release if as_built or self._engine.has_image(f"{IMAGE_NAME}:{version}") else None
+
     def build(self, version: str, models: Path | None) -> Release:
         """Build Bento and image, as far as they are not there."""
         release = self._store.build(version, models)

@@ -64,11 +64,19 @@ class ReleaseStore(Protocol):
         """The release of that version; None when there is none."""
         ...
 
+    def find(self, version: str, models: Path | None, *, as_built: bool = False) -> Release | None:
+        """What `build` would return as it is, `as_built` of other code too; None where it would build. Changes nothing.
+
+        Raises:
+            UsageError: there is one of this version with other code or models, or none can be built.
+        """
+        ...
+
     def build(self, version: str, models: Path | None) -> Release:
         """Build it; an existing release of the same code and models is returned as it is.
 
         Raises:
-            UsageError: there is one of this version with other code or models.
+            UsageError: as `find`.
             DeployError: the build failed.
         """
         ...
@@ -116,7 +124,7 @@ def describe_models(folder: Path) -> ModelFiles:
     done = run([sys.executable, "-m", "pikkit.models.metadata", str(folder.absolute())], folder=ROOT, timeout_s=60)
     if done.returncode:
         said = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise UsageError(f"{said}; --models names a folder with a whole model set")
+        raise UsageError(f"{said}; --models or MODEL_DIR names a folder with a whole model set")
     told = json.loads(done.stdout)
     files = tuple(folder / name for name in told["files"])
     digest = _digest((f"{file.name}\0", file) for file in files)

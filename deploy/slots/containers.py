@@ -75,15 +75,9 @@ class DockerRuntime(Runtime):
             return Observed(slot, running=False)
         state, labels = seen["State"], seen["Config"]["Labels"]
         running = state["Running"] and not state["Restarting"]
-        return Observed(
-            slot,
-            running=running,
-            version=labels.get("pikkit.version"),
-            workers=int(labels.get("pikkit.workers", 1)),
-            pid=int(state["Pid"]) if running else None,
-            kept=seen["HostConfig"]["RestartPolicy"]["Name"] == _KEPT,
-            restarts=int(seen["RestartCount"]),
-        )
+        workers, pid = int(labels.get("pikkit.workers", 1)), int(state["Pid"]) if running else None
+        kept = seen["HostConfig"]["RestartPolicy"]["Name"] == _KEPT
+        return Observed(slot, running, labels.get("pikkit.version"), workers, pid, kept, int(seen["RestartCount"]))
 
     def revive(self, slot: Slot) -> None:
         """Start the slot's container as it was."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.table import Table
 
-from deploy.flow.models import hot_reloaded
 from deploy.flow.recovery import explain
 from deploy.flow.stack import Stack
 from deploy.proxy.route import Route
@@ -93,7 +92,7 @@ def _slot(stack: Stack, slot: Slot, route: Route | None) -> dict[str, Any]:
     found["models"] = health.get("model_timestamp") or str(info.get("sha256"))[:12]
     found["models_sha256"] = info.get("sha256")
     release = stack.releases.get(seen.version) if seen.version else None
-    other = release and health and hot_reloaded(stack, slot, release)
+    other = release and health and stack.gates.hot_reloaded(slot, release)
     found["models_note"] = f"hot-reloaded; the release's own is {release.models_version}" if release and other else None
     return found
 

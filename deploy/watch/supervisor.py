@@ -179,13 +179,11 @@ def start_supervisor(run_dir: Path, command: Sequence[str]) -> bool:
     return True
 
 
-def stop_supervisor(run_dir: Path) -> bool:
-    """End it; returns whether there was one."""
+def stop_supervisor(run_dir: Path) -> None:
+    """End it, if there is one."""
     process = supervisor_process(run_dir)
-    if process is None:
-        return False
-    process.signal(signal.SIGTERM)
-    if not process.wait(10):
-        process.signal(signal.SIGKILL)
-        process.wait(5)
-    return True
+    if process:
+        process.signal(signal.SIGTERM)
+        if not process.wait(10):
+            process.signal(signal.SIGKILL)
+            process.wait(5)

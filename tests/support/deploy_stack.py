@@ -44,11 +44,13 @@ class StubReleases:
         sha256 = data.get("release_models", "a" * 64)
         return Release(version, "tree", "commit", sha256, "1", path.stat().st_mtime, golden)
 
-    def build(self, version: str, models: Path | None) -> Release:
+    def find(self, version: str, models: Path | None, *, as_built: bool = False) -> Release:
         release = self.get(version)
         if release is None:
             raise UsageError(f"no stub release {version}")
         return release
+
+    build = find
 
     def releases(self) -> Sequence[Release]:
         found = [self.get(path.stem) for path in self.folder.glob("*.json")]

@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.cli import app
+from deploy.compose import Composer
+from deploy.errors import UsageError
 from deploy.flow import operations
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
@@ -63,3 +65,38 @@ def test_what_is_no_address_is_refused_before_anything_is_asked(rig: Rig) -> Non
     ran = CliRunner().invoke(app, ["verify", "--url", "nonsense"], obj=Composed(rig))
     assert ran.exit_code == 2
     assert "nonsense is no address: give http://HOST[:PORT]" in ran.output
+
+
+@pytest.mark.parametrize("name", ["DEPLOY_RUN_DIR", "deploy_rundir"])
+def test_settings_are_looked_at_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, str(Path(__file__)))
+    ran = CliRunner().invoke(app, ["status"], obj=Composer())
+    assert ran.exit_code == 2
+    assert len(ran.output.splitlines()) == 1
+    assert "DEPLOY_RUN_DIR" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("deploy",), "deploy needs a --version"),
+        (("deploy", "--version", "none"), "none can't be built"),
+        (("canary", "--version", "none"), "none can't be built"),
+        (("canary",), "no canary runs: name its --version"),
+        (("rollback", "--version", "none"), "release none is gone"),
+        (("promote",), "no canary runs: there is nothing to promote"),
+        (("promote", "--version", "2"), "promote takes no --version: it is the canary's, whichever runs"),
+        (("abort", "--version", "2"), "abort takes no --version: it is the canary's, whichever runs"),
+    ],
+)
+def test_what_the_command_would_refuse_is_not_planned(rig: Rig, line: tuple[str, ...], said: str) -> None:
+    def find(version: str, models: Path | None, *, as_built: bool = False) -> None:
+        raise UsageError(f"{version} can't be built")
+
+    rig.releases.find = find  # type: ignore[method-assign]
+    ran = CliRunner().invoke(app, ["plan", *line], obj=Composed(rig))
+    assert ran.exit_code == 2
+    assert said in ran.output
+    assert rig.runtime.doing == ["start blue 1"]

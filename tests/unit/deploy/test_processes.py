@@ -78,6 +78,26 @@ def test_what_was_started_again_on_a_full_disk_is_seen_by_all_and_on_record_once
     assert not runtime().observe("blue").running
 
 
+def test_what_was_being_started_when_its_starter_was_killed_is_seen_before_it_listens_and_is_ended(
+    tmp_path: Path,
+) -> None:
+    settings = DeploySettings(run_dir=tmp_path, base_port=free_block())
+
+    def runtime() -> ProcessRuntime:
+        return ProcessRuntime(settings, Clock(), environment={}, command=lambda *_: ["sleep", "60"])
+
+    starter = runtime()
+    starter.start("blue", Release("1", "tree", "commit", "sha", "1", 0.0), workers=1)
+    pid = starter.observe("blue").pid
+    record = tmp_path / "slots/blue/process.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "process": None}))  # as it is just before the end
+    assert pid is not None
+    assert (runtime().observe("blue").pid, runtime().observe("blue").version) == (pid, "1")
+    runtime().stop("blue", grace_s=1)
+    assert not runtime().observe("blue").running
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
 def test_a_slot_that_dies_soon_after_each_start_is_started_ever_more_slowly_until_it_has_lasted(tmp_path: Path) -> None:
     clock = FakeClock()
     settings = DeploySettings(run_dir=tmp_path, base_port=free_block())

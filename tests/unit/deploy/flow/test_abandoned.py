@@ -84,7 +84,7 @@ LEFT = "has traffic already and is left running"
 def test_a_candidate_is_stopped_unless_it_has_traffic(
     rig: Rig, fault: Callable[[Rig], None], command: str, slot: Slot, said: str | None, *, running: bool
 ) -> None:
-    operation = getattr(operations, command)(rig.stack, "1")
+    operation = getattr(operations, command)(rig.stack, "2")  # which is to be built
     fault(rig)
     calls = noted(rig)
     with pytest.raises(DeployError):

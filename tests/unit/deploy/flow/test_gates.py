@@ -37,11 +37,25 @@ def told(rig: Rig, **changes: Any) -> None:
 def test_what_a_slot_says_of_itself(rig: Rig, changes: dict[str, Any], said: str | None) -> None:
     told(rig, **changes)
     release = rig.releases.made["1"]
+    assert rig.stack.gates.fit("blue", "1") == said
     if said is None:
         assert rig.stack.gates.serves("blue", release, 1).startswith("ready")
     else:
         with pytest.raises(GateFailed, match=said):
             rig.stack.gates.serves("blue", release, 1)
+
+
+def test_health_is_asked_once_a_look(rig: Rig) -> None:
+    asked: list[str] = []
+    health = rig.probe.health
+
+    def noted(url: str) -> Any:
+        asked.append(url)
+        return health(url)
+
+    rig.probe.health = noted  # type: ignore[method-assign]
+    rig.stack.gates.serves("blue", rig.releases.made["1"], 1)
+    assert asked == ["http://blue"]
 
 
 def test_another_model_set_is_refused_unless_it_was_carried_over(rig: Rig) -> None:

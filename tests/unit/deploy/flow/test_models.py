@@ -10,7 +10,7 @@ import pytest
 from deploy.errors import GateFailed
 from deploy.files import ROOT
 from deploy.flow import operations
-from deploy.flow.models import check_not_older, hot_reloaded, validated
+from deploy.flow.models import check_not_older, validated
 from deploy.flow.run import run
 from tests.support.deploy_fakes import Rig, made
 
@@ -43,6 +43,7 @@ def test_models_are_validated_on_settled_bets_against_others_in_production(
     tmp_path: Path, asked: Path, production: tuple[str | None, str], against: str
 ) -> None:
     bets = tmp_path / "bets.csv"
+    bets.touch()
     rig = made(tmp_path / "run", "0", "1", validate_bets=bets)
     lay(rig, "0", *production)
     lay(rig, "1", "/new", "b")
@@ -58,7 +59,7 @@ def test_models_are_validated_on_settled_bets_against_others_in_production(
 
 
 def test_what_the_validation_refuses_is_not_started_and_its_last_lines_are_told(tmp_path: Path, asked: Path) -> None:
-    rig = made(tmp_path / "run", "0", validate_bets=tmp_path / "bets.csv")
+    rig = made(tmp_path / "run", "0", validate_bets=Path(__file__))
     lay(rig, "0", "/bad", "a")
     with pytest.raises(GateFailed, match=r"^the models of 0 did not pass `python -m training validate`$") as told:
         run(rig.stack, operations.deploy(rig.stack, "0"))
@@ -89,9 +90,9 @@ def test_another_set_is_known_by_its_digest_or_else_by_its_name(
     release = replace(rig.releases.made["0"], models_sha256=sha256, models_version=version)
     rig.runtime.start("blue", release, workers=1)
     rig.runtime.models["blue"] = served
-    assert hot_reloaded(rig.stack, "blue", release) == other
+    assert bool(rig.stack.gates.hot_reloaded("blue", release)) == other
     rig.runtime.stop("blue", grace_s=0)  # what answers nothing serves another one
-    assert hot_reloaded(rig.stack, "blue", release)
+    assert rig.stack.gates.hot_reloaded("blue", release)
 
 
 @pytest.mark.parametrize("change", ["not running", "unknown release", "as built", "newer", "no answer"])

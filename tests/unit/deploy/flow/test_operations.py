@@ -150,9 +150,9 @@ def test_a_canary_gets_its_share_and_is_kept_and_its_share_can_be_changed(rig: R
 
 
 def test_a_release_is_built_of_the_models_that_are_named(rig: Rig, tmp_path: Path) -> None:
-    run(rig.stack, operations.deploy(rig.stack, "2", models=tmp_path))
-    run(rig.stack, operations.canary(rig.stack, "3", weight=10))
-    assert (rig.releases.models["2"], rig.releases.models["3"]) == (tmp_path, None)
+    run(rig.stack, operations.deploy(rig.stack, "8", models=tmp_path))
+    run(rig.stack, operations.canary(rig.stack, "9", weight=10))
+    assert (rig.releases.models["8"], rig.releases.models["9"]) == (tmp_path, None)
 
 
 def test_a_ramp_never_lowers_a_share_that_a_canary_has(rig: Rig) -> None:

@@ -15,7 +15,7 @@ from deploy.flow.recovery import bring_up
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
 from deploy.proxy.route import Route
-from tests.support.deploy_fakes import Rig, made, noted
+from tests.support.deploy_fakes import Rig, made, made_release, noted
 
 OLDER = (
     "blue serves model set 20260101, loaded after release 0 was built; 1 has the older 20250101: "
@@ -56,6 +56,21 @@ def older(stack: Stack) -> None:
     releases: dict[str, Any] = stack.releases.made  # type: ignore[attr-defined]
     releases["1"] = replace(releases["1"], models_version="20250101")
     run(stack, operations.deploy(stack, "1"))
+
+
+def without_bets(operation: Callable[[Stack, str], Operation]) -> Callable[[Stack], Operation]:
+    def refused(stack: Stack) -> Operation:
+        stack.settings = stack.settings.model_copy(update={"validate_bets": Path("/none")})
+        return operation(stack, "1")
+
+    return refused
+
+
+def older_built(stack: Stack) -> None:
+    stack.runtime.models["blue"] = "another set"  # type: ignore[attr-defined]
+    new = replace(made_release("9"), models_version="20250101")
+    stack.releases.build = lambda *_: new  # type: ignore[method-assign]
+    run(stack, operations.deploy(stack, "9"))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +151,15 @@ def older(stack: Stack) -> None:
             older,
             OLDER,
         ),
+        (deployed("0"), older_built, OLDER.replace("; 1 has", "; 9 has")),
+        *(
+            (
+                deployed("0"),
+                without_bets(operation),
+                "DEPLOY_VALIDATE_BETS=/none is no file: name one with settled bets, or leave it out",
+            )
+            for operation in (operations.deploy, operations.canary)
+        ),
     ],
 )
 def test_what_can_not_be_done_says_why_and_what_can(
@@ -158,27 +182,27 @@ MODELS = Path("models")
     [
         (
             lambda stack: operations.deploy(stack, "9", models=MODELS, workers=5, as_built=True, older_models=True),
-            Job("deploy", "9", "green", 5, models=MODELS, as_built=True, older_models=True),
+            Job("deploy", "9", "green", 5, models=MODELS, older_models=True),
             "deploy 9 (to be built) into green; now 0 in blue",
         ),
         (
             lambda stack: operations.deploy(stack, "1"),
-            Job("deploy", "1", "green", 3),
+            Job("deploy", "1", "green", 3, release=made_release("1", 1)),
             "deploy 1 (reused) into green; now 0 in blue",
         ),
         (
             lambda stack: operations.canary(stack, "9", models=MODELS, weight=7, as_built=True, older_models=True),
-            Job("canary", "9", "canary", 3, models=MODELS, weight=7, as_built=True, older_models=True),
+            Job("canary", "9", "canary", 3, models=MODELS, weight=7, older_models=True),
             "canary 9 with 7%; now 0 in blue",
         ),
         (
-            lambda stack: operations.canary(stack, "1", models=MODELS),  # built anew though it runs
-            Job("canary", "1", "canary", 3, models=MODELS, weight=10),
+            lambda stack: operations.canary(stack, "1", models=MODELS),  # started anew though it runs
+            Job("canary", "1", "canary", 3, models=MODELS, weight=10, release=made_release("1", 1)),
             "canary 1 with 10%; now 0 in blue",
         ),
         (
             lambda stack: operations.canary(stack, "2", ramp=Ramp("", STEPS)),  # another one begins at the first step
-            Job("canary", "2", "canary", 3, weight=10, ramp=Ramp("2", STEPS)),
+            Job("canary", "2", "canary", 3, weight=10, ramp=Ramp("2", STEPS), release=made_release("2", 2)),
             "canary 2 with 10%; now 0 in blue",
         ),
         (
@@ -193,19 +217,19 @@ MODELS = Path("models")
         ),
         (
             lambda stack: operations.promote(stack, force=True),
-            Job("promote", "1", "green", 2, models_from="canary", as_built=True, forced=True),
+            Job("promote", "1", "green", 2, models_from="canary", forced=True),
             "promote 1 into green; now 0 in blue",
         ),
         (
             lambda stack: operations.rollback(stack, "2"),
-            Job("rollback", "2", "green", 3, as_built=True, reject=1),
+            Job("rollback", "2", "green", 3, reject=1),
             "start 2 anew in green and switch back; now 0 in blue",
         ),
         (operations.abort, Job("abort", "1", "canary", 1), "end canary 1; now 0 in blue, which stays"),
         (lambda stack: operations.stop(stack, "green"), Job("stop", "?", "green", 1), "stop green; now 0 in blue"),
         (
             lambda stack: operations.scale(stack, "blue", 8),
-            Job("scale", "0", "green", 8, models_from="blue", as_built=True),
+            Job("scale", "0", "green", 8, models_from="blue"),
             "scale 0 to 8 by way of green; now 0 in blue",
         ),
     ],
