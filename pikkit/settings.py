@@ -29,6 +29,7 @@ _PLACEHOLDERS = (
     "todo",
 )
 _RENAMED = {"MODEL_PATH": "MODEL_DIR"}
+_OF_DEPLOY = re.compile("DEPLOY_.+|BASE_IMAGE(_PYTHON)?|NGINX_BIN")  # which reads its own from the same .env
 _MIN_SECRET_LENGTH = 16
 _LARGEST_WEIGHT = 1000.0
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-]+(:\d{1,5})?|chrome-extension://[a-p]{32}")
@@ -42,7 +43,7 @@ class Settings(BaseSettings):
     """Everything that an operator can set. Names are the environment variables, in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     app_version: str = Field("1.0.0", description="Version reported by /health and in metrics")
@@ -244,7 +245,8 @@ class Settings(BaseSettings):
             WrongSetting: a value breaks a rule, `.env` holds an unknown name, an environment variable is one typing
                 error away from a setting, or MODEL_DIR was named and is no folder.
         """
-        given = {name.upper() for name, value in (*dotenv_values(".env").items(), *os.environ.items()) if value}
+        dotenv = {name.upper() for name, value in dotenv_values(".env").items() if value}
+        given = dotenv | {name.upper() for name, value in os.environ.items() if value}
         folder = Path(os.environ.get("SECRETS_DIR") or "/run/secrets")
         readable = folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
         secrets = {path.name.upper() for path in folder.iterdir()} if readable else set()
@@ -253,6 +255,9 @@ class Settings(BaseSettings):
                 which = "which is set too and counts" if new in given else "accepted for now"
                 sys.stderr.write(f"settings: {old} is the old name of {new}, {which}: set {new} only\n")
         known = {name.upper() for name in cls.model_fields}
+        for name in sorted(dotenv - known - _RENAMED.keys()):
+            if not _OF_DEPLOY.fullmatch(name):
+                raise WrongSetting(f"{name} is not a setting: take it out of .env, or write it as the README has it")
         for name in (os.environ.keys() | secrets) - known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
             if close and "_" in name:
@@ -271,13 +276,11 @@ class Settings(BaseSettings):
 
     @classmethod
     def _faults(cls, error: ValidationError) -> Iterator[str]:
-        """A sentence for each fault; values of secrets, of addresses and of unknown names are not told."""
+        """A sentence for each fault; values of secrets and of addresses are not told."""
         for fault in error.errors(include_url=False, include_context=False):
             rule = fault["msg"].removeprefix("Value error, ")
             name = str(fault["loc"][0]) if fault["loc"] else ""
-            if fault["type"] == "extra_forbidden":
-                yield f"{name.upper()} is not a setting: take it out of .env, or write it as the README has it"
-            elif name in _TELLABLE:
+            if name in _TELLABLE:
                 yield f"{name.upper()}={str(fault['input'])[:_SHOWN]}: {rule}"
             else:
                 yield f"{name.upper()}: {rule}" if name else rule

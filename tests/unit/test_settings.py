@@ -5,6 +5,7 @@ from unittest import mock
 
 import pytest
 
+from deploy.settings import DeploySettings
 from pikkit.settings import Settings, WrongSetting
 
 
@@ -95,3 +96,20 @@ def test_no_secret_shows_in_the_settings_text() -> None:
 
 def test_every_setting_is_described() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize("name", ["WORKRES", "workres", "DEPLOYMENTS"])
+def test_an_unknown_name_in_dotenv_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text(f"PORT=8001\n{name}=a-secret\n")
+    with pytest.raises(WrongSetting, match=f"^{name.upper()} is not a setting: take it out of .env, or write"):
+        load({})
+
+
+def test_service_and_deploys_read_one_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("PORT=8001\nmodel_path=\nDEPLOY_WORKERS=3\nNGINX_BIN=nginx\nBASE_IMAGE=python:3.13-slim\n")
+    assert load({}).port == 8001
+    with mock.patch.dict(os.environ, clear=True):
+        deploys = DeploySettings.load(Path(".env"))
+    assert (deploys.workers, deploys.base_image) == (3, "python:3.13-slim")
