@@ -202,7 +202,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         n8n = running.enter_context(StandIn())
         green = running.enter_context(Service(folder, n8n))
         told = running.enter_context(operators(folder, wait="3s"))
-        rig = running.enter_context(Rig(folder / "rig", DEPLOY_JUDGE_MIN_REQUESTS="50"))
+        rig = running.enter_context(Rig(folder / "rig", DEPLOY_JUDGE_MIN_REQUESTS="50", DEPLOY_JUDGE_INTERVAL="1"))
         rig.release("1", real_metrics=True)
         rig.release("2", real_metrics=True, error_rate=0.2)
         rig.run("up", "--version", "1")
@@ -267,7 +267,7 @@ def test_a_failing_canary_a_broken_reload_a_stopped_n8n_and_a_hung_worker_are_ea
 
 def test_the_canary_goes_back_on_its_own_and_what_waited_for_n8n_comes_once(stack: Stack) -> None:
     shutil.copy(root() / "models/model_metadata_latest.json", stack.green.models)
-    ramp = ("--steps", "12,100", "--interval", "2s", "--auto")
+    ramp = ("--steps", "12,100", "--interval", "10m", "--auto")  # it ends as soon as enough is seen
     stack.rig.run("canary", "--version", "2", *ramp, code=CanaryFailed.exit_code)
     stack.wait_until_up(_UP - {"canary"})
     eventually(lambda: stack.n8n.calls)
