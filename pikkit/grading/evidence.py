@@ -65,9 +65,19 @@ class EvidenceColumns(NamedTuple):
     trust: Floats
     joint: Floats
     reference: Bools
+    together: Sequence[Sides]  # as of Evidence
+    beaten: Bools  # the very array of Evidence
     other_bet: Picked  # position
     other_odds: Floats
     other_fair: Floats
+
+    def asks(self, opinion: Opinion) -> tuple[Picked, Floats] | None:
+        """Of which other sides the model's own chance is wanted: whose they are (positions), and their odds.
+
+        None where it changes nothing.
+        """
+        counts = len(self.other_bet) and opinion.counts_beside(self.reference[self.other_bet])
+        return (self.other_bet, self.other_odds) if counts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +107,7 @@ class Evidence:
         fair, _, _, trust, joint = self.told
         one = len(self.others) == 1
         others = self.others[0] if one else _Others(*map(np.concatenate, zip(_NONE, *self.others, strict=True)))
-        return EvidenceColumns(fair, trust, joint, ~np.isnan(trust), *others)
-
-    def asks(self, opinion: Opinion) -> tuple[Picked, Floats] | None:
-        """Of which other sides the model's own chance is wanted: whose they are (positions), and their odds.
-
-        None where it changes nothing.
-        """
-        beside = self.columns()
-        counts = len(beside.other_bet) and opinion.counts_beside(beside.reference[beside.other_bet])
-        return (beside.other_bet, beside.other_odds) if counts else None
+        return EvidenceColumns(fair, trust, joint, ~np.isnan(trust), self.together, self.beaten, *others)
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Put it into the answers."""

@@ -13,7 +13,7 @@ from pikkit.features.facts import Facts
 from pikkit.features.spec import FeatureSpec
 from pikkit.features.table import Matrix, matrix_of
 from pikkit.grading.decision import Rules, confidence, decide
-from pikkit.grading.evidence import Evidence, EvidenceColumns
+from pikkit.grading.evidence import EvidenceColumns
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.reasons import Contributions
 from pikkit.grading.sides import beaten, scaled_to_one
@@ -94,7 +94,7 @@ def figures(
     rules: Rules,
     *,
     limited: Truth,
-    market: Evidence | None = None,
+    market: EvidenceColumns | None = None,
 ) -> tuple[Figures, Matrix]:
     """The figures, and the feature rows that they come from.
 
@@ -104,51 +104,50 @@ def figures(
             opinion of these is asked.
         rules: thresholds.
         limited: bets that are a D at the most.
-        market: what other prices say of n bets.
+        market: what other prices say of n bets; is told which of them are beaten.
 
     Raises:
         ModelError: the models answered with something that is not a number.
     """
     arithmetic, opinion = facts.arithmetic, models.opinion
-    beside = None if market is None else market.columns()
     matrix = matrix_of(facts, models.spec.features)
     chances = models.win_probability(matrix)
     chance: Value = chances.item() if isinstance(facts.odds, float) else chances
     _check(chance, facts, models)
     odds, decimal, implied, sample = facts.odds, facts.decimal, facts.implied, facts.sample_size
-    if beside is not None:
-        n = len(beside.fair)
+    if market is not None:
+        n = len(market.fair)
         chance, odds, decimal, implied, sample = (
             np.asarray(column)[:n] for column in (chance, odds, decimal, implied, sample)
         )
     [model] = rounded(arithmetic.smaller(arithmetic.larger(chance, 0.0), 1.0))
     trust = confidence(sample, facts.unknown)
     outside = (implied < opinion.lowest) | (implied > opinion.highest)
-    if market is None or beside is None:
+    if market is None:
         probability = _held(model, implied, outside, facts, opinion)
         price_roi, kelly = returns(probability, decimal)
         roi = price_roi if models.roi_from_price else models.roi(matrix, probability, odds)
         _check(roi, facts, models)
     else:
-        outside = outside & ~beside.reference  # there others tell the chance, and the set nothing
-        known = ~np.isnan(beside.fair)
-        floor = np.where(known, beside.fair, implied)
+        outside = outside & ~market.reference  # there others tell the chance, and the set nothing
+        known = ~np.isnan(market.fair)
+        floor = np.where(known, market.fair, implied)
         matrix = matrix[:n]
         chances[:n] = model
-        combined, others = _with_market(opinion, facts, chances, beside)
+        combined, others = _with_market(opinion, facts, chances, market)
         [probability] = rounded(scaled_to_one(combined, market.together))
         probability = _held(probability, floor, outside, facts, opinion)
         price_roi, kelly = returns(probability, decimal)
         told = price_roi if models.roi_from_price else models.roi(matrix, probability, odds)
         _check(told, facts, models)
         roi = np.where(known, price_roi, told)
-        if beside.reference.any():
-            trust = _trust(np.asarray(trust), np.asarray(sample), beside, opinion)
+        if market.reference.any():
+            trust = _trust(np.asarray(trust), np.asarray(sample), market, opinion)
     roi, price_roi, kelly, trust, shown, edge = rounded(roi, price_roi, kelly, trust, implied, probability - implied)
     value = arithmetic.smaller(roi, price_roi)
     limited = limited | outside
-    if market is not None and beside is not None:
-        rivals = (beside.other_bet, beside.other_odds, others)
+    if market is not None:
+        rivals = (market.other_bet, market.other_odds, others)
         market.beaten[:] = beaten(np.asarray(value), market.together, rivals)
         limited = limited | market.beaten
     decision = decide(value, trust, kelly, rules, limited=limited)

@@ -171,7 +171,7 @@ class Predictor:
                 limited[i] = reason
         flags = np.zeros(len(bets), dtype=np.bool_)
         flags[list(limited)] = True
-        beside = market if market is not None and market.counts else None
+        beside = market.columns() if market is not None and market.counts else None
         again = None if beside is None else beside.asks(models.opinion)
         facts = self._categories(models).many(bets, now, again)
         found, matrix = figures(models, facts, self._rules, limited=flags, market=beside)
