@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -121,8 +122,10 @@ class DeploySettings(BaseSettings):
         """Read the environment, and what it leaves open from `env_file`.
 
         Raises:
-            UsageError: a value breaks a rule, or a name has gone or is one typing error away from a setting.
+            UsageError: a value breaks a rule, a name has gone or is one typing error away from a setting, or a line of
+                `env_file` is none.
         """
+        _check_lines(env_file)
         given = {name.upper() for name, value in (*dotenv_values(env_file).items(), *os.environ.items()) if value}
         known = {f"DEPLOY_{name}".upper() for name in cls.model_fields} | _UNPREFIXED
         for name in sorted(given - known):
@@ -205,6 +208,22 @@ class DeploySettings(BaseSettings):
         """Address of the load balancer on this machine."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
         return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.base_port}"
+
+
+def _check_lines(env_file: Path) -> None:
+    """Refuse what python-dotenv would leave out with a warning: the slots' keys are in that file, too."""
+    try:
+        with env_file.open(encoding="utf-8") as file:
+            for line in parse_stream(file):
+                if line.error or (line.key and line.value is None):
+                    number = line.original.line
+                    raise UsageError(
+                        f"line {number} of {env_file.name} is no setting: write NAME=value, with every quote closed"
+                    )
+    except (FileNotFoundError, IsADirectoryError):
+        return
+    except UnicodeDecodeError:
+        raise UsageError(f"{env_file.name} is no text: write it in UTF-8") from None
 
 
 def _words(fault: ErrorDetails) -> str:

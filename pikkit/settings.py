@@ -11,9 +11,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from pikkit.setting_sources import WrongSetting, names_in_dotenv, secret_files
 
 __all__ = ["Settings", "WrongSetting"]
 
@@ -32,18 +33,25 @@ _RENAMED = {"MODEL_PATH": "MODEL_DIR"}
 _OF_DEPLOY = re.compile("DEPLOY_.+|BASE_IMAGE(_PYTHON)?|NGINX_BIN")  # which reads its own from the same .env
 _MIN_SECRET_LENGTH = 16
 _LARGEST_WEIGHT = 1000.0
-_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-]+(:\d{1,5})?|chrome-extension://[a-p]{32}")
-
-
-class WrongSetting(ValueError):
-    """A setting breaks a rule, or is none; the message names it and the rule, never a secret."""
+_LONGEST_WINDOW_S = 3650 * 86_400
+_MOST_ALERTS = 1_000_000
+_ORIGIN = re.compile(  # as browsers send it: in small letters, without the usual port
+    r"\*|https://[a-z0-9.\-]+(:(?!443$)\d{1,5})?|http://[a-z0-9.\-]+(:(?!80$)\d{1,5})?|chrome-extension://[a-p]{32}"
+)
+_HOST = re.compile(r"[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)*")
+_CHAT = re.compile(r"-?\d+|@\w+", re.ASCII)
 
 
 class Settings(BaseSettings):
     """Everything that an operator can set. Names are the environment variables, in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     app_version: str = Field("1.0.0", description="Version reported by /health and in metrics")
@@ -102,14 +110,19 @@ class Settings(BaseSettings):
 
     alerts_enabled: bool = Field(True, description="false turns the outbox and its delivery off")
     alert_window: float = Field(
-        86_400.0, ge=0, description="Seconds after which a bet without a start is forgotten, and raises an alert again"
+        86_400.0,
+        ge=0,
+        le=_LONGEST_WINDOW_S,
+        description="Seconds after which a bet without a start is forgotten, and raises an alert again",
     )
     alert_ttl: float = Field(3600.0, gt=0, description="Age of a price in seconds beyond which no alert is sent")
     alert_ttl_live: float = Field(120.0, gt=0, description="The same for bets placed live")
     alert_price_step: float = Field(
         0.02, gt=0, le=10, description="Relative gain of the decimal price that alerts again (0.02: 2 %)"
     )
-    alerts_per_hour: int = Field(60, ge=0, description="Alerts an hour for each API key, then one digest; 0: no limit")
+    alerts_per_hour: int = Field(
+        60, ge=0, le=_MOST_ALERTS, description="Alerts an hour for each API key, then one digest; 0: no limit"
+    )
     alert_link_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated hosts that alerts may link to, subdomains included; empty: addresses are text"
     )
@@ -148,8 +161,35 @@ class Settings(BaseSettings):
     @field_validator("api_keys", "cors_origins", "alert_link_hosts", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+        if not isinstance(value, str):
+            return value
+        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        if not parts:
+            raise ValueError("there is nothing between the commas: write what is meant, or leave it empty")
+        return parts
+
+    @field_validator("*")
+    @classmethod
+    def _secrets_are_one_line(cls, value: object) -> object:
+        if isinstance(value, SecretStr):
+            return _one_line(value)
+        if isinstance(value, tuple):
+            return tuple(_one_line(item) if isinstance(item, SecretStr) else item for item in value)
+        return value
+
+    @field_validator("alert_link_hosts")
+    @classmethod
+    def _hosts_are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host!r} is not a host: write its name alone, as in book.example")
+        return value
+
+    @field_validator("telegram_chat_id")
+    @classmethod
+    def _chat_is_one(cls, value: str | None) -> str | None:
+        if value is not None and not _CHAT.fullmatch(value):
+            raise ValueError("write the chat's number, as in -1001234567890, or @channel")
         return value
 
     @field_validator("reference_weights", mode="before")
@@ -186,8 +226,8 @@ class Settings(BaseSettings):
     @field_validator("workers", mode="before")
     @classmethod
     def _workers_are_counted(cls, value: object) -> object:
-        if value != "cpu_count" and not re.fullmatch(r"[1-9]\d*", str(value)):
-            raise ValueError("write a number from 1 up, or cpu_count for one per core")
+        if value != "cpu_count" and not re.fullmatch(r"[1-9]\d{0,2}", str(value)):
+            raise ValueError("write a number from 1 to 999, or cpu_count for one per core")
         return value
 
     @field_validator("cors_origins")
@@ -196,8 +236,8 @@ class Settings(BaseSettings):
         for origin in value:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f"{origin!r} is not an origin: write https://host[:port] without a path, "
-                    "chrome-extension://<32 letters a-p>, or *"
+                    f"{origin!r} is no origin as browsers send it: write https://host[:port] in small letters, without "
+                    "a path or the usual port, chrome-extension://<32 letters a-p>, or *"
                 )
         return value
 
@@ -243,18 +283,18 @@ class Settings(BaseSettings):
 
         Raises:
             WrongSetting: a value breaks a rule, `.env` holds an unknown name, an environment variable is one typing
-                error away from a setting, or MODEL_DIR was named and is no folder.
+                error away from a setting, MODEL_DIR was named and is no folder, or something of it can't be read.
         """
-        dotenv = {name.upper() for name, value in dotenv_values(".env").items() if value}
+        known = {name.upper() for name in cls.model_fields}
+        dotenv = names_in_dotenv(Path(".env"))
         given = dotenv | {name.upper() for name, value in os.environ.items() if value}
-        folder = Path(os.environ.get("SECRETS_DIR") or "/run/secrets")
-        readable = folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
-        secrets = {path.name.upper() for path in folder.iterdir()} if readable else set()
+        folder, secrets = secret_files(known)
+        for name in sorted(secrets & given & known):
+            sys.stderr.write(f"settings: {name} is set, so its file in {folder} does not count: keep one\n")
         for old, new in _RENAMED.items():
             if old in given:
                 which = "which is set too and counts" if new in given else "accepted for now"
                 sys.stderr.write(f"settings: {old} is the old name of {new}, {which}: set {new} only\n")
-        known = {name.upper() for name in cls.model_fields}
         for name in sorted(dotenv - known - _RENAMED.keys()):
             if not _OF_DEPLOY.fullmatch(name):
                 raise WrongSetting(f"{name} is not a setting: take it out of .env, or write it as the README has it")
@@ -272,6 +312,8 @@ class Settings(BaseSettings):
                 f"MODEL_DIR={settings.model_dir} is not a folder: make it, name the one with the model files, or leave "
                 "MODEL_DIR out"
             )
+        if settings.data_dir.exists() and not settings.data_dir.is_dir():
+            raise WrongSetting(f"DATA_DIR={settings.data_dir} is not a folder: name one, or leave DATA_DIR out")
         return settings
 
     @classmethod
@@ -284,6 +326,15 @@ class Settings(BaseSettings):
                 yield f"{name.upper()}={str(fault['input'])[:_SHOWN]}: {rule}"
             else:
                 yield f"{name.upper()}: {rule}" if name else rule
+
+
+def _one_line(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value().strip()
+    if not text:
+        raise ValueError("it is blank: write a value, or leave it empty")
+    if not text.isprintable():
+        raise ValueError("it holds a line break or another character that no header carries: write it in one line")
+    return SecretStr(text)
 
 
 _SHOWN = 60

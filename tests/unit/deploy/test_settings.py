@@ -46,6 +46,22 @@ def test_a_name_that_is_no_setting_is_refused_with_what_was_meant(
         DeploySettings.load(file)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"PORT=8001\nAPI_KEYS a-secret\n", "line 2 of .env is no setting"),
+        (b"API_KEYS='a-secret\n", "line 1 of .env is no setting"),
+        (b"API_KEYS\n", "line 1 of .env is no setting"),
+        (b"API_KEYS=\xff\n", ".env is no text"),
+    ],
+)
+def test_a_line_of_dotenv_that_none_can_read_is_refused(tmp_path: Path, text: bytes, said: str) -> None:
+    (tmp_path / ".env").write_bytes(text)
+    with pytest.raises(UsageError, match=f"^{said}") as refused:
+        DeploySettings.load(tmp_path / ".env")
+    assert "a-secret" not in str(refused.value)
+
+
 def test_every_name_that_the_project_and_its_service_use_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
