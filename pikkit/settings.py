@@ -39,7 +39,6 @@ _ORIGIN = re.compile(  # as browsers send it: in small letters, without the usua
     r"\*|https://[a-z0-9.\-]+(:(?!443$)\d{1,5})?|http://[a-z0-9.\-]+(:(?!80$)\d{1,5})?|chrome-extension://[a-p]{32}"
 )
 _HOST = re.compile(r"[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)*")
-_CHAT = re.compile(r"-?\d+|@\w+", re.ASCII)
 
 
 class Settings(BaseSettings):
@@ -183,13 +182,6 @@ class Settings(BaseSettings):
         for host in value:
             if not _HOST.fullmatch(host):
                 raise ValueError(f"{host!r} is not a host: write its name alone, as in book.example")
-        return value
-
-    @field_validator("telegram_chat_id")
-    @classmethod
-    def _chat_is_one(cls, value: str | None) -> str | None:
-        if value is not None and not _CHAT.fullmatch(value):
-            raise ValueError("write the chat's number, as in -1001234567890, or @channel")
         return value
 
     @field_validator("reference_weights", mode="before")
