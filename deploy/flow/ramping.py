@@ -9,7 +9,6 @@ from deploy.canary.ramp import Ramp
 from deploy.errors import DeployError, UsageError
 from deploy.flow import operations
 from deploy.flow.phases import set_weight
-from deploy.flow.recovery import recover
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
 
@@ -17,7 +16,7 @@ __all__ = ["look_at_promotion", "look_at_ramp", "pause", "resume"]
 
 
 def look_at_ramp(stack: Stack, seconds: float) -> str | None:
-    """Judge the canary, and do what follows. Must be called under the lock.
+    """Judge the canary, and do what follows. Must be called under the lock, with nothing interrupted.
 
     Args:
         stack: the parts.
@@ -82,7 +81,7 @@ def resume(stack: Stack) -> str:
 
 
 def look_at_promotion(stack: Stack, seconds: float) -> str | None:
-    """Compare what was promoted with what was before it; go back when it is worse. Must be called under the lock."""
+    """Compare what was promoted with what was before it; go back when it is worse. As `look_at_ramp`."""
     watch = stack.window.watched()
     if watch is None:
         return None
@@ -103,7 +102,6 @@ def look_at_promotion(stack: Stack, seconds: float) -> str | None:
 
 
 def _onwards(stack: Stack, ramp: Ramp, verdict: Verdict) -> str:
-    recover(stack)
     if ramp.onwards() == "advance":
         ramp = ramp.advanced()
         said = set_weight(stack, ramp.weight)

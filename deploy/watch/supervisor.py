@@ -15,6 +15,7 @@ from types import FrameType
 from deploy.errors import DeployError, Locked
 from deploy.files import Record
 from deploy.flow import ramping
+from deploy.flow.recovery import recover
 from deploy.flow.stack import Stack
 from deploy.processes import ProcessId, detached
 from deploy.proxy.route import Route
@@ -115,6 +116,7 @@ class Supervisor:
         now = stack.clock.monotonic()
         seconds = now - self._looked if self._looked is not None else 0.0
         with stack.lock("supervise"):
+            recover(stack)
             said = ramping.look_at_ramp(stack, seconds) or ramping.look_at_promotion(stack, seconds)
         self._looked = now
         if said:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.exposition import Series, is_cumulative, series, value
 from tests.support.need import root
+from tests.support.waiting import eventually
 
 _COUNTS = 50
 
@@ -228,12 +229,13 @@ def test_a_scrape_of_eight_workers_takes_no_longer_after_a_hundred_deaths(tmp_pa
             worker.do("count")
         template = next(tmp_path.glob("*.worker")).read_bytes()
         workers[0].scrape()
-        times = []
-        for dead in (0, 100):
-            for i in range(dead):
-                (tmp_path / f"{i}-dead.worker").write_bytes(template)
-            if dead:
-                assert _grades(workers[0].scrape()) == 108 * _COUNTS
-            times.append(min(timeit.repeat(lambda: workers[0].do("render"), number=1, repeat=9)))
+
+        def seconds() -> float:
+            return min(timeit.repeat(lambda: workers[0].do("render"), number=1, repeat=9))
+
+        before = seconds()
+        for i in range(100):
+            (tmp_path / f"{i}-dead.worker").write_bytes(template)
+        assert _grades(workers[0].scrape()) == 108 * _COUNTS
         assert len(list(tmp_path.iterdir())) == 10
-    assert times[1] < 3 * times[0]
+        eventually(lambda: seconds() < 3 * before)  # all nine may meet a busy moment

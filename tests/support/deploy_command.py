@@ -4,7 +4,6 @@ To import them takes six times as long as to run one, and hundreds are run.
 """
 
 import json
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,19 +12,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from deploy.cli import main
+from tests.support.forks import FORKS
 from tests.support.need import root
 from tests.support.waiting import PATIENCE_S
-
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.support.deploy_stack"])
 
 
 class Command:
     """A command that runs; its output, errors too, comes by `stdout`. A context manager that waits for its end."""
 
     def __init__(self, work: Callable[[], None], arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        reader, writer = _FORKS.Pipe(duplex=False)
-        self._process = _FORKS.Process(target=_run, args=(work, arguments, dict(environment), writer), daemon=True)
+        reader, writer = FORKS.Pipe(duplex=False)
+        self._process = FORKS.Process(target=_run, args=(work, arguments, dict(environment), writer), daemon=True)
         self._process.start()
         writer.close()
         with reader:

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 
 from tests.support.waiting import PATIENCE_S
 
+_IDS = 16  # clients whose requests a connection carries, in turn: a share of the clients is one of the requests, too
 _BET = b'{"sport":"Basketball","league":"NBA","market":"Moneyline","institution_name":"FanDuel","odds":-110}'
 _QUERY = "sport=Basketball&league=NBA&market=Moneyline&institution_name=FanDuel&odds=-110"
 
@@ -26,7 +28,7 @@ class Tally:
         return sum(self.failures.values())
 
 
-def _request(kind: str, client: int, key: str) -> bytes:
+def _request(kind: str, client: str, key: str) -> bytes:
     bets = b'{"bets":[' + b",".join([_BET] * 5) + b"]}"
     path, method, body = {
         "post": ("/api/v1/predict?dry_run=true", "POST", _BET),
@@ -60,7 +62,7 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:
 
 
 async def _client(
-    address: tuple[str, int], kind: str, request: bytes, tally: Tally, stop: asyncio.Event, pause: float
+    address: tuple[str, int], kind: str, requests: Iterator[bytes], tally: Tally, stop: asyncio.Event, pause: float
 ) -> None:
     writer: asyncio.StreamWriter | None = None
     while not stop.is_set():
@@ -69,7 +71,7 @@ async def _client(
         try:
             if writer is None:
                 reader, writer = await asyncio.open_connection(*address)
-            writer.write(request)
+            writer.write(next(requests))
             status, served, closes = await asyncio.wait_for(_answer(reader), PATIENCE_S)
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             tally.failures[type(error).__name__] += 1
@@ -103,9 +105,8 @@ async def load(
 ) -> None:
     """Until `stop` is set; `pause` seconds between a client's requests leave connections idle."""
     dealt = [kinds[n % len(kinds)] for n in range(clients)]
-    requests = [(kind, _request(kind, n, key)) for n, kind in enumerate(dealt)]
-    jobs = [_client((host, port), kind, request, tally, stop, pause) for kind, request in requests]
-    await asyncio.gather(*jobs)
+    sent = [(kind, cycle([_request(kind, f"{n}-{i}", key) for i in range(_IDS)])) for n, kind in enumerate(dealt)]
+    await asyncio.gather(*(_client((host, port), kind, requests, tally, stop, pause) for kind, requests in sent))
 
 
 @contextmanager

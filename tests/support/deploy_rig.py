@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +17,7 @@ from deploy.flow.progress import Progress
 from deploy.flow.recovery import recover, stop_all
 from deploy.flow.run import run
 from deploy.flow.stack import Stack
+from deploy.processes import ProcessId
 from deploy.settings import DeploySettings
 from deploy.watch.status import status_data
 from deploy.watch.supervisor import stop_supervisor
@@ -23,6 +25,15 @@ from tests.support.deploy_command import DeployCommand
 from tests.support.deploy_load import Tally, traffic
 from tests.support.deploy_stack import COMPOSER, command
 from tests.support.ports import free_block
+from tests.support.waiting import PATIENCE_S
+
+
+def kill(pid: int) -> None:
+    """kill -9; returns once it is dead."""
+    process = ProcessId.of(pid)
+    assert process is not None
+    process.signal(signal.SIGKILL)
+    assert process.wait(PATIENCE_S)
 
 
 class Rig(DeployCommand):

@@ -42,6 +42,10 @@ class ExtensionStage:
         """Change settings as the options page does."""
         self._options.evaluate("values => chrome.storage.local.set(values)", values)
 
+    def stored(self, name: str) -> Any:
+        """What the worker keeps for the one that comes after it."""
+        return self._options.evaluate("async name => (await chrome.storage.session.get(name))[name]", name)
+
     def open(self, path: str) -> Page:
         page = self.context.new_page()
         page.goto(f"{self.pages}/{path}")

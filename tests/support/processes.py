@@ -70,7 +70,7 @@ class Process:
         """Send a signal to the process itself."""
         self.popen.send_signal(number)
 
-    def stop(self, *, grace: float = 10) -> int:
+    def stop(self, *, grace: float = PATIENCE_S) -> int:
         """SIGTERM, then SIGKILL to the whole group once the grace is over; returns the exit status."""
         if self.popen.poll() is None:
             self.popen.terminate()

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.ports import free_port
+
 
 @dataclass
 class Call:
@@ -30,7 +32,7 @@ Answer = tuple[int, dict[str, str], bytes] | None  # None: the connection is res
 
 @dataclass
 class StandIn:
-    """`answer` decides about each call; default: 200 with `{}`."""
+    """`answer` decides about each call; default: 200 with `{}`. Stopped, it keeps its port, to be started again."""
 
     answer: Callable[[Call], Answer] = lambda _call: (200, {}, b"{}")
     calls: list[Call] = field(default_factory=list)
@@ -76,8 +78,8 @@ class StandIn:
                 except (OSError, ValueError):
                     self.close_connection = True
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_address[1]
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port or free_port()), Handler)
+        self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
         return self

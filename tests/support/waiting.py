@@ -20,7 +20,7 @@ def pauses() -> Iterator[float]:
 
 
 def eventually(look: Callable[[], T], *, seconds: float = PATIENCE_S, told: Callable[[], object] = str) -> T:
-    """What `look` gives, once it is true; an answer that did not come, or can't be read, means: not yet.
+    """What `look` gives, once it is true; an answer that did not come, can't be read or lacks what is asked: not yet.
 
     Raises:
         AssertionError: it did not come in time; `told` says what there was instead.
@@ -33,7 +33,7 @@ def eventually(look: Callable[[], T], *, seconds: float = PATIENCE_S, told: Call
         try:
             if found := look():
                 return found
-        except (httpx.HTTPError, OSError, ValueError) as error:
+        except (httpx.HTTPError, OSError, ValueError, LookupError) as error:
             fault = error
         if time.monotonic() > end:
             raise AssertionError(f"it did not happen within {seconds:g} s: {told()}") from fault

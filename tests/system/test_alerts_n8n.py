@@ -26,7 +26,7 @@ from pikkit.settings import Settings
 from tests.support.alerts import an_alert, seen_around_midnight, sighting
 from tests.support.n8n import N8n, n8n_command
 from tests.support.receiver import Answer, Call, StandIn
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.n8n]
 
@@ -137,8 +137,9 @@ def n8n(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(autouse=True)
-def clean(backends: Backends, n8n: N8n) -> None:
+def clean(backends: Backends, n8n: N8n, monkeypatch: pytest.MonkeyPatch) -> None:
     assert n8n.url
+    monkeypatch.setattr("pikkit.alerts.receivers.deadline.TIMEOUT_S", PATIENCE_S)
     backends.reset()
 
 
@@ -318,7 +319,7 @@ def test_a_restart_under_load_loses_nothing_and_doubles_nothing(
     admission.admit([sighting(clock, event=f"game {i}", starts_at=None) for i in range(count)])
 
     def restart() -> None:
-        time.sleep(1)
+        eventually(lambda: len(backends.telegram.calls) > count / 5)
         end(n8n)
         n8n.start()
 

@@ -4,7 +4,6 @@ Each worker is a process of its own with the service's real alerts and nothing e
 and one can be killed every second.
 """
 
-import multiprocessing
 import os
 import random
 import sys
@@ -24,16 +23,15 @@ import pytest
 from pikkit.alerts.clock import SystemClock
 from pikkit.alerts.outbox import Outbox
 from tests.support.alert_worker import serve
+from tests.support.forks import FORKS
 from tests.support.receiver import Answer, Call, StandIn
 
 ASKED = int(os.environ.get("PIKKIT_ALERTS", "0"))
 COUNT, EVERY_S = ASKED or 100, 1.0 if ASKED else 0.2
-LIFE = 0 if ASKED else COUNT // 8  # alerts that pass before the next one is killed, however slow the machine is
+LIFE = 0 if ASKED else COUNT // 10  # alerts that pass before the next one is killed, however slow the machine is
 FAILURES = 100 if ASKED else 1  # of one alert, at most: each doubles its wait
 SLOTS = ("blue", "green") * 2  # two workers each
 _STARTING: list[int] = []
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.support.alert_worker"])
 REQUEST, UNDER_WAY = (20, 400) if ASKED else (5, 20)  # bets of a request, alerts that wait at a time
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1200 + COUNT)]
@@ -128,10 +126,10 @@ class Workers:
         return True
 
     def _started(self, slot: str) -> tuple[BaseProcess, Connection, list[int]]:
-        mine, its = _CONTEXT.Pipe()
+        mine, its = FORKS.Pipe()
         run = self.folder / f"run-{slot}"
         run.mkdir(exist_ok=True)
-        process = _CONTEXT.Process(target=serve, args=(slot, run, self.folder / "log", its, self.settings))
+        process = FORKS.Process(target=serve, args=(slot, run, self.folder / "log", its, self.settings))
         process.start()
         its.close()
         return process, mine, _STARTING

@@ -208,8 +208,14 @@ def test_served_by_folder_with_reload_it_listens_where_the_settings_say_and_rest
         process.wait_until_http(f"http://127.0.0.1:{port}/ready")
         assert f"http://127.0.0.1:{port}" in process.log.read_text()
         before = _workers(process)
-        (root() / "service.py").touch()
-        eventually(lambda: (now := _workers(process)) and not now & before, told=process.tail)
+
+        def restarted() -> bool:
+            now = _workers(process)
+            if now & before:
+                (root() / "service.py").touch()  # again and again: who looks at the files may not have begun yet
+            return bool(now) and not now & before
+
+        eventually(restarted, told=process.tail)
         process.wait_until_http(f"http://127.0.0.1:{port}/ready")
 
 

@@ -18,7 +18,7 @@ from deploy.flow import operations
 from deploy.release.bentos import BentoReleases
 from deploy.slots.processes import serve_command
 from tests.support.deploy_bento import make_models, make_project
-from tests.support.deploy_rig import Rig
+from tests.support.deploy_rig import Rig, kill
 from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.system
@@ -101,7 +101,7 @@ def test_a_dead_worker_or_master_leaves_no_process_when_the_slot_is_stopped(rig:
     pid = runtime.observe("canary").pid
     assert pid is not None
     children = psutil.Process(pid).children(recursive=True)
-    psutil.Process(pid).kill()  # the master: its workers are orphans now
+    kill(pid)  # the master: its workers are orphans now
     rig.do(operations.abort)
     _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
@@ -121,9 +121,7 @@ def test_a_hot_reloaded_set_is_shown_and_no_command_silently_goes_back(rig: Bent
     runtime = rig.stack().runtime
     pid = runtime.observe(production).pid
     assert pid is not None
-    workers = psutil.Process(pid).children(recursive=True)
-    psutil.Process(pid).kill()
-    psutil.wait_procs(workers, timeout=1)
+    kill(pid)
     assert runtime.heal(production)
     release = rig.store.get(str(runtime.observe(production).version))
     assert release is not None

@@ -23,7 +23,7 @@ from deploy.flow import operations
 from deploy.journal.lock import Lock, host
 from deploy.processes import ProcessId
 from deploy.proxy.nginx import Router
-from tests.support.deploy_rig import Rig
+from tests.support.deploy_rig import Rig, kill
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.system
@@ -52,7 +52,7 @@ def test_1b_rollback_does_not_believe_in_a_warm_slot_that_went_bad(rig: Rig) -> 
     rig.do(operations.deploy, "2")
     pid = rig.stack().runtime.observe("blue").pid
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     rig.do(operations.rollback)
     assert rig.version() == "1"
 
@@ -294,16 +294,17 @@ def test_also_a_failed_boot_leaves_no_process_behind(rig: Rig) -> None:
 def test_a_slot_and_nginx_that_die_are_seen_and_started_again(rig: Rig) -> None:
     rig.run("up")
     before = rig.status()["slots"]["blue"]
-    os.kill(before["pid"], signal.SIGKILL)
+    kill(before["pid"])
 
     def back() -> Any:
         seen = rig.status()["slots"]["blue"]
         return seen["pid"] != before["pid"] and seen["health"] == "healthy" and seen
 
     assert eventually(back)["restarts"] >= 1
-    master = json.loads((rig.run_dir / "nginx" / "master.json").read_text())
-    os.kill(master["pid"], signal.SIGTERM)
-    eventually(lambda: rig.version() == "1")
+    master = rig.run_dir / "nginx" / "master.json"
+    died = master.read_text()
+    os.kill(json.loads(died)["pid"], signal.SIGTERM)
+    eventually(lambda: master.read_text() != died and rig.version() == "1")
 
 
 def test_a_recycled_pid_is_not_believed(rig: Rig) -> None:

@@ -19,7 +19,7 @@ from deploy.files import parsed, read_json
 from deploy.flow import operations
 from deploy.processes import ProcessId
 from deploy.watch.supervisor import stop_supervisor, supervisor_process
-from tests.support.deploy_rig import Rig
+from tests.support.deploy_rig import Rig, kill
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.system
@@ -53,7 +53,7 @@ def test_a_killed_nginx_master_is_replaced_by_the_supervisor_and_its_workers_are
 
 
 def test_stop_ends_workers_without_a_master_and_says_what_it_can_not_end(rig: Rig) -> None:
-    master(rig).signal(signal.SIGKILL)
+    kill(master(rig).pid)
     rig.run("stop")
     with pytest.raises(httpx.ConnectError):
         rig.version()

@@ -154,7 +154,8 @@ def test_a_machine_that_is_away_is_seen_by_what_the_system_counts(monkeypatch: p
     with StandIn() as server:
         seen = open_loop(server.url, cycle([one("/x", BET)]), arrivals(200, 30, poisson=False), connections=1)
     [(begin, end)] = seen.away
-    assert 0.1 <= end - begin < 0.3
+    assert end - begin >= 0.1
+    assert end <= seen.seconds
 
 
 def test_a_stall_costs_every_request_that_was_due_meanwhile_not_only_the_one_that_met_it() -> None:

@@ -9,13 +9,14 @@ from unittest.mock import Mock
 import pytest
 from rich.console import Console
 
-from deploy.canary.judge import Verdict
+from deploy.canary.judge import Outcome, Verdict
 from deploy.canary.ramp import Ramp, Step
 from deploy.canary.sample import LOG
 from deploy.errors import DeployError
 from deploy.flow import operations, ramping
 from deploy.flow.progress import Progress
 from deploy.flow.run import run
+from deploy.journal.journal import Operation
 from deploy.watch.observation import Observation
 from deploy.watch.supervisor import Supervisor
 from tests.support.deploy_fakes import Rig, made
@@ -160,6 +161,20 @@ def test_the_time_that_nobody_looked_on_does_not_count(rig: Rig) -> None:
     rig.clock.sleep(10_000)  # the machine was off
     looks(rig, 1)
     assert weight(rig) == 10
+
+
+@pytest.mark.parametrize("outcome", ["fail", "pass"])
+def test_what_an_interrupted_command_left_is_settled_before_a_ramp_moves_anything(rig: Rig, outcome: Outcome) -> None:
+    ramped(rig)
+    deploy = operations.deploy(rig.stack, "1")
+    rig.stack.journal.begin(Operation("deploy", "1", deploy.job.slot, "wait"))  # it was killed with this candidate
+    rig.runtime.start(deploy.job.slot, rig.releases.build("1", None), workers=1)
+    rig.window.said = outcome
+    looks(rig, 1)
+    assert not rig.runtime.slots[deploy.job.slot].running
+    assert rig.stack.journal.operation() is None
+    assert "recover" in [entry["command"] for entry in rig.stack.journal.entries()]
+    assert weight(rig) == (None if outcome == "fail" else 10)
 
 
 def test_a_canary_that_another_command_ended_takes_its_ramp_with_it(rig: Rig) -> None:
