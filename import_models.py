@@ -22,6 +22,7 @@ from pikkit.files import why
 from pikkit.history.history import History
 from pikkit.models.activation import active, home
 from pikkit.models.importing import Past, checked, golden_bets, import_models
+from pikkit.models.metadata import read_json
 from pikkit.models.model_set import ModelSet
 from pikkit.models.remarks import Given, given, market_in_words
 from pikkit.models.rules import predictor_of
@@ -129,6 +130,8 @@ def _past(
         settled, report = read_settled(bets, asked, rejected=rejected)
     for line in report.lines():
         console.print(line)
+    if not len(settled):
+        raise ModelError(f"{bets} has no usable bet: there is nothing to make a history of; --rejected FILE tells why")
     return Past(History.from_bets(settled), settled)
 
 
@@ -146,8 +149,8 @@ def _served_already(model_dir: Path) -> str | None:
 
 def _read_history(path: Path) -> History:
     try:
-        return History.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as cause:
+        return History.from_json(read_json(path))
+    except OSError as cause:
         raise ModelError(f"{path} can't be read as a history ({why(cause)}): make one with --bets") from cause
 
 

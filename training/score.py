@@ -73,7 +73,7 @@ class ScoredFile:
         predictor: Predictor,
         *,
         now: float,
-        limits: OddsLimits = OddsLimits(),
+        limits: OddsLimits,
         progress: Callable[[int], None] = lambda _rows: None,
     ) -> tuple[int, int]:
         """Grade every row; what can't be graded gets the reason in the column `error`.
@@ -134,14 +134,15 @@ class ScoredFile:
         return {**others, **self._reader.as_bet(cells)}
 
     def _write_lines(self, partial: Path, kind: str, graded: Iterator[tuple[list[str], dict[str, Any]]]) -> None:
-        """As CSV; what was asked is repeated as it was written."""
+        """As CSV; what was asked is repeated as it was written, but for answers of an earlier time."""
+        kept = [place for place, name in enumerate(self._table.names) if name not in ANSWERS]
         with partial.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*self._table.names, *ANSWERS])
+            writer.writerow([*(self._table.names[place] for place in kept), *ANSWERS])
             width = len(self._table.names)
             for cells, answer in graded:
                 padded = (cells + [""] * width)[:width]
-                writer.writerow([*padded, *(answer[name] for name in ANSWERS)])
+                writer.writerow([*(padded[place] for place in kept), *(answer[name] for name in ANSWERS)])
         if kind == ".parquet":
             lines = partial.rename(partial.with_suffix(".lines"))
             try:

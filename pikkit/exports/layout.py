@@ -16,6 +16,7 @@ __all__ = ["Asked", "Layout", "survey"]
 
 _NUMBERS = ("odds", "roi", "profit", "stake", "clv", "closing")
 _MOMENTS = ("settled_at", "created_at", "placed_at")
+_TIME = "time"  # any of them
 _SHOWN = 12
 
 
@@ -66,7 +67,7 @@ def survey(table: Table, asked: Asked, required: Sequence[str]) -> Layout:
         raise ModelError(
             f"the bets have no column for {', '.join(missing)} (known: "
             f"{'; '.join(_known(ours) for ours in missing)}); there are {', '.join(table.names)[:300]}: "
-            f"name it by --map THEIRS={missing[0]}"
+            f"name it by --map THEIRS={_MOMENTS[0] if missing[0] == _TIME else missing[0]}"
         )
     odds: Counter[str] = Counter()
     evidence = TimeEvidence()
@@ -100,7 +101,7 @@ def survey(table: Table, asked: Asked, required: Sequence[str]) -> Layout:
 
 def _follows(ours: str, places: Mapping[str, int]) -> bool:
     """Whether a column's content follows from others."""
-    return (ours == "market" and "info" in places) or (ours == "time" and any(name in places for name in _MOMENTS))
+    return (ours == "market" and "info" in places) or (ours == _TIME and any(name in places for name in _MOMENTS))
 
 
 def _whole(table: Table) -> Iterator[list[str]]:

@@ -22,10 +22,11 @@ from pikkit.exports.results import LOST, WON
 from pikkit.exports.table import Table, of_records, open_table
 from pikkit.history.history import SettledBets
 
-__all__ = ["ReadReport", "read_settled", "settled_from_rows", "settled_from_table"]
+__all__ = ["ReadReport", "check_apart", "read_settled", "settled_from_rows", "settled_from_table"]
 
 _REQUIRED = ("sport", "market", "institution_name", "odds", "result", "time")
 _MIN_ODDS, _MAX_ODDS = 100.0, 100_000.0
+_MOST_ROI = 1e7  # percent or fraction
 _FRACTIONS = (0.005, 0.02)  # of what a won bet returns in percent: written as a fraction
 
 
@@ -58,9 +59,22 @@ def read_settled(
         rejected: a file to write into what was set aside: line, reason and cells.
 
     Raises:
-        ModelError: the file is not there, is none, lacks a column, or can be read in several ways.
+        ModelError: the file is not there, is none, lacks a column, or can be read in several ways; or it is the one
+            to write.
     """
+    check_apart(path, rejected)
     return settled_from_table(open_table(path), asked or Asked(placed=placed), rejected=rejected)
+
+
+def check_apart(bets: Path, *written: Path | None) -> None:
+    """Refuse to write over the bets.
+
+    Raises:
+        ModelError: one of the files to be written is that of the bets.
+    """
+    for path in written:
+        if path is not None and path.exists() and bets.exists() and path.samefile(bets):
+            raise ModelError(f"{path} is the file of the bets itself, which would be lost: name another one to write")
 
 
 def settled_from_rows(rows: list[dict[str, Any]], *, placed: bool = False) -> tuple[SettledBets, ReadReport]:
@@ -189,6 +203,8 @@ def _unsettled(roi: float | None, *, won: bool, must: bool) -> str | None:
     """Why a result that the file tells can't be used."""
     if roi is None:
         return "not settled: no result" if must else None
+    if abs(roi) > _MOST_ROI:
+        return "an ROI beyond what any price pays"
     if roi == 0:
         return "push or void: the stake came back"
     return "result and ROI contradict each other" if won != (roi > 0) else None

@@ -20,18 +20,19 @@ _WORDS = re.compile(
     rf"(?P<month2>[A-Za-z]{{3,9}})\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)[ \-,.]+(?P<year>\d{{4}}){_CLOCK}"
 )
 _ISO = re.compile(r"\d{4}-?\d{2}-?\d{2}")
-_EPOCH = re.compile(r"\d{10}(\.\d+)?|\d{13}(\.\d+)?|\d{16}")
+_EPOCH = re.compile(r"\d{10}(\.\d+)?|\d{13}(\.\d+)?|\d{16}|\d{19}")
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: i for i, name in enumerate(_NAMES, 1)}
 _HOURS = {"Z": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6} | {
     "PST": -8, "PDT": -7, "BST": 1, "CET": 1, "CEST": 2,
 }  # fmt: skip
-_YEARS = range(1990, 2101)
+_EARLIEST, _LATEST = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1990, 2101))
 _YEAR_DIGITS = 4
 _MONTH_MAX = 12
 _CENTURY = 2000  # of years in two digits
 _TWO_DIGITS = 100
 _ORDERS = ("mdy", "dmy", "ymd")
+_SOME_DAY = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,12 @@ class Times:
     order: str = ""
 
     def parse(self, text: str) -> float | None:
-        """Seconds since the epoch (UTC where no offset is given); None for what is no time."""
+        """Seconds since the epoch (UTC where no offset is given); None for what is no time that a bet can have."""
         try:
-            return self._parsed(text)
+            moment = self._parsed(text)
         except (ValueError, OverflowError, KeyError):
             return None
+        return moment if moment is not None and _EARLIEST <= moment < _LATEST else None
 
     def _parsed(self, text: str) -> float | None:
         found: re.Match[str] | None
@@ -100,7 +102,7 @@ class TimeEvidence:
             ModelError: nothing shows whether day or month comes first, or both do.
         """
         if asked:
-            if asked not in _ORDERS and "%" not in asked:
+            if asked not in _ORDERS and not _tells_a_date(asked):
                 raise ModelError(f"--date-format {asked}: give mdy, dmy, ymd or a format such as %d.%m.%Y %H:%M")
             return Times(asked), f"as asked, {asked}"
         if self.first and self.second:
@@ -119,6 +121,14 @@ class TimeEvidence:
         return Times(), ""
 
 
+def _tells_a_date(order: str) -> bool:
+    """Whether it is a format of strptime's with day, month and year."""
+    try:
+        return datetime.strptime(_SOME_DAY.strftime(order), order).date() == _SOME_DAY.date()  # noqa: DTZ007 - a day
+    except (ValueError, re.error):  # the latter where it has a part twice
+        return False
+
+
 def _year(number: int) -> int:
     return number + _CENTURY if number < _TWO_DIGITS else number
 
@@ -128,8 +138,6 @@ def _moment(found: re.Match[str], year: int, month: int, day: int) -> float:
     if found["half"]:
         hour = hour % 12 + (12 if found["half"].lower() == "p" else 0)
     naive = datetime(year, month, day, hour, int(found["minute"] or 0), int(found["second"] or 0), tzinfo=UTC)
-    if naive.year not in _YEARS:
-        raise ValueError(year)
     return naive.timestamp() - _zone(found["zone"]).total_seconds()
 
 

@@ -15,7 +15,7 @@ from pikkit.features.spec import FeatureSpec
 from pikkit.features.table import Feature, Matrix, matrix_of
 from pikkit.history.groups import HistoryColumns
 
-__all__ = ["FeatureRows", "build_rows"]
+__all__ = ["FeatureRows", "build_rows", "facts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,12 @@ class FeatureRows:
 
 
 def build_rows(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, neutral_count: int = 0) -> FeatureRows:
-    """The feature rows of n bets.
+    """The feature rows of n bets; arguments as of `facts_of`."""
+    return FeatureRows.of(facts_of(bets, past, spec, neutral_count=neutral_count), spec.features)
+
+
+def facts_of(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, neutral_count: int = 0) -> Facts:
+    """What is known of n bets.
 
     Args:
         bets: the bets.
@@ -56,5 +61,4 @@ def build_rows(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, neu
         found = [encoder.find(value) if encoder else (np.nan, True) for value in values]
         codes[column] = np.array([code for code, _ in found], dtype=np.float64)
         unknown[column] = np.array([not known for _, known in found], dtype=np.bool_)
-    facts = Facts.of(bets.numbers, codes, unknown, past.past(), neutral_count=neutral_count)
-    return FeatureRows.of(facts, spec.features)
+    return Facts.of(bets.numbers, codes, unknown, past.past(), neutral_count=neutral_count)

@@ -19,13 +19,13 @@ from pikkit.grading.reasons import Contributions
 from pikkit.grading.sides import beaten, scaled_to_one
 from pikkit.history.history import History
 
-__all__ = ["Figures", "Models", "figures"]
+__all__ = ["Figures", "Models", "Scores", "figures"]
 
 _STEP = 1e-6  # of rounded chances
 
 
-class Models(Protocol):
-    """The port to a model set: what a prediction needs of it."""
+class Scores(Protocol):
+    """The port to the models of a set: what the figures of an answer need of it."""
 
     @property
     def version(self) -> str:
@@ -35,11 +35,6 @@ class Models(Protocol):
     @property
     def spec(self) -> FeatureSpec:
         """Which features the set wants, in which order."""
-        ...
-
-    @property
-    def history(self) -> History:
-        """Past results that travel with the set."""
         ...
 
     @property
@@ -58,6 +53,15 @@ class Models(Protocol):
 
     def roi(self, matrix: Matrix, probability: Numbers, odds: Numbers) -> Numbers:
         """Expected ROI (percent) for each row, given its win probability and American odds; one row: also as floats."""
+        ...
+
+
+class Models(Scores, Protocol):
+    """The port to a model set: what a prediction needs of it."""
+
+    @property
+    def history(self) -> History:
+        """Past results that travel with the set."""
         ...
 
     @property
@@ -89,7 +93,7 @@ class Figures(NamedTuple):
 
 
 def figures(
-    models: Models,
+    models: Scores,
     facts: Facts,
     rules: Rules,
     *,
@@ -216,7 +220,7 @@ def _trust(trust: Floats, sample: Floats, beside: EvidenceColumns, opinion: Opin
     return np.where(beside.reference, beside.trust * (1 - weight * (1 - kept)), trust)
 
 
-def _check(answers: Value, facts: Facts, models: Models) -> None:
+def _check(answers: Value, facts: Facts, models: Scores) -> None:
     """Refuse what a model answered, if it is no number."""
     if not facts.arithmetic.is_finite(answers):
         raise ModelError(f"model set {models.version} predicts values that are no numbers: import a sound set")

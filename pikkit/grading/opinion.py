@@ -52,11 +52,15 @@ class Opinion:
             lowest, highest = _bounds(price_range)
         except (TypeError, ValueError, KeyError) as cause:
             raise ModelError(
-                f"metadata has a `market` or `price_range` that can't be read ({cause!r}): `market` holds numbers "
-                f"{', '.join(_FITTED)}; `price_range` two probabilities"
+                f"metadata has a `market` or `price_range` that can't be read ({cause!r}): {_FORM}"
             ) from cause
-        if not all(map(math.isfinite, (*fitted.values(), lowest, highest))):
-            raise ModelError("metadata has a `market` or `price_range` with values that are no finite numbers")
+        fractions = (lowest, highest, *(fitted[name] for name in _WEIGHTS if name in fitted))
+        if (
+            not all(map(math.isfinite, fitted.values()))
+            or not all(0 <= one <= 1 for one in fractions)
+            or lowest > highest
+        ):
+            raise ModelError(f"metadata has market {fitted} and price_range {[lowest, highest]}: {_FORM}")
         return cls(
             **fitted,
             lowest=lowest,
@@ -100,7 +104,9 @@ class Opinion:
         return np.where(weight == 0, fair, sigmoid(market + weight * beyond))
 
 
-_FITTED = ("intercept", "slope", "weight_market", "weight_reference")
+_WEIGHTS = ("weight_market", "weight_reference")
+_FITTED = ("intercept", "slope", *_WEIGHTS)
+_FORM = f"`market` holds finite numbers {', '.join(_FITTED)}, weights from 0 to 1; `price_range` two rising fractions"
 
 
 def _safe_logit(p: Floats) -> Floats:

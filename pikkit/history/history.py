@@ -7,10 +7,10 @@ it, in training (`as_of`) as in serving (`History.lookup`, built from bets of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, FiniteFloat, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from pikkit.bets.columns import BetColumns
 from pikkit.bets.names import KnownNames, group_key
@@ -190,7 +190,7 @@ class History:
             for row in written.groups[name]:
                 keys = [value for value in row if isinstance(value, str)]
                 sums = [value for value in row if not isinstance(value, str)]
-                if (len(keys), len(sums)) != (len(columns), len(Record._fields)) or not 0 <= sums[WINS] <= sums[COUNT]:
+                if (len(keys), len(sums)) != (len(columns), len(Record._fields)) or not _can_be(sums):
                     raise ValueError(f"{name} {row!r:.80}")
                 key = _refolded(columns, keys)
                 group[key] = [a + b for a, b in zip(sums, group.get(key, [0.0] * len(sums)), strict=True)]
@@ -210,13 +210,24 @@ def _refolded(columns: Sequence[str], keys: Sequence[str]) -> str:
     return SEPARATOR.join(group_key(column, key) for column, key in zip(columns, keys, strict=True))
 
 
+def _can_be(sums: Sequence[float]) -> bool:
+    """Whether bets can have these sums."""
+    count = sums[COUNT]
+    return 0 <= sums[WINS] <= count <= _MOST and 0 <= sums[IMPLIED] <= count and abs(sums[ROI]) <= _LARGEST_ROI * count
+
+
+_MOST = 10**12  # bets
+_LARGEST_ROI = 1e9  # percent; far beyond what any price pays
+_Time = Annotated[float, Field(ge=0, le=1e11)]  # seconds since the epoch
+
+
 class _Written(BaseModel):
     """A history as it is written: rows of a group's keys and its sums, or its last outcomes."""
 
     format: Literal[1]
-    size: int
-    first_bet_at: FiniteFloat | None = None
-    last_bet_at: FiniteFloat | None = None
+    size: Annotated[int, Field(ge=0, le=_MOST)]
+    first_bet_at: _Time | None = None
+    last_bet_at: _Time | None = None
     groups: dict[str, list[list[str | FiniteFloat]]] = {}
     recent: list[list[str]] = []
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from pikkit.history.history import History, SettledBets
 from pikkit.models.activation import Activation, active, home
 from pikkit.models.conversion import STORE_NAME, convert
 from pikkit.models.loading import amend, folders_made_of, load_set
-from pikkit.models.model_set import ModelSet
+from pikkit.models.model_set import ModelSet, moment_of
 from pikkit.models.user_files import UserFiles, digests, last_change, sha256_of, take_copy, with_history
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ def _converted(copy: UserFiles, into: Path, past: Past | None) -> ModelSet:
     models = load_set(into)
     if past is None or past.settled is None or not len(past.settled):
         return models
-    opinion, unseen = opinion_of(models, past.settled, _learnt_until(models.metadata))
+    opinion, unseen = opinion_of(models, past.settled, _learnt_until(models))
     shown = opinion.to_metadata()
     if "market" not in models.metadata:
         shown["unseen_bets"] = unseen
@@ -167,14 +166,10 @@ def _converted(copy: UserFiles, into: Path, past: Past | None) -> ModelSet:
     return load_set(into)
 
 
-def _learnt_until(metadata: Mapping[str, Any]) -> float:
+def _learnt_until(models: ModelSet) -> float:
     """Until when a set may have learnt (seconds since the epoch): as it says, else its own time; unknown: for ever."""
-    told = metadata.get("trained_until")
-    try:
-        moment = datetime.fromisoformat(told or str(metadata["timestamp"]))
-    except (TypeError, ValueError):
-        return math.inf
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    told = (models.trained_until, moment_of(models.version))
+    return next((moment for moment in told if moment is not None), math.inf)
 
 
 def golden_bets(models: ModelSet) -> list[dict[str, Mapping[str, Any]]]:

@@ -30,7 +30,7 @@ def read_json(path: Path) -> Any:
         ModelError: it is none.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_bytes())  # in UTF-8, 16 or 32, with their marks too
     except (ValueError, RecursionError) as cause:
         raise ModelError(f"{path.name} is not JSON ({str(cause)[:120]}): write it again") from cause
 

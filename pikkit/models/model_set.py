@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -18,7 +19,7 @@ from pikkit.history.history import History
 from pikkit.models.boosters import Boosters, load_booster, wrappers_wanted
 from pikkit.models.libraries import library
 
-__all__ = ["Engine", "ModelSet", "OnnxTrees", "SklearnModel", "XgboostTrees"]
+__all__ = ["Engine", "ModelSet", "OnnxTrees", "SklearnModel", "XgboostTrees", "moment_of"]
 
 _TINY = 1e-9
 
@@ -60,6 +61,8 @@ class ModelSet:
         self.starter = bool(metadata.get("starter", False))  # trained on simulated bets
         baseline = metadata.get("baseline")  # distribution of the training data, for drift; not every trainer writes it
         self.baseline: Mapping[str, Any] | None = baseline if isinstance(baseline, dict) else None
+        # Bets until then it may have learnt from (seconds since the epoch); None where it does not tell.
+        self.trained_until = moment_of(metadata.get("trained_until"))
         self.history = history
         self.spec = FeatureSpec.from_metadata(metadata)
         self._win = win
@@ -111,6 +114,15 @@ class ModelSet:
         intercept, slope = self._prior
         implied = matrix[:, self._implied].astype(np.float64)
         return np.asarray(intercept + slope * np.log(implied / (1 - implied)))
+
+
+def moment_of(told: object) -> float | None:
+    """Seconds since the epoch of an ISO text, UTC where it has no zone; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(str(told))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _as_asked(scores: Floats, asked: object) -> Any:

@@ -112,7 +112,7 @@ def _of_answers(models: ModelSet, grades: Mapping[str, float], win: Floats, roi:
     elif not any(grades[letter] for letter in "ABC"):
         yield "no bet is graded A, B or C"
     unseen = models.metadata.get("unseen_bets")
-    if unseen is not None and unseen < ENOUGH_UNSEEN:
+    if isinstance(unseen, int) and unseen < ENOUGH_UNSEEN:
         yield (
             f"the win model counts nothing beside other prices: it may have learnt from all but {unseen:,} of the past "
             f"bets, which are no later than the set, and it takes {ENOUGH_UNSEEN} later ones to judge it"

@@ -8,12 +8,12 @@ from pikkit.grading.markets import MarketRules
 from pikkit.grading.predictor import Predictor
 from pikkit.settings import Settings
 
-__all__ = ["predictor_of"]
+__all__ = ["predictor_of", "rules_of"]
 
 
-def predictor_of(settings: Settings) -> Predictor:
-    """The predictor with the rules that the operator set."""
-    rules = Rules(
+def rules_of(settings: Settings) -> Rules:
+    """The thresholds that the operator set."""
+    return Rules(
         a_roi=settings.grade_a_roi,
         a_confidence=settings.grade_a_confidence,
         b_roi=settings.grade_b_roi,
@@ -24,6 +24,10 @@ def predictor_of(settings: Settings) -> Predictor:
         kelly_multiplier=settings.kelly_multiplier,
         max_stake_pct=settings.max_stake_pct,
     )
+
+
+def predictor_of(settings: Settings) -> Predictor:
+    """The predictor with the rules that the operator set."""
     weights = {group_key("institution_name", book): weight for book, weight in settings.reference_weights.items()}
     market_rules = MarketRules(
         method=settings.margin_method,
@@ -32,4 +36,6 @@ def predictor_of(settings: Settings) -> Predictor:
         max_age_s=settings.reference_max_age,
         max_age_live_s=settings.reference_max_age_live,
     )
-    return Predictor(rules, market_rules, neutral_count=settings.neutral_history_count, ttl_s=settings.prediction_ttl)
+    return Predictor(
+        rules_of(settings), market_rules, neutral_count=settings.neutral_history_count, ttl_s=settings.prediction_ttl
+    )

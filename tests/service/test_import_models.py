@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from tests.support.model_files import ENCODERS, FEATURES, train, write_set
 from tests.support.settled import settled
 from tests.support.simulated import dirty_export
 from tests.support.slow_import import Lazy
+from training.judging.evaluate import newest
+from training.settled.simulate import simulate
 
 xgboost: Any = Lazy("xgboost")
 ensemble: Any = Lazy("sklearn.ensemble")
@@ -84,6 +87,67 @@ def test_history_comes_from_a_file_or_is_made_of_bets(tmp_path: Path, home: Path
     assert beside["unseen_bets"] > 1000
     assert "nobody has looked" in given.stdout
     assert "weight of the model: own market 0" in " ".join(made.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--history", "{deep}"), "is not JSON"),
+        (("--history", "{empty}"), "is not JSON"),
+        (("--history", "{here}/nothing"), "can't be read as a history"),
+        (("--history", "{here}"), "can't be read as a history"),
+        (("--bets", "{header}"), "no usable bet"),
+        (("--bets", "{header}", "--rejected", "{header}"), "the file of the bets itself"),
+        (("--bets", "{header}", "--rejected", "{here}/link"), "the file of the bets itself"),
+    ],
+)
+def test_what_it_is_told_wrongly_is_one_line_and_costs_nothing(
+    tmp_path: Path, home: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    names = {name: tmp_path / name for name in ("deep", "empty", "header")} | {"here": tmp_path}
+    names["deep"].write_text("[" * 100_000)
+    names["empty"].touch()
+    names["header"].write_text("sport,market,book,odds,won,date\n")
+    (tmp_path / "link").symlink_to(names["header"])
+    told = import_command("--from", tmp_path, *(argument.format(**names) for argument in arguments))
+    assert (told.exit_code, stored(home)) == (1, [])
+    [*_, line] = told.output.strip().splitlines()
+    assert line.startswith("import failed:")
+    assert said in line
+    assert names["header"].read_text().startswith("sport,")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_metadata_may_be_written_as_other_systems_write_text(tmp_path: Path, encoding: str) -> None:
+    folder = write_set(tmp_path / "set", "1")
+    path = folder / METADATA_FILE
+    path.write_text(path.read_text(), encoding=encoding)
+    assert converted(folder, tmp_path / "work").version == "1"
+
+
+@pytest.mark.parametrize(
+    ("told", "moment"),
+    [
+        (None, None),
+        ("2026-01-01T00:00:00Z", 1_767_225_600.0),
+        ("2026-01-01", 1_767_225_600.0),
+        ("yesterday", None),
+        (1_767_225_600, None),
+        ({}, None),
+    ],
+)
+def test_until_when_a_set_was_trained_is_read_once_whatever_its_file_says(
+    tmp_path: Path, told: object, moment: float | None
+) -> None:
+    folder = write_set(tmp_path / "set", "1")
+    _metadata(trained_until=told)(folder)
+    models = converted(folder, tmp_path / "work")
+    assert models.trained_until == moment
+    market = simulate(300, 1)
+    judged, _, words = newest(models, market, 0.2)
+    assert (len(judged), words) == (60, "the newest 20 % of the bets")  # all before 2026
+    later = newest(models, replace(market, bets=replace(market.bets, placed_at=market.bets.placed_at + 2e7)), 0.2)[0]
+    assert (len(later) > 60) == (moment is not None)
 
 
 def _truncate(name: str, share: float) -> Callable[[Path], None]:

@@ -5,14 +5,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from pikkit.models.importing import import_models
 from tests.support.converted import read_here
+from tests.support.model_files import write_set
 from tests.support.need import root
 from tests.support.simulated import write_bets
 from training.cli import main
 from training.cli.shell import console
+from training.score import ANSWERS
 
 Run = Callable[..., tuple[object, str]]
 
@@ -53,6 +57,11 @@ def test_a_mispriced_market_is_learned_judged_and_reported(
     ):
         assert words in output
         assert words in page
+    code, output = run("validate", "--models", out, "--bets", bets, "--json")
+    told = json.loads(output)  # of the newest bets, as training judged them
+    assert metadata["baseline"]["grades"] == pytest.approx(
+        {letter: grade["bets"] / told["bets"] for letter, grade in told["return_by_grade"].items()}
+    )
     for name, value in {"_force_terminal": True, "is_interactive": True, "_width": 300}.items():
         monkeypatch.setattr(console, name, value)
     code, output = run("validate", "--models", out, "--bets", bets, "--against", root() / "models")
@@ -83,6 +92,9 @@ def test_a_mispriced_market_is_learned_judged_and_reported(
         (("train", "--out", "{out}", "--supabase"), "SUPABASE_URL"),
         (("train", "--out", "{out}", "--supabase", "--bets", "{few}"), "one of them"),
         (("validate", "--models", "{out}", "--bets", "{few}"), "win_probability_model_latest.pkl"),
+        (("validate", "--models", "{out}", "--simulated", "--bets", "{few}"), "exclude each other"),
+        (("train", "--out", "{out}", "--bets", "{few}", "--rejected", "{few}"), "the file of the bets itself"),
+        (("train", "--out", "{out}", "--bets", "{few}", "--report", "{few}"), "the file of the bets itself"),
         (("score", "{out}/none.csv"), "is not a file"),
     ],
 )
@@ -90,11 +102,33 @@ def test_what_can_not_be_done_is_said_in_one_line_and_leaves_nothing(
     arguments: tuple[str, ...], said: str, tmp_path: Path, run: Run
 ) -> None:
     few, out = write_bets(tmp_path / "few.csv", 300, 1), tmp_path / "out"
+    before = few.read_bytes()
     code, _ = run(*(argument.format(out=out, few=few) for argument in arguments))
     assert isinstance(code, str)
     assert said in code
     assert "\n" not in code
     assert not list(out.glob("*"))
+    assert few.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (("train", "--out", "{out}", "--bets", "{bets}"), "--report"),
+        (("validate", "--models", "{out}", "--bets", "{bets}"), "--report"),
+        (("validate", "--models", "{out}", "--bets", "{bets}"), "--summary"),
+        (("live-report", "--bets", "{bets}"), "--report"),
+        (("score", "{bets}"), "--out"),
+    ],
+)
+@pytest.mark.parametrize("place", ["nowhere/file", "."])
+def test_a_file_that_can_not_be_written_is_told_before_the_work(
+    command: tuple[str, ...], option: str, place: str, tmp_path: Path, run: Run
+) -> None:
+    bets, out = write_bets(tmp_path / "bets.csv", 10, 1), tmp_path / "out"
+    code, _ = run(*(part.format(out=out, bets=bets) for part in command), option, tmp_path / place)
+    assert code == 2
+    assert {path.name for path in tmp_path.iterdir()} == {bets.name}
 
 
 def test_market_evidence_is_judged_for_programs(tmp_path: Path, run: Run) -> None:
@@ -133,3 +167,22 @@ def test_a_file_of_bets_is_graded_row_by_row(kind: str, tmp_path: Path, run: Run
     assert bad["bet_grade"].to_list() == [None]
     assert set(graded["bet_grade"].drop_nulls()) == set("ABCDF")
     assert {path.name for path in tmp_path.iterdir()} == {source.name, target.name}
+
+
+def test_a_file_is_graded_as_the_server_does_and_can_be_graded_again(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_bets(tmp_path / "bets.csv", 200, 2)
+    limit = float(np.quantile(np.abs(pl.read_csv(source)["american_odds"]), 0.9))
+    for name, value in {"MODEL_DIR": root() / "models", "MAX_ODDS": limit, "BENTOML_HOME": tmp_path / "store"}.items():
+        monkeypatch.setenv(name, str(value))
+    with read_here():
+        import_models(write_set(tmp_path / "other", "mine"), activate_beside=root() / "models")
+    for asked in (source, tmp_path / "graded.csv"):
+        code, output = run("score", asked, "--out", tmp_path / "graded.csv")
+        assert not code
+        assert "model set pikkit_bet_models:mine (from import)" in output
+        assert "180 bets graded, 20 with an error" in output
+        graded = pl.read_csv(tmp_path / "graded.csv")
+        assert graded.columns == [*pl.read_csv(source).columns, *ANSWERS]
+        assert graded["error"].drop_nulls().str.contains(f"{limit:g}", literal=True).all()

@@ -12,10 +12,22 @@ import typer
 from pikkit.errors import ModelError
 from pikkit.exports.command_line import DateFormat, Map, OddsFormat, Rejected, asked_for
 from pikkit.models.importing import checked
-from pikkit.models.rules import predictor_of
+from pikkit.models.rules import predictor_of, rules_of
 from pikkit.settings import Settings
 from pikkit.telemetry.prediction_log import read_predictions
-from training.cli.shell import AsJson, Bets, FromSupabase, Models, Report, app, console, loaded_from, read, write_page
+from training.cli.shell import (
+    AsJson,
+    Bets,
+    FromSupabase,
+    Models,
+    Report,
+    app,
+    console,
+    loaded_from,
+    read,
+    writable,
+    write_page,
+)
 from training.judging.evaluate import gates, judge, newest
 from training.judging.live import join
 from training.judging.prices import moneyline_reports, soccer_reports
@@ -40,7 +52,8 @@ def validate_command(
     ] = 0.2,
     report: Report = None,
     summary: Annotated[
-        Path | None, typer.Option("--summary", help="Append the verdict to it as Markdown", metavar="FILE")
+        Path | None,
+        typer.Option("--summary", help="Append the verdict to it as Markdown", metavar="FILE", callback=writable),
     ] = None,
     mapped: Map = None,
     odds_format: OddsFormat = None,
@@ -49,20 +62,23 @@ def validate_command(
     as_json: AsJson = False,
 ) -> None:
     """Judge a model set on settled bets; exits with 1 if a gate fails."""
+    if simulated and (bets or supabase):
+        raise ModelError("--simulated and --bets or --supabase exclude each other: give one")
     asked = asked_for(mapped, odds_format, date_format)
+    rules = rules_of(Settings.load())
     with loaded_from(models) as candidate:
         if simulated:
             settled = starter_bets.unseen_market(candidate)
         else:
-            settled = read(bets, asked, supabase=supabase, rejected=rejected)
+            settled = read(bets, asked, supabase=supabase, rejected=rejected, written=[report, summary])
         with console.status("judging"):
             judged_bets, past, which = newest(candidate, settled, share)
             which += " (simulated)" if simulated else ""
-            judged = judge(candidate, judged_bets, past)
+            judged = judge(candidate, judged_bets, past, rules)
             production = None
             if against:
                 with checked(against) as other:
-                    production = judge(other, judged_bets, past)
+                    production = judge(other, judged_bets, past, rules)
             verdict = gates(judged, production)
         show_verdict(console, candidate, judged, verdict, which, production)
         write_page(report, lambda: html_report(candidate, judged, verdict, which=which, production=production))
@@ -91,7 +107,7 @@ def validate_prices_command(
         raise ModelError("no prices: name a file by --soccer or --moneylines")
     settings = Settings.load()
     predictor, now = predictor_of(settings), time.time()
-    with loaded_from(models or settings.model_dir) as loaded, console.status("grading the prices"):
+    with loaded_from(models) as loaded, console.status("grading the prices"):
         reports = list(soccer_reports(soccer, loaded, predictor, now=now)) if soccer else []
         reports += moneyline_reports(moneylines, loaded, predictor, now=now) if moneylines else []
     faults = [list(show_prices(console, report)) for report in reports]
@@ -129,7 +145,7 @@ def live_command(
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder: serve with PREDICTION_LOG=true, or name it by --predictions DIR")
     asked = asked_for(mapped, odds_format, date_format, placed=True)
-    settled = read(bets, asked, supabase=supabase, rejected=rejected)
+    settled = read(bets, asked, supabase=supabase, rejected=rejected, written=[report])
     with console.status(f"reading the predictions in {folder}"):
         live = join(
             settled,

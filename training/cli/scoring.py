@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from pikkit.bets.bet import OddsLimits
 from pikkit.exports.command_line import DateFormat, Map, OddsFormat, asked_for
 from pikkit.models.rules import predictor_of
 from pikkit.settings import Settings
-from training.cli.shell import AsJson, Models, app, console, loaded_from, progress_bar
+from training.cli.shell import AsJson, Models, app, console, loaded_from, progress_bar, writable
 from training.reports.told import tell
 from training.score import ScoredFile
 
@@ -19,7 +20,9 @@ from training.score import ScoredFile
 @app.command("score", epilog="Example: python -m training score bets.csv --out graded.csv")
 def score_command(
     source: Annotated[Path, typer.Argument(help="Bets, CSV or Parquet", metavar="FILE")],
-    out: Annotated[Path | None, typer.Option("--out", help="Default: FILE with .graded", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Default: FILE with .graded", metavar="FILE", callback=writable)
+    ] = None,
     models: Models = None,
     mapped: Map = None,
     odds_format: OddsFormat = None,
@@ -33,8 +36,11 @@ def score_command(
         file = ScoredFile(source, asked_for(mapped, odds_format, date_format, placed=True))
     for line in file.evidence:
         console.print(line, soft_wrap=True)
-    with loaded_from(models or settings.model_dir) as loaded, progress_bar("scoring", file.rows) as advance:
-        graded, failed = file.score(target, loaded, predictor_of(settings), now=time.time(), progress=advance)
+    limits = OddsLimits(settings.min_odds, settings.max_odds)
+    with loaded_from(models) as loaded, progress_bar("scoring", file.rows) as advance:
+        graded, failed = file.score(
+            target, loaded, predictor_of(settings), now=time.time(), limits=limits, progress=advance
+        )
     console.print(f"{graded:,} bets graded, {failed:,} with an error, in {target}")
     if as_json:
         tell({"graded": graded, "failed": failed, "out": str(target)})

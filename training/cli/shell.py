@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pikkit.errors import ModelError
 from pikkit.exports.layout import Asked
-from pikkit.exports.settled import read_settled
+from pikkit.exports.settled import check_apart, read_settled
 from pikkit.files import why
 from pikkit.history.history import SettledBets
-from pikkit.models.importing import checked
+from pikkit.models.importing import checked, served_locally
 from pikkit.models.model_set import ModelSet
 from pikkit.settings import Settings, WrongSetting
 from training.settled.imports import imports_of
@@ -34,6 +35,7 @@ __all__ = [
     "main",
     "progress_bar",
     "read",
+    "writable",
     "write_page",
 ]
 
@@ -48,8 +50,22 @@ console = Console()
 
 Bets = Annotated[Path | None, typer.Option("--bets", help="Settled bets, CSV or Parquet", metavar="FILE")]
 FromSupabase = Annotated[bool, typer.Option("--supabase", help="Read the table `bets` of SUPABASE_URL")]
-Models = Annotated[Path | None, typer.Option("--models", help="Default: MODEL_DIR", metavar="DIR")]
-Report = Annotated[Path | None, typer.Option("--report", help="Write an HTML report there", metavar="FILE")]
+Models = Annotated[
+    Path | None, typer.Option("--models", help="Default: the set that local servers serve", metavar="DIR")
+]
+
+
+def writable(file: Path | None) -> Path | None:
+    """The file, if one can be there: told before what takes minutes is waited for."""
+    if file is not None and (file.is_dir() or not os.access(file.parent, os.W_OK)):
+        raise typer.BadParameter(f"{file} can't be written: name a file in a folder that is there")
+    return file
+
+
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", help="Write an HTML report there", metavar="FILE", callback=writable),
+]
 
 
 def _aside(as_json: bool) -> bool:
@@ -61,8 +77,10 @@ def _aside(as_json: bool) -> bool:
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs", callback=_aside)]
 
 
-def read(bets: Path | None, asked: Asked, *, supabase: bool, rejected: Path | None) -> SettledBets:
-    """The bets that a command was told of.
+def read(
+    bets: Path | None, asked: Asked, *, supabase: bool, rejected: Path | None, written: Sequence[Path | None]
+) -> SettledBets:
+    """The bets that a command was told of; `written`: files that it will write, none of which is to be these.
 
     Raises:
         ModelError: it was told of none, of two sources, or there is no usable bet.
@@ -75,6 +93,7 @@ def read(bets: Path | None, asked: Asked, *, supabase: bool, rejected: Path | No
 
             settled, report = fetch_settled(Settings.load(), placed=asked.placed)
         else:
+            check_apart(bets, *written)
             settled, report = read_settled(bets, asked, rejected=rejected)
     for line in report.lines():
         console.print(line, soft_wrap=True)
@@ -87,11 +106,14 @@ def read(bets: Path | None, asked: Asked, *, supabase: bool, rejected: Path | No
 
 
 @contextmanager
-def loaded_from(folder: Path) -> Iterator[ModelSet]:
-    """The set in a folder, checked."""
+def loaded_from(folder: Path | None) -> Iterator[ModelSet]:
+    """The set in a folder, checked; without a folder the one that local servers serve, which is named."""
+    place = folder or Settings.load().model_dir
     with ExitStack() as stack:
-        with console.status(f"checking the models in {folder}"):
-            models = stack.enter_context(checked(folder))
+        with console.status(f"checking the models in {place}"):
+            models = stack.enter_context(checked(place) if folder else served_locally(place))
+        if folder is None:
+            console.print(f"model set {models.tag} (from {models.source or 'MODEL_DIR'})", soft_wrap=True)
         yield models
 
 

@@ -8,23 +8,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xgboost
 
 from pikkit.bets.columns import BetColumns
-from pikkit.bets.numbers import Floats
-from pikkit.bets.odds import expected_roi_pct, implied_probability, kelly_fraction
+from pikkit.bets.numbers import Floats, Numbers
+from pikkit.bets.odds import expected_roi_pct, implied_probability
 from pikkit.bets.prediction import GRADES
 from pikkit.bets.times import utc_text
 from pikkit.errors import ModelError
-from pikkit.features.rows import FeatureRows, build_rows
+from pikkit.features.rows import build_rows
 from pikkit.features.spec import FeatureSpec
-from pikkit.grading.decision import Rules, confidence, decide
+from pikkit.features.table import Matrix
+from pikkit.grading.decision import Rules
+from pikkit.grading.figures import Scores
+from pikkit.grading.opinion import Opinion
 from pikkit.grading.opinion_fit import fit_opinion, price_range
 from pikkit.grading.price_prior import FOLDS
+from pikkit.grading.settled import settled_figures
 from pikkit.history.history import GROUPS, History, HistoryColumns, SettledBets, as_of
 from pikkit.telemetry.drift import Baseline
-from training.fitting.fit import calibrate, choose, fit
+from training.fitting.fit import Fitted, calibrate, choose, fit
 from training.fitting.leaks import leaking_features
 from training.settled.imports import imports_of
 
@@ -102,6 +105,7 @@ def train(
     seed: int = 0,
     now: datetime | None = None,
     starter: bool = False,
+    rules: Rules = Rules(),
     past_of: Callable[[SettledBets], HistoryColumns] = as_of,
     progress: Callable[[], None] = lambda: None,
 ) -> Trained:
@@ -112,6 +116,7 @@ def train(
         seed: makes the run repeatable.
         now: names the set.
         starter: whether the bets are simulated.
+        rules: thresholds of the grades that its traffic will be compared with.
         past_of: what was known before each bet.
         progress: called STEPS times.
 
@@ -132,7 +137,8 @@ def train(
     leaking = leaking_features(oldest, lambda some: build_rows(some.bets, past_of(some), spec).matrix, spec.names)
     if leaking:
         raise ModelError(f"{', '.join(leaking)} know results that came later: take only what was known before each bet")
-    rows = build_rows(settled.bets, past_of(settled), spec)
+    past = past_of(settled)
+    rows = build_rows(settled.bets, past, spec)
     implied = implied_probability(settled.bets.odds)
     first, second = slice(0, split.calibration), slice(split.calibration, split.test)
     choice = choose(
@@ -150,7 +156,6 @@ def train(
     test = slice(split.test, split.end)
     opinion = fit_opinion(probability[second], implied[second], settled.won[second])
     lowest, highest = price_range(implied[: split.test])
-    baseline = _baseline(spec, rows, probability, settled.bets.odds, test)
     metadata |= {
         "prior": {"type": "market_logit", "intercept": fitted.prior.intercept, "slope": fitted.prior.slope},
         "roi": {"type": "from_probability"},
@@ -162,14 +167,16 @@ def train(
         "rounds": fitted.choice.rounds,
         "parameters": fitted.choice.parameters,
         "seed": seed,
-        "baseline": baseline.to_json(),
     }
+    newest = np.arange(split.test, split.end)
+    finished = _Finished(str(metadata["timestamp"]), spec, Opinion.from_metadata(metadata), fitted)
+    metadata["baseline"] = _baseline(finished, settled.bets.take(newest), past.take(newest), rules).to_json()
     if starter:
         metadata["starter"] = True
     return Trained(fitted.classifier, roi_model, metadata, History.from_bets(settled), split, probability[test])
 
 
-def _roi_model(matrix: npt.NDArray[np.float32], roi_pct: Floats, seed: int) -> xgboost.XGBRegressor:
+def _roi_model(matrix: Matrix, roi_pct: Floats, seed: int) -> xgboost.XGBRegressor:
     """The ROI file of the users' format: learns what probability and price give, for readers without the rule."""
     model = xgboost.XGBRegressor(
         n_estimators=60, max_depth=3, learning_rate=0.15, tree_method="hist", random_state=seed, n_jobs=2
@@ -177,14 +184,29 @@ def _roi_model(matrix: npt.NDArray[np.float32], roi_pct: Floats, seed: int) -> x
     return model.fit(matrix, roi_pct)
 
 
-def _baseline(spec: FeatureSpec, rows: FeatureRows, probability: Floats, odds: Floats, part: slice) -> Baseline:
-    roi = expected_roi_pct(probability[part], odds[part])
-    trust = np.asarray(confidence(rows.sample_size, rows.unknown))[part]
-    letters = np.asarray(decide(roi, trust, kelly_fraction(probability[part], odds[part]), Rules()).grade)
+def _baseline(models: Scores, bets: BetColumns, past: HistoryColumns, rules: Rules) -> Baseline:
+    found, rows = settled_figures(models, bets, past, rules)
     return Baseline.of(
-        spec.names,
-        rows.matrix[part],
-        {"win_probability": probability[part], "expected_roi": roi},
-        [GRADES[i] for i in letters],
-        rows.unknown_columns[part],
+        models.spec.names,
+        rows.matrix,
+        {"win_probability": np.asarray(found.win_probability), "expected_roi": np.asarray(found.expected_roi)},
+        [GRADES[i] for i in np.asarray(found.grade)],
+        rows.unknown_columns,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """The trained set as it will be served; ROI follows from probability and price."""
+
+    version: str
+    spec: FeatureSpec
+    opinion: Opinion
+    fitted: Fitted
+    roi_from_price: bool = True
+
+    def win_probability(self, matrix: Matrix) -> Floats:
+        return self.fitted.predict(matrix, matrix[:, self.spec.names.index("implied_prob")].astype(np.float64))
+
+    def roi(self, _matrix: Matrix, probability: Numbers, odds: Numbers) -> Numbers:
+        return expected_roi_pct(probability, odds)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from pikkit.bets.columns import BetColumns
 from pikkit.bets.numbers import Bools, Floats
-from pikkit.bets.odds import implied_probability, kelly_fraction
+from pikkit.bets.odds import implied_probability
 from pikkit.bets.prediction import GRADES
+from pikkit.bets.times import utc_text
 from pikkit.features.rows import build_rows
-from pikkit.grading.decision import Rules, confidence, decide
+from pikkit.grading.decision import Rules
+from pikkit.grading.settled import settled_figures
 from pikkit.history.history import HistoryColumns, SettledBets, as_of
 from pikkit.models.model_set import ModelSet
 from training.judging.measures import Interval, Scores, bootstrap_mean, ece, log_losses, scores
@@ -86,35 +87,30 @@ def newest(models: ModelSet, settled: SettledBets, share: float) -> tuple[Settle
     if models.history.size and len(times) and times[0] > models.history.last_bet_at:
         return settled, models.history.lookup(settled.bets), "all bets, which came after the set's history"
     past = as_of(settled)
-    until = models.metadata.get("trained_until")
+    until = models.trained_until
     start = int(len(times) * (1 - share))
     words = f"the newest {100 * share:g} % of the bets"
-    if until:
-        after = int(np.searchsorted(times, datetime.fromisoformat(str(until)).timestamp(), side="right"))
+    if until is not None:
+        after = int(np.searchsorted(times, until, side="right"))
         if after < len(times):
-            start, words = after, f"bets after {until}, to which the set was trained"
+            start, words = after, f"bets after {utc_text(until, 'seconds')}, to which the set was trained"
             if imports_of(times):
                 words = "bets of other imports than the set was trained on"
     picked = np.arange(start, len(times))
     return settled.take(picked), past.take(picked), words
 
 
-def judge(models: ModelSet, settled: SettledBets, past: HistoryColumns, rules: Rules = Rules()) -> Judged:
-    """Predict settled bets."""
-    rows = build_rows(settled.bets, past, models.spec)
-    odds = settled.bets.odds
-    probability = np.clip(models.win_probability(rows.matrix), 0, 1)
-    roi = models.roi(rows.matrix, probability, odds)
-    trust = confidence(rows.sample_size, rows.unknown)
-    letters = np.asarray(decide(roi, trust, kelly_fraction(probability, odds), rules).grade)
+def judge(models: ModelSet, settled: SettledBets, past: HistoryColumns, rules: Rules) -> Judged:
+    """Grade settled bets as they would be served; probabilities are the set's own, to judge it by them."""
+    found, _ = settled_figures(models, settled.bets, past, rules)
     first = np.arange(min(len(settled), 100))
     return Judged(
         settled.bets,
-        probability,
-        implied_probability(odds),
+        np.asarray(found.model_probability),
+        implied_probability(settled.bets.odds),
         settled.won,
         settled.roi_pct,
-        letters,
+        np.asarray(found.grade),
         _batch_ms(models, settled.take(first), past.take(first)),
     )
 

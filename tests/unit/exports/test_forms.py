@@ -80,6 +80,7 @@ FORMS: dict[str, str | bytes] = {
     "statuses of a tracker": lines(head="odds,status,settled_at", cells=with_result("SETTLED_WIN", "SETTLED_LOSS")),
     "epoch seconds": lines(cells=with_time(lambda i: str(EPOCHS[i]))),
     "epoch milliseconds": lines(cells=with_time(lambda i: str(EPOCHS[i] * 1000))),
+    "epoch nanoseconds": lines(cells=with_time(lambda i: str(EPOCHS[i] * 10**9))),
     "month first": lines(cells=with_time(lambda i: "{1}/{0}/{2} {3} GMT".format(*day(i)))),
     "day first": lines(cells=with_time(lambda i: "{}.{}.{} {}".format(*day(i)))),
     "months in words": lines(cells=with_time(lambda i: "{0} Oct {2} {3}".format(*day(i)))),
@@ -137,7 +138,20 @@ REFUSED: dict[str, tuple[str | bytes, Asked, str]] = {
     "a file that is cut off": (gzip.compress(lines().encode() * 500)[:-20], Asked(), "can't be read"),
     "an unknown odds format": (lines(), Asked(odds_format="hongkong"), "american, decimal, fractional"),
     "an unknown date format": (lines(), Asked(date_format="european"), "mdy, dmy, ymd"),
+    **{
+        f"the date format {order}": (lines(), Asked(date_format=order), f"--date-format {order}: give mdy, dmy, ymd")
+        for order in ("%", "%Q", "%d.%m", "%H:%M", "%d.%m.%Y %d")
+    },
 }
+
+
+@pytest.mark.parametrize("column", ["sport", "institution_name", "odds", "is_win", "settled_at"])
+def test_the_remedy_for_a_missing_column_is_one(tmp_path: Path, column: str) -> None:
+    content = lines().replace(column, "mystery")
+    with pytest.raises(ModelError, match="no column for") as caught:
+        read(tmp_path / "bets.csv", content)
+    ours = caught.value.message.rpartition("--map THEIRS=")[2]
+    assert len(read(tmp_path / "bets.csv", content, Asked(columns={"mystery": ours}))) == len(BETS)
 
 
 @pytest.mark.parametrize("case", REFUSED)

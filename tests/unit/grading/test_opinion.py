@@ -37,9 +37,22 @@ def test_metadata_gives_the_opinion_back() -> None:
     assert Opinion.from_metadata({"prior": {"intercept": 0}, "rounds": 5}).knows_edges
 
 
+WRONG = ({"intercept": float("inf")}, {"weight_market": 1e9}, {"weight_reference": -5}, {"weight_market": None})
+
+
 @pytest.mark.parametrize(
     "metadata",
-    [{"market": {}}, {"market": 7}, {"price_range": [1]}, {"price_range": None}, {"price_range": [0.1, float("nan")]}],
+    [
+        {"market": {}},
+        {"market": 7},
+        *({"market": {**Opinion(0.1, 0.9, 0.3, 0.0).to_metadata()["market"], **wrong}} for wrong in WRONG),  # type: ignore[dict-item]
+        {"price_range": [1]},
+        {"price_range": None},
+        {"price_range": [0.1, float("nan")]},
+        {"price_range": [0.9, 0.1]},
+        {"price_range": [-1, 0.5]},
+        {"price_range": [0.5, 50]},
+    ],
 )
 def test_metadata_that_can_not_be_read_is_refused(metadata: dict[str, object]) -> None:
     with pytest.raises(ModelError, match="price_range"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pikkit.bets.bet import CATEGORICAL, Bet
 from pikkit.bets.numbers import Numbers
-from pikkit.bets.prediction import Prediction
+from pikkit.bets.prediction import GRADES, Prediction
 from pikkit.bets.reading import read_bet
 from pikkit.errors import ModelError
 from pikkit.features.facts import Categories
@@ -21,6 +21,7 @@ from pikkit.features.table import FEATURES, matrix_of
 from pikkit.grading.decision import Rules
 from pikkit.grading.opinion import Opinion
 from pikkit.grading.predictor import Predictor
+from pikkit.grading.settled import settled_figures
 from pikkit.history.history import History
 from tests.support.samples import a_bet
 from tests.support.settled import columns_of, settled
@@ -76,6 +77,7 @@ class Models:
     """A model set of made-up functions, different for each row."""
 
     version = "20260101_000000"
+
     opinion = Opinion()
 
     def __init__(self, history: History, spec: FeatureSpec, *, roi: str) -> None:
@@ -121,6 +123,25 @@ def test_a_bet_gets_the_same_answer_alone_and_among_others(bet: Bet, other: Bet,
         among = predictor.predict(models, [other] * others + [bet], NOW)[-1]
         assert alone == among
         assert repr(alone) == repr(among)  # -0.0 equals 0.0, but is not written so
+
+
+OPINIONS = [Opinion(), Opinion(lowest=0.4, highest=0.6), Opinion(trained_here=True, knows_edges=False)]
+
+
+@given(
+    asked=st.lists(bets, min_size=1, max_size=6),
+    roi=st.sampled_from(["price", "own"]),
+    opinion=st.sampled_from(OPINIONS),
+)
+def test_settled_bets_are_judged_by_the_answers_that_callers_get(asked: list[Bet], roi: str, opinion: Opinion) -> None:
+    models, rules = Models(HISTORY, FULL, roi=roi), Rules(c_roi=1.0)
+    models.opinion = opinion
+    columns = columns_of(asked, NOW)
+    found, _ = settled_figures(models, columns, HISTORY.lookup(columns), rules)
+    served = Predictor(rules).predict(models, asked, NOW)
+    assert [GRADES[i] for i in np.asarray(found.grade)] == [one["bet_grade"] for one in served]
+    for name in ("win_probability", "expected_roi", "recommended_stake_pct", "confidence", "model_probability"):
+        assert np.asarray(getattr(found, name)).tolist() == [cast("Any", one)[name] for one in served]
 
 
 @pytest.mark.parametrize("count", [1, 9])

@@ -29,7 +29,7 @@ class Models:
         self.spec = FeatureSpec.from_metadata({"features": FEATURES, "encoders": encoders})
         self.manifest: Any = {"engines": {"roi": {}}}
         self.history = SimpleNamespace(size=9)
-        self.metadata: Any = {"price_range": [0.1, 0.9]}
+        self.metadata: Any = {"price_range": [0.1, 0.9], "unseen_bets": "as a file may say it"}
         self._chance, self._roi = chance, roi
 
     def win_probability(self, rows: Any) -> Any:
