@@ -235,7 +235,7 @@ export interface Price {
   /** Price in the bet's odds_format */
   odds: number | string;
   /** Handicap or total of this side */
-  line?: number | null;
+  line?: number | null | string;
 }
 
 /** What a look at MODEL_DIR came to. */

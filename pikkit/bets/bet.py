@@ -31,11 +31,12 @@ from pikkit.bets.prices import (
     plain_number,
     price_of,
 )
-from pikkit.bets.shown import shown
+from pikkit.bets.shown import is_nothing, shown
 from pikkit.bets.times import Moment
 
 __all__ = [
     "CATEGORICAL",
+    "LISTS",
     "MAX_CLV_PCT",
     "MAX_LEGS",
     "MAX_URL",
@@ -50,6 +51,7 @@ __all__ = [
 CATEGORICAL = ("sport", "league", "market", "institution_name", "bet_type")
 names_of = itemgetter(*CATEGORICAL)
 """Of a bet's `vars`: attributes of pydantic's models take ten times as long."""
+LISTS = frozenset({"market_prices", "reference_prices", "legs"})
 MAX_CLV_PCT = 1000.0
 MAX_URL = 2000
 MIN_LEGS, MAX_LEGS = 2, 25
@@ -94,13 +96,13 @@ def _url(value: object) -> str | None:
 
 
 def given(data: object) -> object:
-    """A bet without the optional fields that are null or blank: these are absent."""
+    """A bet without the optional fields that are null, blank or an empty list: these are absent."""
     if not isinstance(data, dict):
         return data
     return {
         name: value
         for name, value in data.items()
-        if name in _REQUIRED or not (value is None or (isinstance(value, str) and not value.strip()))
+        if name in _REQUIRED or not (is_nothing(value) or (value == [] and name in LISTS))
     }
 
 

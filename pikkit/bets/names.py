@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
 
-__all__ = ["Encoder", "KnownNames", "fold", "folded", "group_key"]
+__all__ = ["Encoder", "KnownNames", "fold", "folded", "group_key", "same_name"]
 
 _NOT_GIVEN = frozenset({"none", "null", "undefined", "n/a", "nan"})
 # Entries with which an encoder itself stands for "no such value", the better one first.
@@ -87,6 +87,13 @@ def group_key(column: str, value: str) -> str:
     """The value as past results are grouped by it: folded, a yielding name as the one that it yields to."""
     folded = fold(value)
     return _LEADS[column].get(folded, folded)
+
+
+@lru_cache(_REMEMBERED)
+def same_name(column: str, value: str) -> str:
+    """What all names of one thing have in common, whichever of them a set knows: aliases and signs are seen through."""
+    bare = _bare(group_key(column, value))
+    return _FAMILIES[column].get(bare, (bare,))[0]
 
 
 class KnownNames:

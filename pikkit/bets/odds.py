@@ -24,6 +24,7 @@ __all__ = [
     "parse_american",
     "parse_decimal",
     "parse_fractional",
+    "plain_signs",
     "returns",
 ]
 
@@ -33,7 +34,7 @@ _LARGEST_PLAIN_DECIMAL = 20  # far below any American price
 _EVEN = frozenset({"EVEN", "EVENS", "EV", "PK", "PICK", "PICKEM"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,30})?")
 _FRACTION = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})")
-_MINUSES = str.maketrans({"\u2212": "-", "\u2013": "-", "\u2012": "-", "\ufe63": "-", "\uff0d": "-", "\uff0b": "+"})
+_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\u2012": "-", "\ufe63": "-", "\uff0d": "-", "\uff0b": "+"})
 
 
 def parse_american(value: float | str) -> float:
@@ -124,6 +125,11 @@ def kelly_fraction(probability: Numbers, american: Numbers) -> Numbers:
     return returns(probability, american_to_decimal(american))[1]
 
 
+def plain_signs(text: str) -> str:
+    """A number's text with the signs of ASCII, without outer blanks: pages write the minus in many ways."""
+    return text.translate(_SIGNS).strip()
+
+
 def _even_or_number(value: float | str) -> float:
     if isinstance(value, str) and value.strip().upper() in _EVEN:
         return 100.0
@@ -132,7 +138,7 @@ def _even_or_number(value: float | str) -> float:
 
 def _number(value: float | str) -> float:
     if isinstance(value, str):
-        text = value.translate(_MINUSES).strip()
+        text = plain_signs(value)
         if not _NUMBER.fullmatch(text):
             raise ValueError(f"{shown(value)} is not a number: send odds such as -110, +150 or EVEN")
         number = float(text)

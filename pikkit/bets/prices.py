@@ -19,8 +19,8 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from pikkit.bets.odds import parse_american, parse_decimal, parse_fractional
-from pikkit.bets.shown import shown
+from pikkit.bets.odds import parse_american, parse_decimal, parse_fractional, plain_signs
+from pikkit.bets.shown import is_nothing, shown
 from pikkit.bets.times import Moment
 
 __all__ = [
@@ -85,6 +85,10 @@ def american(value: object, odds_format: str) -> float:
 
 def plain_number(value: object) -> float | None:
     """A number, also as text; None where it is none."""
+    if isinstance(value, str):
+        value = plain_signs(value)
+        if "_" in value or not value.isascii():  # float takes 1_5, and the digits of all scripts
+            return None
     try:
         return float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
@@ -92,9 +96,9 @@ def plain_number(value: object) -> float | None:
 
 
 def _line(value: object) -> float | None:
-    if value is None or value == "":
+    if is_nothing(value):
         return None
-    number = plain_number(value.replace("\u2212", "-") if isinstance(value, str) else value)
+    number = plain_number(value)
     if number is None or not abs(number) <= MAX_LINE:
         raise ValueError(f"{shown(value)} is not a line: send a number such as -1.5 or 220.5, or leave it out")
     return number + 0.0  # -0 is 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Annotated, Any
 
@@ -30,11 +30,11 @@ from pikkit.bets.market import own_markets
 from pikkit.bets.names import folded
 from pikkit.bets.odds import LEAST_AMERICAN
 from pikkit.bets.prices import MAX_BOOKS, MAX_PRICES, MAX_TEXT, MIN_SIDES, BadPrice, PlainLine, Text, american
-from pikkit.bets.shown import field_at, named, shown
+from pikkit.bets.shown import field_at, shown
 from pikkit.bets.times import Moment
 from pikkit.errors import InvalidBet
 
-__all__ = ["FIELDS", "read_bet", "read_bets", "unknown_fields"]
+__all__ = ["FIELDS", "all_known", "read_bet", "read_bets", "unknown_fields"]
 
 _NumberOrText = Annotated[StrictFloat | StrictStr, Field(union_mode="left_to_right")]
 _Written = Annotated[Any, GetPydanticSchema(lambda _, schema_of: schema_of(_NumberOrText))]
@@ -73,6 +73,14 @@ _AnyBet = Annotated[_WrittenBet | Annotated[Bet, BeforeValidator(given)], Field(
 _BET: TypeAdapter[Bet] = TypeAdapter(_AnyBet)
 _BETS: TypeAdapter[list[Bet]] = TypeAdapter(Annotated[list[_AnyBet], FailFast()])
 FIELDS = frozenset(Bet.model_fields)
+_PRICE = frozenset(_WrittenPrice.__annotations__)
+# By field: what is known in each of its items.
+_KNOWN: Mapping[str, frozenset[str]] = {
+    "market_prices": _PRICE,
+    "reference_prices": frozenset(_WrittenBook.__annotations__),
+    "prices": _PRICE,
+    "legs": FIELDS,
+}
 _CHARACTERS = "characters, no control characters (line breaks, tabs, U+0000)"
 _RULES: Mapping[str, str] = {
     **dict.fromkeys((*CATEGORICAL, "event", "selection", "book"), f"text of 1 to {MAX_TEXT} {_CHARACTERS}"),
@@ -204,9 +212,36 @@ def _read(data: object, limits: OddsLimits) -> Bet | InvalidBet:
         return error
 
 
-def unknown_fields(data: Mapping[str, object]) -> list[str]:
-    """Names in `data` that a bet does not have, shortened, five at most."""
-    return [named(name) for name in sorted(data.keys() - FIELDS)[:5]]
+def all_known(bets: Collection[Mapping[str, Any]]) -> bool:
+    """Whether bets that were read have no names but those that mean something."""
+    names = set().union(*bets)
+    if not names <= FIELDS:
+        return False
+    if names.isdisjoint(_KNOWN):
+        return True
+    prices = [bet.get("market_prices") or () for bet in bets]
+    for bet in bets:
+        for book in bet.get("reference_prices") or ():
+            if not book.keys() <= _KNOWN["reference_prices"]:
+                return False
+            prices.append(book["prices"])
+    if not set().union(*chain.from_iterable(prices)) <= _KNOWN["market_prices"]:
+        return False
+    legs = list(chain.from_iterable(bet.get("legs") or () for bet in bets))
+    return not legs or all_known(legs)
+
+
+def unknown_fields(data: Mapping[str, Any]) -> list[str]:
+    """Where a bet that was read has names that mean nothing, shortened, five at most."""
+    return [field_at(place) for place in islice(_unknown(data, FIELDS), 5)]
+
+
+def _unknown(data: Mapping[str, Any], known: frozenset[str]) -> Iterator[tuple[int | str, ...]]:
+    yield from ((name,) for name in sorted(data.keys() - known))
+    for field, inside in _KNOWN.items():
+        if field in known:
+            for i, item in enumerate(data.get(field) or ()):
+                yield from ((field, i, *place) for place in _unknown(item, inside))
 
 
 def _explained(error: ValidationError, data: object) -> InvalidBet:

@@ -1,13 +1,18 @@
-"""Values of callers, as error messages repeat them: short, and never in full."""
+"""Values of callers: whether they say anything, and how error messages repeat them: short, and never in full."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["field_at", "named", "shown"]
+__all__ = ["field_at", "is_nothing", "named", "shown"]
 
 _LONGEST = 40
 _LONGEST_TEXT = 200  # beyond it, only how long the text is
+
+
+def is_nothing(value: object) -> bool:
+    """Whether an optional field with this value is absent: null and blank text are."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def named(name: str) -> str:

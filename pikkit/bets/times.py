@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator
 
-from pikkit.bets.shown import shown
+from pikkit.bets.shown import is_nothing, shown
 
 __all__ = ["Moment", "utc_text"]
 
@@ -15,7 +15,7 @@ _FIRST_YEAR, _LAST_YEAR = 1971, 2100
 
 
 def _moment(value: object) -> datetime | None:
-    if value is None or value == "":
+    if is_nothing(value):
         return None
     try:
         moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value

@@ -319,7 +319,7 @@ def _arbitrage(bet: Leg, books: Sequence[tuple[Book, FairMarket]]) -> list[str]:
     rest = [market.total - implied_probability(book.prices[0]) for book, market in books]
     least = min(rest)
     total = implied_probability(bet.odds) + least
-    if total >= 1:
+    if total >= _NO_MARGIN:
         return []
     words = f"this price and {books[rest.index(least)][0].name}'s for the other sides add up to {100 * total:.1f} %"
     return [f"{words}: one of them is probably stale, look again before you bet"]

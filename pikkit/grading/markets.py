@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 from pikkit.bets.bet import Leg
 from pikkit.bets.market import MarginMethod, own_market, sides_of
-from pikkit.bets.names import fold, group_key
+from pikkit.bets.names import fold, same_name
 from pikkit.bets.prices import MIN_SIDES, BookPrices
 
 __all__ = ["Book", "MarketRules", "books_of"]
@@ -22,7 +23,7 @@ _UNTIMED = 0.75  # share that is left when nobody says how old it is
 class MarketRules:
     """How other prices are read.
 
-    `weights`: by sportsbook, as `group_key` has it; those named are the sharp ones. `other_weight`: of each of the
+    `weights`: by sportsbook, as `same_name` has it; those named are the sharp ones. `other_weight`: of each of the
     others. Ages in seconds.
     """
 
@@ -68,23 +69,40 @@ def books_of(bet: Leg, rules: MarketRules, now: float, said: list[str]) -> list[
         now: seconds since the epoch; stands in where placed_at is not given.
         said: is told what can't be compared with the bet.
     """
-    found = []
+    found: dict[str, Book] = {}
     for book in bet.reference_prices or ():
+        name = same_name("institution_name", book["book"])
         try:
-            found.append(_reference(bet, book, rules, now))
+            one = _reference(bet, book, name, rules, now)
         except _LeftOut as reason:
-            said.append(f"reference {book['book']!r} is left out: {reason}")
-    return found
+            _say(said, book["book"], reason)
+            continue
+        twin = found.get(name)
+        if twin is None or one.freshness > twin.freshness:
+            found[name] = one
+        if twin is not None:
+            _say(said, (twin if found[name] is one else one).name, "it is given twice, and the fresher prices count")
+    sizes = Counter([len(one.prices) for one in found.values()])
+    if len(sizes) > 1:  # there are no market_prices to tell how many sides the market has
+        full = max(sizes, key=lambda size: (sizes[size], size))
+        for one in found.values():
+            if len(one.prices) != full:
+                _say(said, one.name, f"it has {len(one.prices)} sides, most books have {full}")
+        return [one for one in found.values() if len(one.prices) == full]
+    return list(found.values())
 
 
-def _reference(bet: Leg, book: BookPrices, rules: MarketRules, now: float) -> Book:
+def _say(said: list[str], book: str, reason: object) -> None:
+    said.append(f"reference {book!r} is left out: {reason}")
+
+
+def _reference(bet: Leg, book: BookPrices, name: str, rules: MarketRules, now: float) -> Book:
     """The market at another book.
 
     Raises:
         _LeftOut: why it can't be compared with the bet.
     """
-    name = group_key("institution_name", book["book"])
-    if name == group_key("institution_name", bet.institution_name):
+    if name == same_name("institution_name", bet.institution_name):
         raise _LeftOut("it is the bet's own sportsbook")
     own, sides = bet.own_sides, _sides_at(bet, book)
     if own and len(sides) != len(own):
@@ -102,15 +120,18 @@ def _age(bet: Leg, book: BookPrices, rules: MarketRules, now: float) -> tuple[fl
     """Seconds, NaN where nobody says, and what they leave of the book's weight.
 
     Raises:
-        _LeftOut: it is too old.
+        _LeftOut: it is too old, or of a time after the bet's, of which the bettor can't have known.
     """
     if book["at"] is None:
         return float("nan"), _UNTIMED
     moment = now if bet.placed_at is None else bet.placed_at.timestamp()
-    age_s = max(0.0, moment - book["at"].timestamp())
+    age_s = moment - book["at"].timestamp()
     limit = rules.max_age_live_s if bet.is_live else rules.max_age_s
     if age_s > limit:
         raise _LeftOut(f"it is {age_s:.0f} s old, more than {limit:.0f} s")
+    if age_s < -limit:  # clocks may differ by so much
+        raise _LeftOut(f"it is dated {-age_s:.0f} s after the bet, more than {limit:.0f} s")
+    age_s = max(age_s, 0.0)
     return age_s, 1 - (1 - _AGED) * age_s / limit if limit else 1.0
 
 

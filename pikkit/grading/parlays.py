@@ -7,29 +7,32 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from pikkit.bets.bet import Bet, Leg
-from pikkit.bets.names import fold, group_key
+from pikkit.bets.names import fold, same_name
 from pikkit.grading.evidence import Evidence, Told
 from pikkit.grading.figures import Figures
 
 __all__ = ["has_legs", "judge_legs", "why_limited"]
 
-_PARLAYS = ("parlay", "same game", "sgp", "multi", "accumulator")
-_OTHER = ("teaser", "round robin", "round_robin")
+_PARLAYS = ("parlay", "samegame", "sgp", "multi", "accumulator")  # in names without signs, as `same_name` has them
+_OTHER = ("teaser", "roundrobin")
+_MARKETS = ("parlay", "samegameparlay", "samegameparlays")
 
 
 @lru_cache(1024)
 def has_legs(bet_type: str, market: str, sport: str) -> bool:
     """Whether a bet's names say that it has legs."""
+    kind = same_name("bet_type", bet_type)
     return (
-        group_key("bet_type", bet_type).startswith(_PARLAYS + _OTHER)
-        or group_key("market", market) == "parlay"
-        or group_key("sport", sport) == "parlay"
+        any(word in kind for word in _PARLAYS + _OTHER)
+        or same_name("market", market) in _MARKETS
+        or same_name("sport", sport) == "parlay"
     )
 
 
 def judge_legs(i: int, columns: Sequence[Sequence[float]], legs: Evidence, market: Evidence) -> list[bool]:
     """Write what the legs of bet `i` say together into `market`, if each has a fair probability; tell which have.
 
+    What is said of a leg is said of the bet.
     Chances of independent legs multiply; the bet is trusted as its least trusted leg is.
 
     Args:
@@ -38,6 +41,10 @@ def judge_legs(i: int, columns: Sequence[Sequence[float]], legs: Evidence, marke
         legs: what other prices say of the legs.
         market: what other prices say of the bets.
     """
+    said = {**legs.warnings, **{leg: [*legs.warnings.get(leg, ()), why] for leg, why in legs.doubtful.items()}}
+    if said:
+        about = (f"leg {leg + 1}: {words}" for leg in sorted(said) for words in said[leg])
+        market.warnings[i] = [*market.warnings.get(i, ()), *about]
     told = [legs.of(leg) for leg in range(len(columns[0]))]
     fair = [one is not None and leg not in legs.doubtful for leg, one in enumerate(told)]
     if all(fair):
@@ -64,15 +71,23 @@ def why_limited(bet: Leg, fair: Sequence[bool] = ()) -> str | None:
         bet: one for which `has_legs` holds, or with legs.
         fair: for each leg, whether there is a fair probability.
     """
-    kind = group_key("bet_type", bet.bet_type)
+    kind = same_name("bet_type", bet.bet_type)
     legs = bet.legs if isinstance(bet, Bet) else None
-    if kind.startswith(_OTHER):
+    if any(word in kind for word in _OTHER):
         return f"{bet.bet_type}: its legs have no prices of their own"
     if legs is None:
         return f"{bet.bet_type}: its legs are not known, send them as legs"
-    events = [None if leg.event is None else fold(leg.event) for leg in legs]
-    if None in events:
-        return f"leg {events.index(None) + 1} names no event: whether legs hang together can't be told"
+    return _why_not_multiplied(legs, fair)
+
+
+def _why_not_multiplied(legs: Sequence[Leg], fair: Sequence[bool]) -> str | None:
+    made = [has_legs(leg.bet_type, leg.market, leg.sport) for leg in legs]
+    if any(made):
+        leg = made.index(True)
+        return f"leg {leg + 1} is itself of several ({legs[leg].bet_type}): send each bet in it as a leg, or straight"
+    events = [fold(leg.event or "") for leg in legs]
+    if "" in events:
+        return f"leg {events.index('') + 1} names no event: whether legs hang together can't be told"
     if len(set(events)) < len(events):
         return "two legs are of one event: their chances are not independent"
     if not all(fair):

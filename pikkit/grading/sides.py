@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, compress
 from operator import itemgetter
 
 import numpy as np
 
 from pikkit.bets.bet import Leg
 from pikkit.bets.market import LARGEST_SUM
-from pikkit.bets.names import fold, folded, group_key
+from pikkit.bets.names import fold, folded, same_name
 from pikkit.bets.numbers import Bools, Floats, Picked, rounded
 from pikkit.bets.odds import expected_roi_pct, implied_probability
 
@@ -42,6 +42,8 @@ def same_market(bets: Sequence[Leg], requests: Sequence[int] | None = None) -> S
     fields = [bet.__dict__ for bet in bets]
     named = [i for i, bet in enumerate(fields) if bet["event"] is not None and bet["selection"] is not None]
     names: Sequence[str] = folded([fields[i]["event"] for i in named])
+    if "" in names:  # `undefined` and the like: no event, and not the same one
+        named, names = list(compress(named, names)), list(filter(None, names))
     events: Sequence[object] = (
         names if requests is None else [(requests[i], of) for i, of in zip(named, names, strict=True)]
     )
@@ -82,7 +84,7 @@ def _about(selection: str) -> str | None:
 def _market(market: str, institution: str, sport: str) -> tuple[tuple[str, str, str], bool]:
     """What all spellings of the three have in common, and whether several selections can be right."""
     name = fold(market)
-    names = (group_key("market", market), group_key("institution_name", institution), fold(sport))
+    names = (same_name("market", market), same_name("institution_name", institution), same_name("sport", sport))
     return names, any(part in name for part in _SEVERAL_RIGHT)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pikkit.bets.names import group_key
+from pikkit.bets.names import same_name
 from pikkit.grading.decision import Rules
 from pikkit.grading.markets import MarketRules
 from pikkit.grading.predictor import Predictor
@@ -28,7 +28,7 @@ def rules_of(settings: Settings) -> Rules:
 
 def predictor_of(settings: Settings) -> Predictor:
     """The predictor with the rules that the operator set."""
-    weights = {group_key("institution_name", book): weight for book, weight in settings.reference_weights.items()}
+    weights = {same_name("institution_name", book): weight for book, weight in settings.reference_weights.items()}
     market_rules = MarketRules(
         method=settings.margin_method,
         other_weight=weights.pop("*", 0.0),

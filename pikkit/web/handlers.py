@@ -12,13 +12,15 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
-from pikkit.bets.bet import Bet
+from pikkit.bets.bet import LISTS
 from pikkit.bets.prediction import BatchAnswer, Prediction
+from pikkit.bets.reading import FIELDS
 from pikkit.errors import InvalidBet
 from pikkit.grading.grader import Grader, Job, Options, batch_answer
 from pikkit.telemetry.scrape import Exposed
-from pikkit.web.legacy import FIELDS, legacy_bet
-from pikkit.web.options import OPTIONS, refuse_near_misses
+from pikkit.web.legacy import FIELDS as LEGACY_FIELDS
+from pikkit.web.legacy import legacy_bet
+from pikkit.web.options import OPTIONS, refuse_near_misses, refuse_repeated
 from pikkit.web.request import Request, read_batch_body, read_field
 from pikkit.web.status import Status
 
@@ -35,13 +37,7 @@ _PAGE_HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
-_BET_FIELDS = frozenset(Bet.model_fields)
-_LEGACY_FIELDS = frozenset(FIELDS)
-_LISTS = frozenset(  # as query parameters they are written as JSON
-    name
-    for name, schema in Bet.model_json_schema()["properties"].items()
-    if any(option.get("type") == "array" for option in (schema, *schema.get("anyOf", ())))
-)
+_LEGACY_FIELDS = frozenset(LEGACY_FIELDS)
 _ENVELOPE = ("bets", *OPTIONS)
 
 
@@ -79,11 +75,13 @@ class Handlers:
     async def predict_query(self, request: Request) -> Prediction:
         """One bet as query parameters; raises no alert."""
         parameters = request.parameters
-        bet: dict[str, Any] = {name: parameters[name] for name in parameters.keys() & _BET_FIELDS}
-        for name in bet.keys() & _LISTS:
+        if len(parameters) < len(request.pairs):
+            refuse_repeated(request.pairs, FIELDS)
+        bet: dict[str, Any] = {name: parameters[name] for name in parameters.keys() & FIELDS}
+        for name in bet.keys() & LISTS:  # written as JSON
             if bet[name].strip():  # what is blank is absent
                 bet[name] = read_field(name, bet[name])
-        return await self.grade(bet, request.options(known=_BET_FIELDS))
+        return await self.grade(bet, request.options(known=FIELDS))
 
     async def batch_predict(self, request: Request) -> BatchAnswer:
         """1 to 100 bets in the body."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pikkit.bets.bet import Bet, OddsLimits
+from pikkit.bets.bet import LISTS, Bet, OddsLimits
 from pikkit.bets.prediction import BatchAnswer, Prediction
 from pikkit.bets.prices import WHITE_SPACE
 from pikkit.errors import (
@@ -161,7 +161,7 @@ def _schemas(limits: OddsLimits) -> dict[str, Any]:
     for name, text in _FLAGS.items():
         found["Bet"]["properties"][name] = {"type": "boolean", "default": False, "description": text}
     found["Bet"]["allOf"] = [{"anyOf": _odds_by_format(limits)}]
-    for sent in ("Bet", "Leg"):
+    for sent in ("Bet", "Leg", "Price", "BookPrices"):
         fields = found[sent]["properties"]
         fields.update({name: _optional(fields[name]) for name in fields.keys() - {*found[sent]["required"], *OPTIONS}})
     found["Error"] = {"type": "object", "required": ["error"], "properties": {"error": _ref("ErrorBody")}}
@@ -184,11 +184,12 @@ def _schemas(limits: OddsLimits) -> dict[str, Any]:
 
 
 def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """That of an optional field: null and blank text mean that it is absent."""
+    """That of an optional field: null, blank text and an empty list of a list mean that it is absent."""
     told = {name: schema[name] for name in ("title", "description", "default", "examples") if name in schema}
     rule = {name: value for name, value in schema.items() if name not in told}
     options = rule["anyOf"] if list(rule) == ["anyOf"] else [rule]
     kept = [option for option in options if option != {"type": "null"}]
+    kept += [{**option, "minItems": 0, "maxItems": 0} for option in kept if option.get("minItems")]
     return {"anyOf": [*kept, {"type": "null"}, {"type": "string", "pattern": rf"^[{WHITE_SPACE}]*$"}], **told}
 
 
@@ -284,7 +285,7 @@ def _bet_query(schemas: Mapping[str, Any], required: list[str], *, legacy: bool 
             continue
         schema = QUERY_RULES.get(name, known)
         text = known.get("description", "")
-        if _is_list(schema):
+        if name in LISTS:
             content = {"name": name, "in": "query", "required": False, "content": {_JSON: {"schema": schema}}}
             parameters.append({**content, "description": text})
             continue
@@ -296,10 +297,6 @@ def _bet_query(schemas: Mapping[str, Any], required: list[str], *, legacy: bool 
             parameter["example"] = EXAMPLE_BET[name]
         parameters.append(parameter)
     return parameters
-
-
-def _is_list(schema: Mapping[str, Any]) -> bool:
-    return any(option.get("type") == "array" for option in (schema, *schema.get("anyOf", ())))
 
 
 def _parameter(

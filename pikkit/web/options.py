@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pikkit.bets.shown import named
-from pikkit.errors import InvalidRequest
+from pikkit.errors import InvalidBet, InvalidRequest
 from pikkit.grading.grader import Options
 
-__all__ = ["OPTIONS", "options_of", "refuse_near_misses"]
+__all__ = ["OPTIONS", "options_of", "refuse_near_misses", "refuse_repeated"]
 
 OPTIONS = ("dry_run", "explain")
 _NEAR = 0.65  # difflib's ratio: `dry`, `dryruns` and `explanation` are meant, `line` is not
@@ -58,6 +58,19 @@ def options_of(
         dry_run=chosen.get("dry_run", False) or plain.dry_run,
         warnings=(_unknown(unknown),) if unknown and plain.names_unknown_fields else (),
     )
+
+
+def refuse_repeated(query: Iterable[tuple[str, str]], known: Collection[str]) -> None:
+    """Refuse parameters that mean something and are given twice, as a body's names are.
+
+    Raises:
+        InvalidBet: names the first one.
+    """
+    given: set[str] = set()
+    for name, _ in query:
+        if name in given and name in known:
+            raise InvalidBet(f"{name} is given twice: send it once", field=name)
+        given.add(name)
 
 
 def refuse_near_misses(fields: Mapping[str, object], known: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pikkit.bets.names import Encoder, KnownNames, fold, folded, group_key
+from pikkit.bets.names import Encoder, KnownNames, fold, folded, group_key, same_name
 
 
 def test_a_code_is_the_position_and_spelling_does_not_matter() -> None:
@@ -72,6 +72,7 @@ def test_other_names_lead_to_the_one_that_is_known_in_sets_and_in_their_history(
     assert (encoder.code(written), encoder.knows(written)) == (1, True)
     assert encoder.canonical(written) == known
     assert KnownNames(column, [group_key(column, known)]).key(written) == group_key(column, known)
+    assert same_name(column, written) == same_name(column, known) != same_name(column, "x")
 
 
 def test_a_name_that_is_known_itself_is_not_led_elsewhere() -> None:

@@ -73,6 +73,9 @@ TOLD: list[tuple[dict[str, Any], str, str]] = [
     ({"placed_at": "2101-01-01T00:00:00Z"}, "placed_at", f"placed_at '2101-01-01T00:00:00Z' {TIME}"),
     ({"line": "high"}, "line", f"line 'high' {LINE}"),
     ({"line": 10_001}, "line", f"line 10001 {LINE}"),
+    ({"line": "1_5"}, "line", f"line '1_5' {LINE}"),
+    ({"line": "\u0661"}, "line", f"line '\u0661' {LINE}"),
+    ({"clv_percentage": "1_0"}, "clv_percentage", f"clv_percentage '1_0' {CLV}"),
     ({"url": "http://x"}, "url", "url 'http://x' is not a link: send https://… of at most 2,000 characters"),
     ({"market_prices": SIDES[:1]}, "market_prices", f"market_prices a list is refused: {ALL_SIDES}"),
     (
@@ -140,8 +143,32 @@ def test_bounds_of_odds_are_those_that_are_set_and_both_belong_to_them() -> None
             read_bet({**BARE, "odds": odds}, limits)
 
 
-def test_empty_times_are_no_times() -> None:
-    assert read_bet({**BARE, "placed_at": ""}).placed_at is None
+@pytest.mark.parametrize("nothing", [None, "", " \t"])
+def test_what_is_empty_is_absent_in_a_bet_and_in_what_it_holds(nothing: object) -> None:
+    book = {**BOOK, "at": nothing, "prices": [{**side, "line": nothing} for side in SIDES]}
+    sides = [{**side, "line": nothing} for side in SIDES]
+    bet = {**BET, "line": nothing, "placed_at": nothing, "legs": [], "market_prices": sides, "reference_prices": [book]}
+    plain = {
+        **BET,
+        "line": None,
+        "market_prices": [{"selection": side["selection"], "odds": side["odds"]} for side in SIDES],
+    }
+    read = read_bet(bet)
+    assert (read.line, read.placed_at, read.legs) == (None, None, None)
+    assert read.market_prices == read_bet(plain).market_prices
+    assert read.reference_prices is not None
+    assert read.reference_prices[0]["at"] is None
+    assert vars(read_bet({**BARE, "market_prices": [], "reference_prices": []})) == vars(read_bet(BARE))
+
+
+@pytest.mark.parametrize("minus", ["-", "\u2212", "\u2013", "\uff0d"])
+def test_a_minus_is_a_minus_wherever_a_number_is_text(minus: str) -> None:
+    text = {"odds": f"{minus}140", "line": f" {minus}1.5 ", "clv_percentage": f"{minus}2"}
+    side = {"selection": "BOS", "odds": f"{minus}140", "line": f"{minus}1.5"}
+    read = read_bet({**BET, **text, "market_prices": [SIDES[0], side]})
+    assert (read.odds, read.line, read.clv_percentage) == (-140, -1.5, -2)
+    assert read.market_prices is not None
+    assert dict(read.market_prices[1]) == {"selection": "BOS", "odds": -140, "line": -1.5}
 
 
 @pytest.mark.parametrize(("odds_format", "odds"), [("decimal", 1.7), ("fractional", "7/10")])

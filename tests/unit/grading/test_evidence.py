@@ -53,6 +53,10 @@ def told(rules: MarketRules | None = None, **changes: Any) -> Told:
     return of(evidence(rules, **changes))
 
 
+def same(one: Told) -> Any:
+    return pytest.approx(one, abs=0, rel=0, nan_ok=True)
+
+
 def test_without_other_prices_there_is_none() -> None:
     found = evidence()
     assert found.of(0) is None
@@ -80,6 +84,11 @@ def test_a_reference_counts_for_more_than_the_own_market() -> None:
     ("changes", "said"),
     [
         ({"reference_prices": [book("Draft Kings")]}, "own sportsbook"),
+        ({"reference_prices": [book("draft-kings")]}, "own sportsbook"),
+        ({"reference_prices": [book("William Hill (US)")], "institution_name": "Caesars"}, "own sportsbook"),
+        ({"reference_prices": [book(at=seen(-601))]}, "dated 601 s after the bet, more than 600 s"),
+        ({"reference_prices": [book(at=seen(-31))], "is_live": True}, "dated 31 s after the bet, more than 30 s"),
+        ({"reference_prices": [book(at=seen(0))], "placed_at": seen(601)}, "dated 601 s after the bet"),
         ({"reference_prices": [book(at=seen(601))]}, "601 s old, more than 600 s"),
         ({"reference_prices": [book(at=seen(31))], "is_live": True}, "31 s old, more than 30 s"),
         ({"reference_prices": [{"book": "X", "prices": two(110, -120)[1:]}]}, "one side only"),
@@ -114,6 +123,33 @@ def test_a_book_without_a_weight_is_left_out() -> None:
 def test_a_fresh_price_is_taken_with_its_age(age_s: float) -> None:
     assert told(reference_prices=[book(at=seen(age_s))]).age_s == age_s
     assert told(reference_prices=[book(at=seen(age_s))], placed_at=seen(-1)).age_s == age_s + 1
+    assert told(reference_prices=[book(at=seen(-age_s))]).age_s == 0.0  # clocks differ
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left_out", "mine"),
+    [
+        (book("Caesars", at=seen(5)), book("williamhill_us", 130, -140, at=seen(9)), "williamhill_us", 110),
+        (book("Caesars", at=seen(9)), book("williamhill_us", 130, -140, at=seen(5)), "Caesars", 130),
+        (book("Soft"), book("SOFT", 130, -140), "SOFT", 110),
+    ],
+)
+def test_a_sportsbook_that_is_given_twice_counts_once_with_its_fresher_prices(
+    first: dict[str, Any], second: dict[str, Any], left_out: str, mine: float
+) -> None:
+    found = evidence(reference_prices=[first, second])
+    words = f"reference {left_out!r} is left out: it is given twice, and the fresher prices count"
+    assert found.warnings[0] == [words]
+    assert of(found) == same(told(reference_prices=[first if mine == 110 else second]))
+
+
+def test_books_with_another_number_of_sides_than_most_are_left_out_and_said() -> None:
+    three = [{**book(name), "prices": [*two(230, 150), {"selection": "Draw", "odds": 230}]} for name in ("A", "B")]
+    found = evidence(reference_prices=[three[0], book("Pinnacle"), three[1]])
+    assert found.warnings[0] == ["reference 'Pinnacle' is left out: it has 2 sides, most books have 3"]
+    assert of(found) == same(told(reference_prices=three))
+    of_each = evidence(reference_prices=[three[0], book()])
+    assert of(of_each) == same(told(reference_prices=three[:1]))  # as many: the one with more sides
 
 
 def test_soft_books_together_weigh_at_most_as_much_as_the_sharp_one() -> None:
@@ -146,6 +182,7 @@ def test_prices_that_can_not_lose_together_are_said_to_be_stale() -> None:
     found = evidence(reference_prices=[book(mine=-140, other=130)])
     assert any("probably stale" in words for words in found.warnings[0])
     assert not evidence(reference_prices=[book()]).warnings
+    assert not evidence(odds=300, reference_prices=[book(mine=250, other=-300)]).warnings  # 100 %, and no less
 
 
 def left(book: str, why: str) -> str:

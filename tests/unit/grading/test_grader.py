@@ -108,6 +108,36 @@ def test_who_watches_is_told_what_was_graded_by_which_set_for_whom_and_when() ->
         assert prediction["warnings"][-2:] == ["unknown fields are ignored: stake", "the whole is old"]
 
 
+SIDES = [{"selection": "MTL", "odds": 120}, {"selection": "BOS", "odds": -140}]
+MARKET = {**BET, "odds": 120, "selection": "MTL", "market_prices": SIDES}
+
+
+@pytest.mark.parametrize(
+    ("bet", "names"),
+    [
+        ({**MARKET, "reference_prices": [{"book": "X", "at": None, "prices": SIDES}], "legs": [BET, BET]}, None),
+        ({**MARKET, "stake": 5}, "stake"),
+        ({**MARKET, "market_prices": [SIDES[0], {**SIDES[1], "point": 1.5}]}, "market_prices[1].point"),
+        ({**MARKET, "reference_prices": [{"book": "X", "last_update": 1, "prices": SIDES}]},
+         "reference_prices[0].last_update"),
+        ({**MARKET, "reference_prices": [{"book": "X", "prices": [{**SIDES[0], "a": 1}, SIDES[1]]}]},
+         "reference_prices[0].prices[0].a"),
+        ({**BET, "legs": [BET, {**BET, "evnt": "x"}]}, "legs[1].evnt"),
+        ({**BET, "legs": [BET, {**MARKET, "market_prices": [{**SIDES[0], "a": 1}, SIDES[1]]}]},
+         "legs[1].market_prices[0].a"),
+        ({**BET, **dict.fromkeys("fedcba")}, "a, b, c, d, e"),
+    ],
+)  # fmt: skip
+def test_names_that_mean_nothing_are_told_wherever_they_stand(bet: dict[str, Any], names: str | None) -> None:
+    grader = Grader(Predictor(), SimpleNamespace(current=Models(0.2)), clock=lambda: NOW)
+    plain = {**BET, "market_prices": None, "legs": None}
+    job = grader.read_batch({"bets": [plain, bet]}, Options())
+    [first, told] = grader.grade([job])[0]
+    said = [words for words in told["warnings"] if words.startswith("unknown fields")]
+    assert said == ([f"unknown fields are ignored: {names}"] if names else [])
+    assert not any("unknown fields" in words for words in first["warnings"])
+
+
 def test_one_bet_is_told_as_a_request_of_its_own() -> None:
     seen: list[Graded] = []
     grader = Grader(

@@ -66,6 +66,13 @@ def test_sides_of_a_market_do_not_both_have_value(together: bool) -> None:
         ({"selection": "MTL"}, {"selection": "BOS", "event": "MTL @ NYR"}, False),
         ({"selection": "MTL"}, {"selection": "BOS", "is_live": True}, False),
         ({"selection": "MTL", "market": "ML"}, {"selection": "BOS", "market": "Money Line"}, True),
+        ({"selection": "MTL", "market": "h2h"}, {"selection": "BOS", "market": "Moneyline"}, True),
+        (
+            {"selection": "MTL", "institution_name": "Caesars"},
+            {"selection": "BOS", "institution_name": "williamhill_us"},
+            True,
+        ),
+        ({"selection": "MTL", "event": "undefined"}, {"selection": "BOS", "event": "undefined"}, False),
         ({"selection": "MTL"}, {"selection": None}, False),
         ({"selection": "A Over", "line": 20.5}, {"selection": "A Under", "line": 20.5}, True),
         ({"selection": "A Over", "line": 20.5}, {"selection": "B Under", "line": 20.5}, False),

@@ -24,6 +24,11 @@ def parlay(*events: str | None, bet_type: str = "parlay") -> Any:
     [
         (parlay(), (), "parlay: its legs are not known, send them as legs"),
         (parlay(bet_type="Teaser 6 points"), (), "Teaser 6 points: its legs have no prices of their own"),
+        (
+            parlay("A", "B", bet_type="Round-Robin 3"),
+            (True, True),
+            "Round-Robin 3: its legs have no prices of their own",
+        ),
         (parlay("A", "B", bet_type="round robin"), (True, True), "round robin: its legs have no prices of their own"),
         (parlay("A", None, None), (True,) * 3, "leg 2 names no event: whether legs hang together can't be told"),
         (
@@ -35,6 +40,16 @@ def parlay(*events: str | None, bet_type: str = "parlay") -> Any:
             parlay("A", "B", "C"),
             (True, True, False),
             "leg 3 has no fair price: send its market_prices or reference_prices",
+        ),
+        (
+            parlay("A", "undefined"),
+            (True, True),
+            "leg 2 names no event: whether legs hang together can't be told",
+        ),
+        (
+            read_bet({**LEG, "legs": [{**LEG, "event": "A"}, {**LEG, "event": "B", "bet_type": "SGP"}]}),
+            (True, True),
+            "leg 2 is itself of several (SGP): send each bet in it as a leg, or straight",
         ),
         (parlay("A", "B"), (True, True), None),
         (parlay("A", "B"), (), None),
@@ -57,7 +72,14 @@ def test_why_a_bet_with_legs_can_not_be_more_than_a_d(bet: Any, fair: tuple[bool
         (("straight", "Parlay", "Hockey"), True),
         (("straight", "Parlay prices", "Hockey"), False),
         (("straight", "Moneyline", "parlay"), True),
-        (("the parlay", "Moneyline", "Hockey"), False),
+        (("the parlay", "Moneyline", "Hockey"), True),
+        (("same-game parlay", "Moneyline", "Hockey"), True),
+        (("SGM", "Moneyline", "Hockey"), True),
+        (("Bet-Builder", "Moneyline", "Hockey"), True),
+        (("acca", "Moneyline", "Hockey"), True),
+        (("2-Leg Parlay", "Moneyline", "Hockey"), True),
+        (("roundrobin", "Moneyline", "Hockey"), True),
+        (("straight", "Same-Game Parlay", "Hockey"), True),
     ],
 )
 def test_names_that_say_that_a_bet_has_legs(names: tuple[str, str, str], legs: bool) -> None:
@@ -106,8 +128,12 @@ def test_legs_of_which_one_has_no_reference_have_no_trust_and_no_age_where_none_
 def test_a_leg_that_is_in_doubt_or_has_no_fair_price_leaves_the_whole_without_one() -> None:
     missing, doubtful = none(2), evidence(Told(0.5, 0.04), Told(0.6, 0.05))
     missing.told[:, 0] = Told(0.5, 0.04)
+    missing.warnings[1] = ["a book is too old", "another too"]
     doubtful.doubtful[1] = "stale"
     for legs in (missing, doubtful):
         market = none(1)
+        market.warnings[0] = ["of the whole"]
         assert judge_legs(0, columns(0.5, 0.6), legs, market) == [True, False]
         assert market.of(0) is None
+        of_leg = ["a book is too old", "another too"] if legs is missing else ["stale"]
+        assert market.warnings[0] == ["of the whole", *(f"leg 2: {words}" for words in of_leg)]

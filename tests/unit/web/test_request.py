@@ -99,6 +99,15 @@ def test_other_unknown_parameters_are_a_warning_on_v1_and_ignored_on_the_legacy_
     assert asked("GET", "/ml-predict", {**BET, "odds": "-110", "utm_source": "x"})[2]["warnings"] == []
 
 
+def test_a_bets_field_that_is_given_twice_is_refused_in_a_query_as_in_a_body() -> None:
+    status, web, said = asked("GET", "/api/v1/predict", "sport=Tennis&odds=-110&x=1&x=2&odds=150")
+    assert (status, web.grader.asked) == (400, [])
+    assert said["error"]["message"] == "odds is given twice: send it once"  # type: ignore[index]
+    assert said["error"]["field"] == "odds"  # type: ignore[index]
+    assert asked("GET", "/api/v1/predict", "sport=Tennis&x=1&x=2")[0] == 200
+    assert asked("GET", "/ml-predict", "sport=Tennis&league=ATP&odds=-110&odds=150")[0] == 200  # kept as it was
+
+
 def test_a_plain_request_raises_alerts_where_its_route_does() -> None:
     for method, path in [*ALERTING, ("GET", "/api/v1/predict")]:
         _, web, _ = asked(method, path)
