@@ -25,7 +25,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from pikkit.bets.bet import CATEGORICAL, MAX_CLV_PCT, MAX_LEGS, MIN_LEGS, Bet, Leg, OddsLimits, given
+from pikkit.bets.bet import CATEGORICAL, LISTS, MAX_CLV_PCT, MAX_LEGS, MIN_LEGS, Bet, Leg, OddsLimits, given
 from pikkit.bets.market import own_markets
 from pikkit.bets.names import folded
 from pikkit.bets.odds import LEAST_AMERICAN
@@ -34,7 +34,7 @@ from pikkit.bets.shown import field_at, shown
 from pikkit.bets.times import Moment
 from pikkit.errors import InvalidBet
 
-__all__ = ["FIELDS", "all_known", "read_bet", "read_bets", "unknown_fields"]
+__all__ = ["FIELDS", "PLAIN_FIELDS", "all_known", "read_bet", "read_bets", "unknown_fields"]
 
 _NumberOrText = Annotated[StrictFloat | StrictStr, Field(union_mode="left_to_right")]
 _Written = Annotated[Any, GetPydanticSchema(lambda _, schema_of: schema_of(_NumberOrText))]
@@ -73,6 +73,7 @@ _AnyBet = Annotated[_WrittenBet | Annotated[Bet, BeforeValidator(given)], Field(
 _BET: TypeAdapter[Bet] = TypeAdapter(_AnyBet)
 _BETS: TypeAdapter[list[Bet]] = TypeAdapter(Annotated[list[_AnyBet], FailFast()])
 FIELDS = frozenset(Bet.model_fields)
+PLAIN_FIELDS = FIELDS - LISTS
 _PRICE = frozenset(_WrittenPrice.__annotations__)
 # By field: what is known in each of its items.
 _KNOWN: Mapping[str, frozenset[str]] = {
@@ -212,23 +213,21 @@ def _read(data: object, limits: OddsLimits) -> Bet | InvalidBet:
         return error
 
 
-def all_known(bets: Collection[Mapping[str, Any]]) -> bool:
-    """Whether bets that were read have no names but those that mean something."""
-    names = set().union(*bets)
-    if not names <= FIELDS:
+def all_known(names: Collection[str], items: Collection[Mapping[str, Any]], known: frozenset[str] = FIELDS) -> bool:
+    """Whether bets that were read have no names but those that mean something, in what they hold neither.
+
+    Args:
+        names: all that the bets have.
+        items: the bets.
+        known: the names that mean something.
+    """
+    if not known.issuperset(names):
         return False
-    if names.isdisjoint(_KNOWN):
-        return True
-    prices = [bet.get("market_prices") or () for bet in bets]
-    for bet in bets:
-        for book in bet.get("reference_prices") or ():
-            if not book.keys() <= _KNOWN["reference_prices"]:
-                return False
-            prices.append(book["prices"])
-    if not set().union(*chain.from_iterable(prices)) <= _KNOWN["market_prices"]:
-        return False
-    legs = list(chain.from_iterable(bet.get("legs") or () for bet in bets))
-    return not legs or all_known(legs)
+    for field in _KNOWN.keys() & names:
+        inside = list(chain.from_iterable([item[field] or () for item in items if field in item]))
+        if not all_known(set().union(*inside), inside, _KNOWN[field]):
+            return False
+    return True
 
 
 def unknown_fields(data: Mapping[str, Any]) -> list[str]:

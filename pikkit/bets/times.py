@@ -9,9 +9,9 @@ from pydantic import PlainValidator
 
 from pikkit.bets.shown import is_nothing, shown
 
-__all__ = ["Moment", "utc_text"]
+__all__ = ["FIRST_YEAR", "LAST_YEAR", "Moment", "utc_text"]
 
-_FIRST_YEAR, _LAST_YEAR = 1971, 2100
+FIRST_YEAR, LAST_YEAR = 1971, 2100
 
 
 def _moment(value: object) -> datetime | None:
@@ -22,10 +22,10 @@ def _moment(value: object) -> datetime | None:
     except ValueError:
         moment = None
     odd = isinstance(value, str) and not value.strip().isprintable()  # any character may stand between date and time
-    if odd or not isinstance(moment, datetime) or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+    if odd or not isinstance(moment, datetime) or not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(
             f"{shown(value)} is not a time: send ISO 8601 such as 2026-01-31T19:30:00Z, "
-            f"between {_FIRST_YEAR} and {_LAST_YEAR}"
+            f"between {FIRST_YEAR} and {LAST_YEAR}"
         )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

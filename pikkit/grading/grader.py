@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pikkit.bets.bet import Bet, OddsLimits
 from pikkit.bets.prediction import GRADES, BatchAnswer, BatchError, BatchItem, Prediction
-from pikkit.bets.reading import all_known, read_bet, read_bets, unknown_fields
+from pikkit.bets.reading import PLAIN_FIELDS, all_known, read_bet, read_bets, unknown_fields
 from pikkit.errors import InvalidBet, InvalidRequest, ModelsNotLoaded
 from pikkit.grading.predictor import Models, Predictor
 
@@ -196,11 +196,12 @@ class Grader:
         sizes = [len(job.bets) - len(job.errors) for job in jobs]
         now = self._clock()
         predictions = self._predictor.predict(models, bets, now, sizes=sizes, explain=options.explain)
-        if options.names_unknown_fields and not all_known(raw):
+        names = set().union(*raw) if options.names_unknown_fields else ()
+        if not PLAIN_FIELDS.issuperset(names) and not all_known(names, raw):
             for prediction, data in zip(predictions, raw, strict=True):
-                names = unknown_fields(data)
-                if names:
-                    prediction["warnings"].append(f"unknown fields are ignored: {', '.join(names)}")
+                unknown = unknown_fields(data)
+                if unknown:
+                    prediction["warnings"].append(f"unknown fields are ignored: {', '.join(unknown)}")
         if options.warnings:
             for prediction in predictions:
                 prediction["warnings"] += options.warnings

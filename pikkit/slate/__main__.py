@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -36,6 +36,8 @@ Examples:
   curl … | python -m pikkit.slate - --csv > graded.csv
   python -m pikkit.slate --fetch basketball_nba    (with ODDS_API_KEY set)
 """
+
+_PLAIN: Mapping[str, Any] = {"markup": False, "emoji": False, "highlight": False}  # names are a stranger's text
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -64,7 +66,7 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV")] = False,
 ) -> None:
     """Read, grade, print."""
-    told = Console(stderr=True, soft_wrap=True)
+    told = Console(stderr=True, soft_wrap=True, **_PLAIN)
     try:
         settings = Settings.load()
         given = None if fetch else _read(source)  # what can't be read is told before a set is waited for
@@ -90,12 +92,12 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     elif as_csv:
         sys.stdout.write(csv_of(kept))
     else:
-        Console(width=None if sys.stdout.isatty() else 160).print(table_of(kept[:limit] if limit else kept))
+        Console(width=None if sys.stdout.isatty() else 160, **_PLAIN).print(table_of(kept[:limit] if limit else kept))
     told.print(
         f"{slate.outcomes:,} outcomes: {len(rows):,} graded, {sum(left_out.values()):,} left out; {len(kept):,} match"
     )
     for reason, count in left_out.most_common():
-        told.print(f"  {count:,} left out: {reason}", highlight=False)
+        told.print(f"  {count:,} left out: {reason}")
     raise typer.Exit(0 if rows else 1)
 
 

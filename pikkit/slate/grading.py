@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from pikkit.bets.bet import Bet, OddsLimits
@@ -17,6 +18,7 @@ from pikkit.slate.table import row_of
 __all__ = ["graded", "read_shared"]
 
 _PART = 500  # bets graded together
+_market_of = itemgetter("event", "market", "institution_name")
 
 
 def read_shared(bets: Sequence[dict[str, Any]], limits: OddsLimits) -> list[Bet | InvalidBet]:
@@ -58,8 +60,12 @@ def graded(
     errors = Counter(bet.message for bet in read if isinstance(bet, InvalidBet))
     good = [(raw, bet) for raw, bet in zip(sent, read, strict=True) if isinstance(bet, Bet)]
     rows: list[dict[str, Any]] = []
-    for start in range(0, len(good), _PART):
-        part = good[start : start + _PART]
+    end = 0
+    while end < len(good):
+        start, end = end, end + _PART
+        while end < len(good) and _market_of(good[end - 1][0]) == _market_of(good[end][0]):
+            end += 1  # its sides are graded together
+        part = good[start:end]
         predictions = predictor.predict(models, [bet for _, bet in part], now)
         rows += [
             row_of(raw, prediction, play_to(prediction, bet.odds))

@@ -2,25 +2,31 @@
 
 A slate is a list of games `{id, sport_key, sport_title, commence_time, home_team, away_team, bookmakers: [{key, title,
 last_update, markets: [{key, last_update, outcomes: [{name, price, point?, description?}]}]}]}`; prices are American or
-decimal.
+decimal, times ISO 8601 or seconds since the epoch. What can't be read costs itself alone, and no outcome beside it.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from datetime import UTC, datetime
+from math import isfinite, nan
 from typing import Any, TypeGuard
 
 from pikkit.bets.odds import LEAST_AMERICAN
+from pikkit.bets.prices import CONTROLS, MAX_BOOKS, MAX_TEXT
+from pikkit.bets.times import FIRST_YEAR, LAST_YEAR, utc_text
 from pikkit.errors import ModelError
 
 __all__ = ["Slate", "read_slate"]
 
-_MAX_BOOKS = 40
 _NO_PRICE_AMERICAN = 100_000  # what feeds send while a price is suspended
 _NO_PRICE_DECIMAL = 1.001
+_CONTROL = re.compile(f"[{CONTROLS}]")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+_FIRST_S, _LAST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (FIRST_YEAR, LAST_YEAR + 1))
 _SPORTS = {"americanfootball": "American Football", "icehockey": "Ice Hockey", "mma": "MMA"}
 _MARKETS = {"h2h": "Moneyline", "h2h_3_way": "Moneyline", "spreads": "Spread", "totals": "Total Points"}
 # What spreads and totals are called where points are not what counts.
@@ -76,8 +82,9 @@ def _format(games: Sequence[Mapping[str, Any]]) -> str:
         for market in _objects(book.get("markets"))
         for outcome in _objects(market.get("outcomes"))
     ]
-    numbers = [price for price in prices if _is_number(price)]
-    return "american" if all(abs(price) >= LEAST_AMERICAN for price in numbers) else "decimal"
+    numbers = [abs(price) for price in prices if _is_number(price)]
+    american = sum(price >= LEAST_AMERICAN for price in numbers)
+    return "american" if 2 * american >= len(numbers) else "decimal"  # a few are wrong, not most
 
 
 def _newest(games: Sequence[Mapping[str, Any]]) -> str:
@@ -94,18 +101,29 @@ def _newest(games: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _update(book: Mapping[str, Any], market: Mapping[str, Any]) -> str:
-    return str(market.get("last_update") or book.get("last_update") or "")
+    return _utc(market.get("last_update")) or _utc(book.get("last_update"))
+
+
+def _utc(time: object) -> str:
+    """In a form in which the later one is the greater text; empty where it is no time that bets can have."""
+    try:
+        text = isinstance(time, str) and _TIME.fullmatch(time)
+        seconds = datetime.fromisoformat(text[0]).timestamp() if text else time if _is_number(time) else nan
+    except ValueError:
+        return ""
+    return utc_text(seconds, "seconds") if _FIRST_S <= seconds < _LAST_S else ""
 
 
 def _bets_of(game: Mapping[str, Any], odds_format: str, seen: str, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
     home, away = str(game.get("home_team") or ""), str(game.get("away_team") or "")
     sport = str(game.get("sport_key") or "").partition("_")[0]
+    starts_at = _utc(game.get("commence_time"))
     shared = {
         "sport": _SPORTS.get(sport, sport.replace("_", " ").title()),
         "league": str(game.get("sport_title") or "") or None,
         "event": f"{away} @ {home}",
-        "starts_at": game.get("commence_time"),
-        "is_live": bool(seen) and str(game.get("commence_time")) < seen,
+        "starts_at": starts_at or game.get("commence_time"),
+        "is_live": "" < starts_at < seen,
         "odds_format": odds_format,
         "placed_at": seen or None,
         "client_ref": game.get("id"),
@@ -114,31 +132,40 @@ def _bets_of(game: Mapping[str, Any], odds_format: str, seen: str, left_out: Cou
     for book in _objects(game["bookmakers"]):
         title = str(book.get("title") or book.get("key") or "")
         for market in _objects(book.get("markets")):
+            updated = _update(book, market)
             for outcome in _objects(market.get("outcomes")):
-                reason = _unusable(market, outcome, odds_format)
+                side = _side(outcome)
+                reason = _unusable(title, market, outcome, side["selection"], odds_format)
                 if reason:
                     left_out[reason] += 1
                     continue
                 key = _key(str(market["key"]), sport, outcome, home)
                 sides = markets.setdefault(key, _Market()).books.setdefault(title, [])
-                side = _side(outcome)
                 if any(side["selection"] == other["selection"] for other in sides):
                     left_out["the same outcome twice at one book"] += 1
                     continue
                 sides.append(side)
-                markets[key].updated[title] = _update(book, market)
+                markets[key].updated[title] = updated
     for (name, *_), found in markets.items():
         yield from _of_market({**shared, "market": name}, found)
 
 
-def _unusable(market: Mapping[str, Any], outcome: Mapping[str, Any], odds_format: str) -> str | None:
+def _unusable(  # noqa: PLR0911 - a reason each
+    book: str, market: Mapping[str, Any], outcome: Mapping[str, Any], selection: str, odds_format: str
+) -> str | None:
     price, key = outcome.get("price"), str(market.get("key") or "")
+    if not _is_text(book):
+        return "a sportsbook without a name that can be read"
     if not key or key.endswith("_lay") or key == "outrights":
         return f"market {key or 'without a key'}: not graded"
     if not _is_number(price) or not outcome.get("name"):
         return "no name or price"
+    if not _is_text(selection):
+        return "a name that can't be read"
     if abs(price) >= _NO_PRICE_AMERICAN if odds_format == "american" else price <= _NO_PRICE_DECIMAL:
         return "suspended price"
+    if odds_format == "american" and abs(price) < LEAST_AMERICAN:
+        return "a price that is not American, as most are"
     if "spread" in key and outcome.get("point") is None:
         return "a spread without a line"
     return None if outcome.get("point") is None or _is_number(outcome["point"]) else "a line that is no number"
@@ -146,6 +173,11 @@ def _unusable(market: Mapping[str, Any], outcome: Mapping[str, Any], odds_format
 
 def _objects(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _is_text(value: str) -> bool:
+    text = value.strip()
+    return 0 < len(text) <= MAX_TEXT and not _CONTROL.search(text)
 
 
 def _is_number(value: object) -> TypeGuard[float]:
@@ -167,8 +199,9 @@ def _key(market: str, sport: str, outcome: Mapping[str, Any], home: str) -> tupl
 
 def _side(outcome: Mapping[str, Any]) -> dict[str, Any]:
     about = outcome.get("description")
-    side = {"selection": f"{about} {outcome['name']}" if about else str(outcome["name"]), "odds": outcome["price"]}
-    return side if outcome.get("point") is None else {**side, "line": float(outcome["point"])}
+    name, point = outcome.get("name"), outcome.get("point")
+    side = {"selection": f"{about} {name}" if about else str(name), "odds": outcome.get("price")}
+    return {**side, "line": float(point)} if _is_number(point) else side
 
 
 def _of_market(shared: Mapping[str, Any], market: _Market) -> Iterator[dict[str, Any]]:
@@ -182,7 +215,7 @@ def _of_market(shared: Mapping[str, Any], market: _Market) -> Iterator[dict[str,
     }
     newest = sorted(whole, key=lambda book: market.updated[book], reverse=True)
     for book, sides in market.books.items():
-        references = [whole[other] for other in newest if other != book][:_MAX_BOOKS]
+        references = [whole[other] for other in newest if other != book][:MAX_BOOKS]
         for side in sides:
             bet = {**shared, "institution_name": book, **side}
             if book in whole:

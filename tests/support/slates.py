@@ -64,6 +64,16 @@ def _soil(markets: list[dict[str, Any]], game: int, number: int, chance: random.
         moneyline.append({"name": "Draw", "price": 900})
 
 
+def _changed(**changes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A slate of two games with three books; what is given is changed in the first `book`, `market` or `outcome`."""
+    games = slate(2, 3)
+    book = games[0]["bookmakers"][1]
+    market = book["markets"][1]
+    for place, values in changes.items():
+        {"game": games[0], "book": book, "market": market, "outcome": market["outcomes"][0]}[place].update(values)
+    return games
+
+
 def _game(*books: tuple[str, Sequence[dict[str, Any]]], **more: Any) -> dict[str, Any]:
     """One with these markets at each book."""
     return {
@@ -125,6 +135,25 @@ SLATES: Mapping[str, tuple[list[dict[str, Any]], int, int]] = {
         4,
         0,
     ),
+    "a price of 0": (_changed(outcome={"price": 0}), 35, 1),
+    "a decimal price among American ones": (_changed(outcome={"price": 1.91}), 35, 1),
+    "an update at no time": (_changed(market={"last_update": "yesterday"}), 36, 0),
+    "an update beyond all times": (
+        _changed(market={"last_update": 1e18}, book={"last_update": "9999-12-31T00:00:00Z"}),
+        36,
+        0,
+    ),
+    "seconds since the epoch": (
+        _changed(market={"last_update": 1893790800}, game={"commence_time": 1893800800.5}),
+        36,
+        0,
+    ),
+    "another zone": (_changed(market={"last_update": "2030-01-04T23:30:00.25+03:00"}), 36, 0),
+    "a name of two lines": (_changed(outcome={"name": "Home\n0"}), 35, 1),
+    "a long name": (_changed(outcome={"description": "\U0001f3c0" * 195}), 35, 1),
+    "a long name that fits": (_changed(outcome={"name": "\U0001f3c0" * 200}), 36, 0),
+    "a blank name": (_changed(outcome={"name": " "}), 35, 1),
+    "a book without a name": (_changed(book={"title": "", "key": None}), 30, 6),
     "names of sports": (
         [_game(("A", [_MAIN]), sport_key=key) for key in ("icehockey_nhl", "baseball_mlb", "constructor", "mma_x", "")],
         10,

@@ -7,19 +7,21 @@ function headers(key) {
   return { "Content-Type": "application/json", ...(key ? { "X-API-Key": key } : {}) };
 }
 
-/** Whole requests: a slate's bets hold all books' prices. */
+const together = (one, other) => one.event && ["event", "market", "institution_name"].every((name) => one[name] === other[name]);
+
+/** Whole requests: a slate's bets hold all books' prices, and sides of one market are graded together. */
 function* parts(bets) {
-  let part = [], size = 0;
-  for (const bet of bets) {
-    const bytes = new Blob([JSON.stringify(bet)]).size;
-    if (part.length === LIMIT || (part.length && size + bytes > BYTES)) {
-      yield part;
-      [part, size] = [[], 0];
+  for (let start = 0, end = 0; start < bets.length; start = end) {
+    let size = 0;
+    for (; end < bets.length && end - start < LIMIT; end++) {
+      size += new Blob([JSON.stringify(bets[end])]).size + 1;
+      if (end > start && size > BYTES) break;
     }
-    part.push(bet);
-    size += bytes + 1;
+    let cut = end;
+    while (cut > start && cut < bets.length && together(bets[cut - 1], bets[cut])) cut--;
+    if (cut > start) end = cut;
+    yield bets.slice(start, end);
   }
-  if (part.length) yield part;
 }
 
 /** For each bet `{bet, prediction}` or `{bet, error}`, in order. */

@@ -20,8 +20,8 @@ export function marketBets() {
   if (rows.length < 2) throw new Error("A market has two sides or more: fill in selection and odds of each.");
   const format = byId("market-format").value === "american" ? {} : { odds_format: byId("market-format").value };
   const side = ({ selection, line }, odds) => {
-    if (line && !Number.isFinite(Number(line))) throw new Error(`The line ${JSON.stringify(line)} is no number: write 1.5, -1.5, or nothing.`);
-    return { selection, odds, ...(line ? { line: Number(line) } : {}) };
+    const number = Number(line.replace(/[\u2212\u2013]/, "-")); // what is no number is told by the service
+    return { selection, odds, ...(line ? { line: Number.isFinite(number) ? number : line } : {}) };
   };
   for (const { selection, odds } of rows) if (!selection || !odds) throw new Error("Each side needs a selection and odds.");
   const others = rows.filter(({ other }) => other);

@@ -1,13 +1,16 @@
 from collections import Counter
+from itertools import combinations
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pikkit.bets.bet import OddsLimits
+from pikkit.bets.bet import Bet, OddsLimits
+from pikkit.bets.prediction import Prediction
 from pikkit.bets.reading import read_bets
-from pikkit.errors import ModelError
-from pikkit.slate.grading import read_shared
+from pikkit.errors import InvalidBet, ModelError
+from pikkit.slate.grading import graded, read_shared
 from pikkit.slate.reading import read_slate
 from tests.support.slates import SLATES, slate
 
@@ -41,6 +44,46 @@ def test_each_kind_of_slate_gives_its_bets(name: str) -> None:
     games, bets, left_out = SLATES[name]
     read = read_slate(games)
     assert (len(read.bets), sum(read.left_out.values())) == (bets, left_out)
+    refused = [bet for bet in read_bets(list(read.bets)) if isinstance(bet, InvalidBet)]
+    assert len(refused) == (2 if name == "names of sports" else 0)  # a game without a sport
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "told"),
+    [
+        ("a price of 0", "odds_format", {"american"}),
+        ("an update at no time", "placed_at", {"2030-01-04T20:01:00Z"}),
+        ("seconds since the epoch", "starts_at", {"2030-01-04T23:46:40Z", "2030-01-05T00:00:00Z"}),
+        ("seconds since the epoch", "placed_at", {"2030-01-04T21:00:00Z"}),
+        ("another zone", "placed_at", {"2030-01-04T20:30:00Z"}),
+    ],
+)
+def test_what_can_not_be_read_costs_no_other_outcome_anything(name: str, field: str, told: set[str]) -> None:
+    assert {bet[field] for bet in read_slate(SLATES[name][0]).bets} == told
+
+
+def test_sides_of_a_market_are_graded_together_however_many_bets_there_are() -> None:
+    parts: list[list[object]] = []
+
+    def predict(_models: object, bets: list[Bet], _now: float) -> list[dict[str, object]]:
+        parts.append([(bet.event, bet.market, bet.institution_name, abs(bet.line or 0.0)) for bet in bets])
+        return [
+            {
+                **dict.fromkeys(Prediction.__annotations__),
+                "win_probability": 0.0,
+                "expected_roi": 0.0,
+                "edge": 0.0,
+                "warnings": [],
+            }
+        ] * len(bets)
+
+    games = slate(games=6)
+    games[0]["bookmakers"][3]["markets"][0]["outcomes"].append({"name": "Draw", "price": 900})
+    bets = read_slate(games).bets
+    rows, refused = graded(bets, read_shared(bets, OddsLimits()), None, SimpleNamespace(predict=predict), 0.0)  # type: ignore[arg-type]
+    assert (len(rows), refused) == (len(bets), Counter())
+    assert len(parts) > 1
+    assert all(set(one).isdisjoint(other) for one, other in combinations(parts, 2))
 
 
 def test_lines_are_never_mixed_and_alternates_are_markets_of_their_own() -> None:
