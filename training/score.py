@@ -102,12 +102,14 @@ class ScoredFile:
                 self._write_columns(partial, target.suffix, grade)
             else:
                 self._write_lines(partial, target.suffix, grade(self._table.rows()))
+            partial.replace(target)  # there is the whole result or none
         except (pl.exceptions.PolarsError, OSError) as cause:
             raise ModelError(
                 f"{self._source} can't be scored into {target} ({why(cause)[:200]}): "
                 "name another place by --out, or see to its room and rights"
             ) from cause
-        partial.replace(target)  # there is the whole result or none
+        finally:
+            partial.unlink(missing_ok=True)
         return counts[0], counts[1]
 
     def _answers(

@@ -16,9 +16,11 @@ from typing import Any
 import bentoml
 from bentoml.exceptions import BentoMLException
 from bentoml.models import ModelContext
+from filelock import FileLock
 
 from pikkit.errors import ModelError
 from pikkit.files import why
+from pikkit.models.activation import home
 from pikkit.models.conversion import STORE_NAME
 from pikkit.models.libraries import library
 from pikkit.models.loading import folders_made_of, is_sound, load_set
@@ -27,6 +29,8 @@ from pikkit.models.model_set import ModelSet
 __all__ = ["Stored", "find", "newest", "save"]
 
 _DIGEST = "source_sha256"
+_LOCK = "pikkit_import.lock"  # who stores a set first looks whether it is there
+_LOCK_WAIT_S = 60.0
 _TAG = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?:[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 
 
@@ -70,7 +74,7 @@ def newest() -> Stored | None:
 
 
 def save(folder: Path, models: ModelSet, tag: str | None = None) -> Stored:
-    """Store the converted set in `folder`; the same set a second time changes nothing.
+    """Store the converted set in `folder`; the same set a second time, or from two commands at once, changes nothing.
 
     Args:
         folder: what `pikkit.models.conversion` wrote.
@@ -79,7 +83,14 @@ def save(folder: Path, models: ModelSet, tag: str | None = None) -> Stored:
 
     Raises:
         ModelError: the tag is taken by another set, or can't be a tag.
+        OSError: the store can't be written.
     """
+    home().mkdir(parents=True, exist_ok=True)
+    with FileLock(home() / _LOCK, timeout=_LOCK_WAIT_S):
+        return _saved(folder, models, tag)
+
+
+def _saved(folder: Path, models: ModelSet, tag: str | None) -> Stored:
     known = find(models.sha256, tag)
     if known:
         return known

@@ -7,8 +7,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,8 @@ import pytest
 
 from pikkit.errors import ModelError
 from pikkit.history.history import History
+from pikkit.models import store
+from pikkit.models.importing import import_models
 from pikkit.models.loading import load_set
 from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE
 from tests.support.converted import converted, converted_apart, read_here
@@ -115,6 +120,25 @@ def test_what_it_is_told_wrongly_is_one_line_and_costs_nothing(
     assert line.startswith("import failed:")
     assert said in line
     assert names["header"].read_text().startswith("sport,")
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_two_that_import_one_set_at_once_both_have_it(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, together, describe = write_set(tmp_path / "set", "1"), Barrier(2), store._metadata
+
+    def met(*about: Any) -> Any:
+        """Waits between the look whether it is there and the writing, for another that does the same."""
+        with suppress(BrokenBarrierError):
+            together.wait(0.5)
+        return describe(*about)
+
+    monkeypatch.setattr(store, "_metadata", met)
+    with ThreadPoolExecutor(2) as both:
+        tags = [one.result()[0].tag for one in [both.submit(import_models, folder) for _ in range(2)]]
+    assert tags == ["pikkit_bet_models:1"] * 2
+    assert stored(home) == ["models/pikkit_bet_models/1"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import tempfile
 from pathlib import Path
 
+from pikkit.files import replace_file
 from pikkit.models.user_files import HISTORY_FILE, METADATA_FILE, ROI_FILE, WIN_FILE
 from training.fitting.train import Trained
 
@@ -29,21 +28,11 @@ def write_version(trained: Trained, folder: Path) -> dict[str, Path]:
     version = str(trained.metadata["timestamp"])
     paths = {name: folder / name.replace(_LATEST, f"_{version}") for name in _ORDER}
     for name in _ORDER:
-        _write(paths[name], contents[name])
+        replace_file(paths[name], contents[name], lasting=True)
     return paths
 
 
 def promote(paths: dict[str, Path], folder: Path) -> None:
     """Make the written version the latest one."""
     for name in _ORDER:
-        _write(folder / name, paths[name].read_bytes())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: written beside it, on disk before it gets its name."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        os.fchmod(file.fileno(), 0o644)
-    Path(file.name).replace(path)
+        replace_file(folder / name, paths[name].read_bytes(), lasting=True)
