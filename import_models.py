@@ -68,7 +68,7 @@ def main(
 
     Exit codes: 0 done, or nothing had changed; 1 refused, and the message says why; 2 an option is wrong.
     """
-    console = Console(stderr=as_json, soft_wrap=True)
+    console = Console(stderr=as_json, soft_wrap=True, markup=False, emoji=False)
     if history and bets:
         sys.exit("import failed: --history and --bets exclude each other: give one")
     if if_changed and (source or history or bets or tag or check):

@@ -69,7 +69,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         told(data)
     else:
-        output.print(status_table(data))
+        output.print(status_table(data), markup=False)
         for name in ("rollback_to", "ramp", "rejected", "interrupted", "at_work"):
             if data[name]:
                 output.print(f"{name.replace('_', ' ')}: {data[name]}", markup=False)
@@ -91,7 +91,7 @@ def history(
     if as_json:
         sys.stdout.writelines(json.dumps(entry) + "\n" for entry in entries)
     else:
-        output.print(history_table(entries))
+        output.print(history_table(entries), markup=False)
 
 
 @app.command(epilog="Example: python -m deploy logs blue --follow")

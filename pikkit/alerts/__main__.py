@@ -33,7 +33,7 @@ from pikkit.files import why
 from pikkit.settings import Settings, WrongSetting
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
-console = Console()
+console = Console(markup=False, emoji=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs")]
 Identifier = Annotated[str, typer.Argument(help="Beginning of an alert's id", metavar="ALERT")]
@@ -74,9 +74,9 @@ def show(alert: Identifier, as_json: AsJson = False) -> None:
         _tell([{**_facts(job), "payload": job.written} for job in jobs])
         return
     for job in jobs:
-        console.print(job.written, markup=False, soft_wrap=True)
+        console.print(job.written, markup=False, emoji=False, soft_wrap=True)
         reason = f": {job.reason}" if job.reason else ""
-        console.print(f"{job.alert_id}: {job.state} after {job.attempts} attempts{reason}", markup=False)
+        console.print(f"{job.alert_id}: {job.state} after {job.attempts} attempts{reason}", markup=False, emoji=False)
 
 
 @app.command(epilog="Example: python -m pikkit.alerts retry 3f2a9c")

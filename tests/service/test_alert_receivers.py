@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import hmac
 import json
@@ -86,6 +87,28 @@ def test_a_receiver_that_wants_no_more_for_now_pauses_its_channel(kind: str, sta
 def test_what_will_never_be_taken_is_refused_with_the_reason(kind: str, status: int) -> None:
     body = {"description": "told why", "message": "told why", "code": "42501"}
     with StandIn(answer(status, body)) as stand_in, pytest.raises(Refused, match="told why"):
+        WAYS[kind](stand_in.url, an_alert())
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_receivers_words_stay_on_one_line_without_commands_to_a_terminal(kind: str, status: int) -> None:
+    words = "told\x1b[2J why\r\nforged\u2028line \u202eand more"
+    body = dict.fromkeys(("description", "message"), words)
+    with (
+        StandIn(answer(status, body) if kind != "n8n" else lambda _call: (status, {}, words.encode())) as stand_in,
+        pytest.raises((Refused, Later)) as caught,
+    ):
+        WAYS[kind](stand_in.url, an_alert())
+    assert caught.value.reason.endswith("told [2J why forged line and more")
+
+
+def test_an_answer_is_unpacked_and_one_that_unpacks_without_end_is_given_up(kind: str) -> None:
+    status, body = TAKEN[kind]
+    packed = gzip.compress(json.dumps(body).encode())
+    with StandIn(lambda _call: (status, {"content-encoding": "gzip"}, packed)) as stand_in:
+        WAYS[kind](stand_in.url, an_alert())
+    packed = gzip.compress(json.dumps(body).encode() + b" " * 2**21)
+    with StandIn(lambda _call: (status, {"content-encoding": "gzip"}, packed)) as stand_in, pytest.raises(Later):
         WAYS[kind](stand_in.url, an_alert())
 
 

@@ -1,5 +1,6 @@
 """Every command of the repository says what it does, by an example that can be typed, and how it ends."""
 
+import ast
 import os
 import pty
 import re
@@ -163,3 +164,17 @@ def test_colours_are_a_terminals_unless_it_wants_none(
     os.close(inside)
     assert ran.returncode == 2, told
     assert ("\x1b[3" in told) == coloured
+
+
+def test_consoles_take_nobodys_words_for_markup() -> None:
+    """Names of bets, files and receivers are printed; those of `deploy` are escaped one by one, as it has colours."""
+    files = [root() / "import_models.py", *(root() / "pikkit").rglob("*.py"), *(root() / "training").rglob("*.py")]
+    made = [
+        (file.name, ", ".join(map(ast.unparse, call.keywords)))
+        for file in files
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] == "Console"
+    ]
+    assert made
+    plain = ("markup=False, emoji=False", "**_PLAIN")
+    assert [one for one in made if not one[1].endswith(plain)] == []

@@ -46,7 +46,7 @@ example.
 """
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=_HELP)
-console = Console()
+console = Console(markup=False, emoji=False)
 
 Bets = Annotated[Path | None, typer.Option("--bets", help="Settled bets, CSV or Parquet", metavar="FILE")]
 FromSupabase = Annotated[bool, typer.Option("--supabase", help="Read the table `bets` of SUPABASE_URL")]

@@ -57,7 +57,7 @@ def show_verdict(
 def show_live(console: Console, live: Live) -> list[Outcome]:
     """What came of served predictions, and how good they were; returns the outcomes that it showed."""
     # Cut figures would be worse than broken lines.
-    wide = Console(width=max(console.width, _LIVE_WIDTH), stderr=console.stderr)
+    wide = Console(width=max(console.width, _LIVE_WIDTH), stderr=console.stderr, markup=False, emoji=False)
     for line in live.coverage.words():
         console.print(line)
     with console.status("judging"):

@@ -1,4 +1,4 @@
-"""HTTP with a deadline for the whole exchange: a peer that drips bytes is given up, too."""
+"""HTTP with a deadline for the whole exchange, and a bound on its answer: a peer that drips or floods is given up."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ __all__ = ["DeadlineTransport", "client"]
 
 TIMEOUT_S = 10.0
 _LONGEST_ANSWER = 2**20
+_OF_THE_PACKED = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
 class DeadlineTransport(httpx.BaseTransport):
@@ -45,20 +46,21 @@ class DeadlineTransport(httpx.BaseTransport):
         answer.request = request
         content = bytearray()
         try:
-            async for chunk in answer.aiter_raw():
+            async for chunk in answer.aiter_bytes():  # unpacked: a small answer may pack a large one
                 content += chunk
                 if len(content) > _LONGEST_ANSWER:
                     raise httpx.RemoteProtocolError("the answer does not end", request=request)
         finally:
             await answer.aclose()
+        headers = [pair for pair in answer.headers.raw if pair[0].lower() not in _OF_THE_PACKED]
         return httpx.Response(
             answer.status_code,
-            headers=answer.headers,
+            headers=headers,
             stream=httpx.ByteStream(bytes(content)),
             extensions={name: value for name, value in answer.extensions.items() if name != "network_stream"},
         )
 
 
 def client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
-    """A client for receivers: total deadlines, no redirects, nothing of the environment's proxies changed."""
+    """A client for receivers: total deadlines, no redirects, no proxies."""
     return httpx.Client(transport=transport or DeadlineTransport(), timeout=None)  # noqa: S113 - the transport's

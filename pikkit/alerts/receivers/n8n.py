@@ -51,9 +51,10 @@ class N8nWebhook:
         if answer.is_success:
             refuse_pages(answer)
             return
+        failure = later_or_refused(answer.status_code, answer.headers, answer.text)
         if answer.status_code == _NOT_FOUND:
-            raise Later(f"404: {answer.text[:200]}", wait_of(answer.headers.get("retry-after")))
-        raise later_or_refused(answer.status_code, answer.headers, answer.text)
+            raise Later(failure.reason, wait_of(answer.headers.get("retry-after")))
+        raise failure
 
     def close(self) -> None:
         """Close connections."""

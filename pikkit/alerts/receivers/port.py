@@ -11,6 +11,7 @@ from typing import Protocol
 
 import httpx
 
+from pikkit.alerts.harmless import clean
 from pikkit.alerts.message import Alert
 
 __all__ = [
@@ -31,6 +32,7 @@ _RETRIED_4XX = frozenset({408, 425, _TOO_MANY})
 _CLIENT_ERRORS = range(400, 500)
 _MOVED = frozenset({301, 308})
 LONGEST_WAIT_S = 600.0
+_LONGEST_WORDS = 200  # of a receiver, in a reason that goes into logs and onto terminals
 
 
 class Later(Exception):
@@ -121,7 +123,7 @@ class Ledger(Protocol):
 
 def later_or_refused(status: int, headers: Mapping[str, str], words: str) -> Later | Refused:
     """What a status other than success means: 4xx is the alert's or the set-up's fault, anything else passes."""
-    reason = f"{status}{f': {words[:200]}' if words else ''}"
+    reason = f"{status}{f': {clean(words[:_LONGEST_WORDS])}' if words else ''}"
     if status in _MOVED:
         return Refused(f"{status}: it has moved to another address: set the new one")
     if status in _CLIENT_ERRORS and status not in _RETRIED_4XX:

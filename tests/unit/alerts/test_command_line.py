@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pikkit.alerts.__main__ import app
+from pikkit.alerts.__main__ import app, console
 from pikkit.alerts.admission import Admission, Limits
 from pikkit.alerts.clock import SystemClock
 from pikkit.alerts.outbox import Outbox
@@ -45,6 +45,19 @@ def test_alerts_are_told_to_programs() -> None:
     [one] = told("show", everything["alerts"][0]["alert_id"][:12])
     assert one["state"] == "waiting"
     assert json.loads(one["payload"])["bet"]["sport"]
+
+
+def test_what_callers_write_is_no_markup_of_the_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "width", 400)
+    clock = SystemClock()
+    outbox = Outbox(here, clock)
+    events = ("[/b] @ BOS", "[link=https://evil.example]NYR", "[red]SEA")
+    Admission(outbox, Limits(per_hour=0)).admit([sighting(clock, event=event) for event in events])
+    outbox.close()
+    ran = CliRunner().invoke(app, ["list"])
+    assert ran.exit_code == 0, ran.output
+    for written in ("[/b] @ BOS", "]NYR", "[red]SEA"):
+        assert written in ran.output
 
 
 @pytest.mark.usefixtures("here")
