@@ -1,7 +1,8 @@
 """Logs: one JSON object per line in production, readable lines in development, to standard output.
 
 BentoML's, uvicorn's and every other library's records go the same way, so that a collector meets one format. Known
-secrets are blotted out of every line, whoever wrote it. Bodies and query strings are never logged.
+secrets are blotted out of every line, whoever wrote it; what a terminal would obey, or take for the end of a line, is
+written as Python writes it. Bodies and query strings are never logged.
 
 Lines of one request share `request_id` (bind it with `structlog.contextvars.bind_contextvars`), and `trace_id`
 while traces are sent.
@@ -10,18 +11,20 @@ while traces are sent.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import random
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from io import StringIO
+from typing import Any, TextIO
 
 import structlog
 from opentelemetry import trace
 from pydantic import SecretStr
 from pydantic_core import to_json
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from pikkit.bets.times import utc_text
 from pikkit.settings import Settings
@@ -33,6 +36,7 @@ _FAULT = 500
 _MAX_PATH = 200
 _AGAIN_S = 60.0
 _BLOT = "[secret]"
+_OF_TRACEBACKS = "\n\t"
 _QUIET = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "uvicorn.access": logging.ERROR}
 
 
@@ -62,10 +66,10 @@ def configure(settings: Settings) -> None:
         render: Processor = structlog.processors.JSONRenderer(serializer=_as_json)
     else:
         # The default shows the locals of each frame: keys and tokens among them, and seconds to draw.
-        plain = structlog.dev.plain_traceback
-        render = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain)
+        render = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=_traceback)
     last: list[Processor] = [render, _Blotter(settings)]
     _Access.written = [_add_trace, *last] if settings.otlp_endpoint else last
+    last = [_show, *last]
     structlog.configure(
         processors=[*common, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -151,6 +155,7 @@ def _line(level: str, answered: Answered) -> Any:
     }
     if answered.error is not None:
         line["error"] = answered.error
+        line["path"] = _visible(line["path"])  # what is served has a path of ours
     for processor in _Access.written:
         line = processor(None, level, line)
     return line
@@ -173,6 +178,26 @@ def _as_json(event: EventDict, **_: Any) -> str:
     return to_json(event, fallback=repr, inf_nan_mode="null").decode()
 
 
+def _visible(text: str, but: str = "") -> str:
+    """The text with what can't be printed written as Python writes it, but for some characters."""
+    return "".join(
+        one if one.isprintable() or one in but else one.encode("unicode_escape").decode("ascii") for one in text
+    )
+
+
+def _show(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = _visible(value, _OF_TRACEBACKS if name in ("exception", "stack") else "")
+    return event
+
+
+def _traceback(told: TextIO, cause: ExcInfo) -> None:
+    plain = StringIO()
+    structlog.dev.plain_traceback(plain, cause)
+    told.write(_visible(plain.getvalue(), _OF_TRACEBACKS))
+
+
 def _add_component(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     event["component"] = event["_record"].name
     return event
@@ -192,9 +217,10 @@ class _Blotter:
     def __init__(self, settings: Settings) -> None:
         values = [getattr(settings, name) for name in type(settings).model_fields]
         flat = [item for value in values for item in (value if isinstance(value, tuple) else (value,))]
-        self._secrets: Sequence[str] = [
-            item.get_secret_value() for item in flat if isinstance(item, SecretStr) and item.get_secret_value()
-        ]
+        told = [item.get_secret_value() for item in flat if isinstance(item, SecretStr) and item.get_secret_value()]
+        written = {form for one in told for form in (one, repr(one)[1:-1])}
+        in_json = {json.dumps(one, ensure_ascii=False)[1:-1] for one in written}
+        self._secrets = sorted(written | in_json, key=len, reverse=True)  # one may begin with another
 
     def __call__(self, _logger: WrappedLogger, _method: str, line: Any) -> Any:
         for secret in self._secrets:

@@ -107,6 +107,39 @@ def test_known_secrets_are_blotted_out_whoever_logs_them(form: str, capsys: pyte
     assert out.count("[secret]") >= 3
 
 
+ODD = "a\x1b]0;b\x07\nforged\u2028\x9b1m\u202e\ud83d"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_text_ends_a_line_or_commands_a_terminal(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(_settings(log_format=form))
+    _request(path=f"/{ODD}", status=404, error="not_found")
+    get_logger("pikkit.x").error("said", words=ODD, file=ODD.encode("utf-8", "replace").decode())
+    get_logger("pikkit.x").error(ODD)
+    logging.getLogger("lib").warning("got %s", ODD)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.isprintable()] == []
+    assert len([line for line in lines if "forged" in line]) == len(lines) == 4
+    for log in (get_logger("pikkit.x").error, logging.getLogger("lib").error):
+        try:
+            int(ODD)
+        except ValueError:
+            log("failed", exc_info=True)
+        assert all(line.isprintable() for line in capsys.readouterr().out.expandtabs().splitlines())
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_secret_is_blotted_out_however_it_is_written(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = 'quote"back\\slash-and-ü'
+    configure(_settings(log_format=form, api_keys=f"{secret[:7]},{secret}"))
+    get_logger("pikkit.x").error("sent", url=f"a {secret}", told=[secret], cause=ValueError(secret))
+    logging.getLogger("lib").warning(secret)
+    _request(path=f"/{secret} x")
+    out = capsys.readouterr().out
+    assert out.count("[secret]") == 5
+    assert "slash-and" not in out
+
+
 def test_the_access_log_is_sampled_or_off_but_our_failures_show(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
