@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import PlainValidator
+from pydantic import BeforeValidator
 
 from pikkit.bets.shown import is_nothing, shown
 
@@ -30,7 +30,7 @@ def _moment(value: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-Moment = Annotated[datetime | None, PlainValidator(_moment, json_schema_input_type=str | None)]
+Moment = Annotated[datetime | None, BeforeValidator(_moment, json_schema_input_type=str | None)]
 
 
 def utc_text(seconds: float, timespec: str = "milliseconds") -> str:

@@ -110,6 +110,14 @@ def test_a_bet_says_which_it_is_and_what_the_market_says() -> None:
     assert bet.reference_prices[0]["prices"] == bet.market_prices
 
 
+def test_a_bet_is_written_as_json_without_a_warning_whatever_it_holds() -> None:
+    leg = {**FULL, "event": "NYR @ NJD", "placed_at": "2026-01-31T18:00:00.250+01:00"}
+    written = read_bet({**FULL, "placed_at": "2026-01-31T18:00:00Z", "legs": [FULL, leg]}).model_dump(mode="json")
+    assert (written["placed_at"], written["starts_at"]) == ("2026-01-31T18:00:00Z", "2026-01-31T19:30:00Z")
+    assert written["reference_prices"][0]["at"] == "2026-01-31T19:00:00Z"
+    assert written["legs"][1]["placed_at"] == "2026-01-31T18:00:00.250000+01:00"
+
+
 def test_every_price_is_in_the_format_of_the_bet() -> None:
     prices = [{"selection": "MTL", "odds": "6/5"}, {"selection": "BOS", "odds": "5/7"}]
     book = [{"book": "x", "prices": prices}]
