@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -15,11 +16,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pikkit.files import why
+from pikkit.telemetry.logs import get_logger
+
 __all__ = ["prepare_runtime_dir"]
 
 _VARIABLE = "PIKKIT_RUNTIME_DIR"
 _OWNER = "owner"  # locked by the first process for as long as it lives
 _ROOM_BYTES = 8 * 2**20  # what workers agree on and count; each has a mebibyte
+
+_log = get_logger("pikkit.run_folder")
 
 
 def prepare_runtime_dir(data_dir: Path, name: str) -> Path:
@@ -48,10 +54,18 @@ def prepare_runtime_dir(data_dir: Path, name: str) -> Path:
 def _make(runs: Path, name: str) -> Path:
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        has_room = shutil.disk_usage(runs).free >= _ROOM_BYTES
-        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs.resolve() if has_room else None))
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="pikkit-"))
+        _demand_room(runs)
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs.resolve()))
+    except OSError as cause:
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+        _log.warning(
+            "DATA_DIR takes no files, so what workers share lies in the system's temporary folder: see to its disk and "
+            "rights",
+            data_dir=str(runs.parent.absolute()),
+            reason=why(cause),
+            folder=str(folder),
+        )
+        return folder
     with contextlib.suppress(OSError):
         # Held open until this process ends, however it ends.
         fcntl.flock(os.open(folder / _OWNER, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), fcntl.LOCK_EX)
@@ -59,6 +73,11 @@ def _make(runs: Path, name: str) -> Path:
             if (other / _OWNER).is_file() and not any(map(_is_held, _locks(other))):
                 shutil.rmtree(other, ignore_errors=True)
     return folder
+
+
+def _demand_room(folder: Path) -> None:
+    if shutil.disk_usage(folder).free < _ROOM_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _locks(folder: Path) -> Iterator[Path]:

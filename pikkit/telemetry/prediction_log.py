@@ -2,7 +2,7 @@
 
 Each worker writes segments of its own under DATA_DIR/predictions, so no two processes share a file. A segment is
 closed at 16 MiB or at the end of the day (UTC); the oldest are removed when all together exceed the limit. Nothing
-personal is written: no request id, no client_ref, no address.
+personal is written: no request id, no client_ref, no address (one on a sportsbook's page may hold a session).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _FIELDS = (
     "fair_probability",
     "fair_method",
 )
+_LEFT_OUT = {"client_ref", "odds_format", "url"}
 _SUFFIX = ".jsonl"
 
 
@@ -75,7 +76,9 @@ class PredictionLog:
             line = {
                 "at": utc_text(at),
                 **common,
-                "bet": bet.model_dump(mode="json", exclude={"client_ref", "odds_format"}),
+                "bet": bet.model_dump(
+                    mode="json", exclude={**dict.fromkeys(_LEFT_OUT, True), "legs": {"__all__": _LEFT_OUT}}
+                ),
                 "features": hashlib.sha256(graded.rows.matrix[i].tobytes()).hexdigest()[:16],
                 "prediction": {name: prediction[name] for name in _FIELDS},
             }
@@ -100,7 +103,9 @@ class PredictionLog:
 
     def _segment(self, moment: datetime) -> BinaryIO:
         day = moment.strftime("%Y%m%d")
-        if self._file is not None and (day != self._day or self._file.tell() >= self._segment_bytes):
+        if self._file is not None and (
+            day != self._day or self._file.tell() >= self._segment_bytes or not os.fstat(self._file.fileno()).st_nlink
+        ):  # the last: somebody removed it
             self.close()
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,10 @@ class Exposed(NamedTuple):
 
 def expose(series: Collector, accept: str = "", accept_encoding: str = "") -> Exposed:
     """Series as a scraper asks for them: OpenMetrics (with request ids as exemplars) or Prometheus text; gzip."""
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # the client's way with a version that is none
+        encode, content_type = choose_encoder("")
     body: bytes = encode(series)
     headers = {"content-type": content_type, "vary": "Accept, Accept-Encoding"}
     if "gzip" in accept_encoding:

@@ -1,6 +1,7 @@
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,8 +48,26 @@ def test_what_a_killed_instance_left_is_removed_once_its_last_worker_is_gone(
     assert not left.exists()
 
 
-def test_a_data_folder_that_can_t_be_written_is_no_reason_not_to_start(tmp_path: Path) -> None:
-    (tmp_path / "run").write_text("in the way")
+def _in_the_way(data: Path, _monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / "run").write_text("in the way")
+
+
+def _full(_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(free=1000))
+
+
+@pytest.mark.parametrize(("wrong", "reason"), [(_in_the_way, "File exists"), (_full, "No space left on device")])
+def test_a_data_folder_that_takes_no_files_is_told_in_a_line_and_no_reason_not_to_start(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    wrong: Callable[[Path, pytest.MonkeyPatch], None],
+    reason: str,
+) -> None:
+    wrong(tmp_path, monkeypatch)
     folder = prepare_runtime_dir(tmp_path, "blue")
     assert folder.is_dir()
     assert tmp_path not in folder.parents
+    [line] = capsys.readouterr().out.splitlines()
+    for said in ("DATA_DIR takes no files", str(tmp_path), str(folder), reason):
+        assert said in line

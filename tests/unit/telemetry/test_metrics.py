@@ -196,3 +196,11 @@ def test_open_metrics_and_gzip_are_given_to_who_asks(metrics: Metrics) -> None:
     assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "content-encoding" not in plain.headers
     assert {name for name, _ in series(plain.body)} == {sample.name for family in families for sample in family.samples}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["application/openmetrics-text; version=abc", "text/plain;version=\xff;q=x", "*/*;;=", "text/plain;version="],
+)
+def test_a_scrape_that_asks_oddly_gets_prometheus_text(metrics: Metrics, asked: str) -> None:
+    assert "pikkit_build_info{" in expose(metrics.exposition(), asked).body.decode()

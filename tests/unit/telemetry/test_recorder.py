@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pikkit.bets.bet import Bet, Leg
 from pikkit.settings import Settings
 from pikkit.telemetry.logs import configure
 from pikkit.telemetry.prediction_log import PredictionLog, read_predictions
@@ -115,6 +116,27 @@ def test_a_line_tells_bet_answer_model_set_and_slot_and_nothing_personal(tmp_pat
     assert line["prediction"]["bet_grade"] == "A"
     assert len(line["features"]) == 16
     assert "who-i-am" not in path.read_text()
+
+
+def test_what_may_tell_who_asked_is_written_neither_of_a_bet_nor_of_its_legs(tmp_path: Path) -> None:
+    told = {**a_bet().model_dump(exclude_none=True), "url": "https://book.example/?session=me", "client_ref": "me"}
+    bet = Bet.model_validate({**told, "legs": [told, {**told, "event": "another"}]})
+    log, at = _log(tmp_path), 1_700_000_000.0
+    log.take(Graded(a_model_set(), [bet], [a_prediction("A")], _rows(None, [bet], [at]), [at]))
+    log.close()
+    [line] = read_predictions(tmp_path / "predictions")
+    of_leg = Leg.model_fields.keys() - {"url", "odds_format"}
+    assert line["bet"].keys() == of_leg | {"legs"}
+    assert [leg.keys() for leg in line["bet"]["legs"]] == [of_leg, of_leg]
+
+
+def test_a_segment_that_somebody_removed_is_followed_by_a_new_one(tmp_path: Path) -> None:
+    log = _log(tmp_path)
+    _take(log, close=False)
+    for path in (tmp_path / "predictions").iterdir():
+        path.unlink()
+    _take(log, 2)
+    assert len(list(read_predictions(tmp_path / "predictions"))) == 2
 
 
 def test_segments_end_by_size_and_by_day_and_the_oldest_go(tmp_path: Path) -> None:
