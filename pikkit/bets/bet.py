@@ -167,7 +167,10 @@ class Bet(Leg):
         None, description="Echoed in the answer"
     )
     legs: (
-        Annotated[tuple[Annotated[Leg, BeforeValidator(_leg)], ...], Field(min_length=MIN_LEGS, max_length=MAX_LEGS)]
+        Annotated[
+            tuple[Annotated[Leg, BeforeValidator(_leg)], ...],
+            Field(fail_fast=True, min_length=MIN_LEGS, max_length=MAX_LEGS),
+        ]
         | None
     ) = Field(None, description="The bets that a parlay is made of")
 

@@ -147,6 +147,7 @@ class BookPrices(TypedDict):
     prices: Annotated[
         tuple[Price, ...],
         Field(
+            fail_fast=True,
             min_length=1,
             max_length=MAX_PRICES,
             description="All sides; a book with one side only is left out with a warning",
@@ -162,6 +163,8 @@ def _of_books(books: tuple[BookPrices, ...], info: ValidationInfo) -> tuple[Book
 
 
 MarketPrices = Annotated[
-    tuple[Price, ...], Field(min_length=MIN_SIDES, max_length=MAX_PRICES), AfterValidator(_of_market)
+    tuple[Price, ...], Field(fail_fast=True, min_length=MIN_SIDES, max_length=MAX_PRICES), AfterValidator(_of_market)
 ]
-ReferencePrices = Annotated[tuple[BookPrices, ...], Field(max_length=MAX_BOOKS), AfterValidator(_of_books)]
+ReferencePrices = Annotated[
+    tuple[BookPrices, ...], Field(fail_fast=True, max_length=MAX_BOOKS), AfterValidator(_of_books)
+]

@@ -51,7 +51,7 @@ class _WrittenPrice(TypedDict):
 
 class _WrittenBook(TypedDict):
     book: Text
-    prices: Annotated[tuple[_WrittenPrice, ...], Field(min_length=1, max_length=MAX_PRICES)]
+    prices: Annotated[tuple[_WrittenPrice, ...], Field(fail_fast=True, min_length=1, max_length=MAX_PRICES)]
     at: Annotated[Moment, Field(default=None)]
 
 
@@ -62,10 +62,10 @@ class _WrittenBet(Bet):
     is_live: StrictBool = False
     clv_percentage: Annotated[float, Strict(), Ge(-MAX_CLV_PCT), Le(MAX_CLV_PCT)] | None = None
     line: PlainLine | None = None
-    market_prices: Annotated[tuple[_WrittenPrice, ...], Field(min_length=MIN_SIDES, max_length=MAX_PRICES)] | None = (
-        None
-    )
-    reference_prices: Annotated[tuple[_WrittenBook, ...], Field(max_length=MAX_BOOKS)] | None = None
+    market_prices: (
+        Annotated[tuple[_WrittenPrice, ...], Field(fail_fast=True, min_length=MIN_SIDES, max_length=MAX_PRICES)] | None
+    ) = None
+    reference_prices: Annotated[tuple[_WrittenBook, ...], Field(fail_fast=True, max_length=MAX_BOOKS)] | None = None
 
 
 # Each bet is tried as a plain one, then as any: a mixed batch costs its bets, not its worst bet.

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from pikkit.bets.bet import OddsLimits
-from pikkit.bets.reading import read_bet
+from pikkit.bets.bet import LISTS, OddsLimits
+from pikkit.bets.reading import _BET, read_bet
 from pikkit.errors import InvalidBet
 
 BARE: dict[str, Any] = {
@@ -174,3 +175,17 @@ def test_a_minus_is_a_minus_wherever_a_number_is_text(minus: str) -> None:
 @pytest.mark.parametrize(("odds_format", "odds"), [("decimal", 1.7), ("fractional", "7/10")])
 def test_other_prices_are_american_to_the_millionth(odds_format: str, odds: object) -> None:
     assert read_bet({**BARE, "odds_format": odds_format, "odds": odds}).odds == -142.857143
+
+
+@pytest.mark.parametrize("item", [{}, 1, {"selection": "a"}])
+@pytest.mark.parametrize("place", ["legs", "market_prices", "reference_prices", "prices", "legs.market_prices"])
+def test_a_long_list_of_what_is_wrong_costs_its_first_item(place: str, item: object) -> None:
+    many = [item] * 10_000
+    within = {
+        "prices": {"reference_prices": [{"book": "Circa", "prices": many}]},
+        "legs.market_prices": {"legs": [{"market_prices": many}, {}]},
+    }
+    with pytest.raises(ValidationError) as refused:
+        _BET.validate_python({"selection": "a", "odds": 150, **within.get(place, {place: many})})
+    assert refused.value.error_count() < 50
+    assert {"legs", "market_prices", "reference_prices"} == LISTS
