@@ -181,7 +181,7 @@ def test_other_prices_are_american_to_the_millionth(odds_format: str, odds: obje
 @pytest.mark.parametrize("place", ["legs", "market_prices", "reference_prices", "prices", "legs.market_prices"])
 def test_a_long_list_of_what_is_wrong_costs_its_first_item(place: str, item: object) -> None:
     many = [item] * 10_000
-    within = {
+    within: dict[str, dict[str, Any]] = {
         "prices": {"reference_prices": [{"book": "Circa", "prices": many}]},
         "legs.market_prices": {"legs": [{"market_prices": many}, {}]},
     }
