@@ -226,7 +226,7 @@ def _workers(process: Process) -> set[int]:
 
 BENTOML = "-m", "bentoml"
 WORKER = "-m", "_bentoml_impl.worker.service", "service:PikkitMlApi", "--fd", "0", "--worker-id", "1"
-COUNTED = "settings: WORKERS=x: write a number from 1 up, or cpu_count for one per core"
+COUNTED = "settings: WORKERS=x: write a number from 1 to 999, or cpu_count for one per core"
 NO_EFFECT = "services.pikkit_ml_api.http.cors.enabled has no effect on this service: set CORS_ORIGINS"
 
 
