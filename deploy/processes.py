@@ -30,6 +30,7 @@ __all__ = [
     "port_owner",
     "require_free",
     "run",
+    "works_in",
 ]
 
 _PROC = Path("/proc")
@@ -180,12 +181,28 @@ def living(
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """The living processes whose environment holds `mark` (NAME=value), which children inherit.
+    """The living processes whose environment holds `mark` (NAME=FOLDER), which children inherit, and their master.
 
-    Finds workers whose master died, and a master that was started just before its starter was killed.
+    Finds workers whose master died, and a master that was started just before its starter was killed. One that gives
+    itself a title has written it over its environment: it is the parent that works in that folder.
     """
-    name, _, value = mark.partition("=")
-    return living(lambda process: process.environ().get(name) == value)
+    name, _, folder = mark.partition("=")
+    parents: set[int] = set()
+
+    def bears(process: psutil.Process) -> bool:
+        its = process.environ().get(name) == folder
+        if its:
+            parents.add(process.ppid())
+        return its
+
+    found = living(bears)
+    parents -= {process.pid for process in found}
+    return found + living(lambda process: process.pid in parents and works_in(folder, process))
+
+
+def works_in(folder: str | Path, process: psutil.Process) -> bool:
+    """Whether that is its working folder."""
+    return process.cwd() == os.path.realpath(folder)
 
 
 def leader(processes: list[psutil.Process]) -> ProcessId | None:
@@ -200,7 +217,7 @@ def end(mark: str, master: ProcessId | None, grace_s: float) -> None:
     if master:
         master.signal(signal.SIGTERM)
         master.wait(grace_s)
-    left = [found for found in (ProcessId.of(process.pid) for process in marked(mark)) if found]
+    left = [found for found in (master, *(ProcessId.of(process.pid) for process in marked(mark))) if found]
     for process in left:
         process.signal(signal.SIGKILL)
     for process in left:

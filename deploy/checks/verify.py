@@ -157,4 +157,4 @@ def _content(answer: httpx.Response | None) -> Mapping[str, Any]:
 
 def _equal(name: str, answer: httpx.Response | None, field: str, value: object) -> Check:
     seen = _content(answer).get(field)
-    return Check(name, None if seen == value else f"{field} is {seen!r}, not {value!r}")
+    return Check(name, f"{field} is {seen!r}, not {value!r}" if seen is None or seen != value else None)

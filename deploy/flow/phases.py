@@ -166,7 +166,7 @@ def _withdraw(stack: Stack, job: Job) -> str:
 
 def _quiet(stack: Stack, job: Job) -> str:
     route = stack.router.get()
-    return _drained(stack, job.slot) if route and route.production != job.slot else "it is production: not waited for"
+    return "it is production: not waited for" if route and route.production == job.slot else _drained(stack, job.slot)
 
 
 def _stop(stack: Stack, job: Job) -> str:

@@ -124,8 +124,8 @@ class ProcessRuntime(Runtime):
             seen = record.version, record.workers, pid, record.kept, record.restarts
             return Observed(slot, pid is not None, *seen)
         told: dict[str, str] = {}
-        with contextlib.suppress(psutil.Error):
-            told = psutil.Process(pid).environ() if pid else {}
+        with contextlib.suppress(psutil.Error, IndexError):
+            told = processes.marked(self._mark(slot))[0].environ() if pid else {}
         return Observed(slot, pid is not None, told.get("APP_VERSION"), int(told.get("WORKERS", "0")), pid)
 
     def heal(self, slot: Slot) -> bool:
@@ -206,9 +206,9 @@ class ProcessRuntime(Runtime):
         if (record is None or recorded) and processes.is_free(self._settings.port(slot)):
             return recorded  # only what was just being started may not listen yet: it has a record, without a process
         found = processes.marked(self._mark(slot))
-        if record and recorded:  # dead; workers that outlived it are no running slot, but one started since, while the
-            # disk took no record, is
-            found = processes.living(lambda process: process.cmdline() == record.command, found)
+        if recorded:  # dead; workers that outlived it are no running slot. One started since, while the disk took no
+            # record, is: only masters work in the slot's folder
+            found = processes.living(lambda process: processes.works_in(self.folder(slot), process), found)
         return processes.leader(found)
 
     def _mark(self, slot: Slot) -> str:

@@ -101,6 +101,12 @@ def test_a_dead_worker_or_master_leaves_no_process_when_the_slot_is_stopped(rig:
     pid = runtime.observe("canary").pid
     assert pid is not None
     children = psutil.Process(pid).children(recursive=True)
+    record = rig.run_dir / "slots/canary/process.json"
+    kept = record.read_bytes()
+    record.unlink()
+    seen = rig.stack().runtime.observe("canary")  # by its workers: its title has taken the place of its environment
+    assert (seen.pid, seen.version, seen.workers) == (pid, "1.0", 1)
+    record.write_bytes(kept)
     kill(pid)  # the master: its workers are orphans now
     rig.do(operations.abort)
     _, alive = psutil.wait_procs(children, timeout=60)

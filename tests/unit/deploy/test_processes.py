@@ -12,7 +12,7 @@ import pytest
 from deploy.clock import Clock
 from deploy.errors import DeployError
 from deploy.files import parsed, plain
-from deploy.processes import ProcessId
+from deploy.processes import ProcessId, is_free, port_owner
 from deploy.release.release import Release
 from deploy.settings import DeploySettings
 from deploy.slots.processes import ProcessRuntime
@@ -92,10 +92,60 @@ def test_what_was_being_started_when_its_starter_was_killed_is_seen_before_it_li
     record = tmp_path / "slots/blue/process.json"
     record.write_text(json.dumps({**json.loads(record.read_text()), "process": None}))  # as it is just before the end
     assert pid is not None
+    eventually(lambda: runtime().observe("blue").running)  # the kernel shows its environment an instant later
     assert (runtime().observe("blue").pid, runtime().observe("blue").version) == (pid, "1")
     runtime().stop("blue", grace_s=1)
     assert not runtime().observe("blue").running
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+# What becomes of a process that gives itself a title, as BentoML's master does: nothing is left of its environment.
+_TITLED = """
+import os, sys
+os.execve(sys.executable, ["titled", "-c", sys.argv[1], sys.executable, os.environ["PIKKIT_SLOT"], *sys.argv[2:]], {})
+"""
+_MASTER = """
+import subprocess, sys
+while True:
+    subprocess.run([sys.argv[1], "-c", sys.argv[3]], env={"PIKKIT_SLOT": sys.argv[2], "APP_VERSION": "1"})
+"""
+
+
+def test_a_master_whose_title_hides_its_environment_is_seen_and_ended_without_a_record(tmp_path: Path) -> None:
+    settings = DeploySettings(run_dir=tmp_path, base_port=free_block())
+    listen = f"import socket, time; s = socket.create_server(('127.0.0.1', {settings.port('blue')})); time.sleep(900)"
+    line = [sys.executable, "-c", _TITLED, _MASTER, listen]
+
+    def runtime() -> ProcessRuntime:
+        return ProcessRuntime(settings, Clock(), environment={}, command=lambda *_: line)
+
+    starter = runtime()
+    starter.start("blue", Release("1", "tree", "commit", "sha", "1", 0.0), workers=1)
+    pid = starter.observe("blue").pid
+    assert pid is not None
+    try:
+        eventually(lambda: port_owner(settings.port("blue")))
+        (tmp_path / "slots/blue/process.json").unlink()
+        seen = runtime().observe("blue")
+        assert (seen.pid, seen.version) == (pid, "1")
+    finally:
+        runtime().stop("blue", grace_s=1)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert is_free(settings.port("blue"))
+
+
+def test_a_master_that_heeds_no_signal_is_ended_after_its_grace(tmp_path: Path) -> None:
+    settings = DeploySettings(run_dir=tmp_path, base_port=free_block())
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(900)"
+    line = [sys.executable, "-c", _TITLED, deaf]
+    runtime = ProcessRuntime(settings, Clock(), environment={}, command=lambda *_: line)
+    runtime.start("blue", Release("1", "tree", "commit", "sha", "1", 0.0), workers=1)
+    pid = runtime.observe("blue").pid
+    assert pid is not None
+    eventually(lambda: "deaf" in runtime.log_lines("blue", 1))
+    runtime.stop("blue", grace_s=0.2)
+    assert not runtime.observe("blue").running
+    assert not psutil.pid_exists(pid)
 
 
 def test_a_slot_that_dies_soon_after_each_start_is_started_ever_more_slowly_until_it_has_lasted(tmp_path: Path) -> None:
