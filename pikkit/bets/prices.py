@@ -30,6 +30,7 @@ __all__ = [
     "MAX_PRICES",
     "MAX_TEXT",
     "MIN_SIDES",
+    "NOT_BLANK",
     "NO_CONTROLS",
     "WHITE_SPACE",
     "BadPrice",
@@ -58,6 +59,7 @@ _PARSERS = {"american": parse_american, "decimal": parse_decimal, "fractional": 
 WHITE_SPACE = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 CONTROLS = r"\x00-\x1f\x7f-\x9f"  # Unicode's Cc, line breaks and tabs among them, as the inside of a character class
 NO_CONTROLS = f"^[^{CONTROLS}]*$"
+NOT_BLANK = f"^[^{CONTROLS}]*[^{CONTROLS}{WHITE_SPACE}][^{CONTROLS}]*$"
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT, pattern=NO_CONTROLS)]
 
 

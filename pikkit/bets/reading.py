@@ -19,7 +19,9 @@ from pydantic import (
     Strict,
     StrictBool,
     StrictFloat,
+    StrictInt,
     StrictStr,
+    StringConstraints,
     TypeAdapter,
     ValidationError,
 )
@@ -29,7 +31,17 @@ from pikkit.bets.bet import CATEGORICAL, LISTS, MAX_CLV_PCT, MAX_LEGS, MIN_LEGS,
 from pikkit.bets.market import own_markets
 from pikkit.bets.names import folded
 from pikkit.bets.odds import LEAST_AMERICAN
-from pikkit.bets.prices import MAX_BOOKS, MAX_PRICES, MAX_TEXT, MIN_SIDES, BadPrice, PlainLine, Text, american
+from pikkit.bets.prices import (
+    MAX_BOOKS,
+    MAX_PRICES,
+    MAX_TEXT,
+    MIN_SIDES,
+    NOT_BLANK,
+    BadPrice,
+    PlainLine,
+    Text,
+    american,
+)
 from pikkit.bets.shown import field_at, shown
 from pikkit.bets.times import Moment
 from pikkit.errors import InvalidBet
@@ -58,6 +70,7 @@ class _WrittenBook(TypedDict):
 class _WrittenBet(Bet):
     """A bet as nearly all are sent: each value in its own type. Checked without a call into Python, prices left."""
 
+    client_ref: Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=NOT_BLANK)] | StrictInt | None = None
     odds: _Written
     is_live: StrictBool = False
     clv_percentage: Annotated[float, Strict(), Ge(-MAX_CLV_PCT), Le(MAX_CLV_PCT)] | None = None
@@ -224,7 +237,9 @@ def all_known(names: Collection[str], items: Collection[Mapping[str, Any]], know
     if not known.issuperset(names):
         return False
     for field in _KNOWN.keys() & names:
-        inside = list(chain.from_iterable([item[field] or () for item in items if field in item]))
+        inside = list(
+            chain.from_iterable([item[field] for item in items if field in item and type(item[field]) is list])
+        )
         if not all_known(set().union(*inside), inside, _KNOWN[field]):
             return False
     return True
@@ -238,8 +253,8 @@ def unknown_fields(data: Mapping[str, Any]) -> list[str]:
 def _unknown(data: Mapping[str, Any], known: frozenset[str]) -> Iterator[tuple[int | str, ...]]:
     yield from ((name,) for name in sorted(data.keys() - known))
     for field, inside in _KNOWN.items():
-        if field in known:
-            for i, item in enumerate(data.get(field) or ()):
+        if field in known and isinstance(data.get(field), list):  # blank text is absent
+            for i, item in enumerate(data[field]):
                 yield from ((field, i, *place) for place in _unknown(item, inside))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from pikkit.bets.prediction import Prediction
-from pikkit.bets.prices import CONTROLS, NO_CONTROLS, WHITE_SPACE
+from pikkit.bets.prices import NO_CONTROLS, NOT_BLANK
 from pikkit.errors import ErrorBody
 
 __all__ = ["BET_RULES", "QUERY_RULES", "HealthBody", "LegacyBatchAnswer", "ModelInfoBody", "ReloadBody", "StateBody"]
@@ -79,7 +79,7 @@ _TEXT = {
     "type": "string",
     "minLength": 1,
     "maxLength": 200,
-    "pattern": f"^[^{CONTROLS}]*[^{CONTROLS}{WHITE_SPACE}][^{CONTROLS}]*$",
+    "pattern": NOT_BLANK,
 }
 _TIME = {
     "type": "string",

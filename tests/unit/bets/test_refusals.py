@@ -159,6 +159,7 @@ def test_what_is_empty_is_absent_in_a_bet_and_in_what_it_holds(nothing: object) 
     assert read.market_prices == read_bet(plain).market_prices
     assert read.reference_prices is not None
     assert read.reference_prices[0]["at"] is None
+    assert read_bet({**BARE, "client_ref": nothing}).client_ref is None
     assert vars(read_bet({**BARE, "market_prices": [], "reference_prices": []})) == vars(read_bet(BARE))
 
 

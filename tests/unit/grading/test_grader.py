@@ -116,6 +116,7 @@ MARKET = {**BET, "odds": 120, "selection": "MTL", "market_prices": SIDES}
     ("bet", "names"),
     [
         ({**MARKET, "reference_prices": [{"book": "X", "at": None, "prices": SIDES}], "legs": [BET, BET]}, None),
+        ({**MARKET, "reference_prices": " ", "legs": ""}, None),
         ({**MARKET, "stake": 5}, "stake"),
         ({**MARKET, "market_prices": [SIDES[0], {**SIDES[1], "point": 1.5}]}, "market_prices[1].point"),
         ({**MARKET, "reference_prices": [{"book": "X", "last_update": 1, "prices": SIDES}]},
