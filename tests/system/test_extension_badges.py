@@ -272,6 +272,22 @@ def test_a_bet_names_the_page_where_it_is_found(stage: Stage, address: str, href
     assert side["bet"].get("url") == sent, side
 
 
+def test_lines_are_read_however_a_page_writes_them(stage: Stage) -> None:
+    page = stage.extension.context.new_page()
+    page.evaluate((EXTENSION / "content/reading.js").read_text(encoding="utf-8"))
+    lines = {
+        "+2\u00bd": 2.5,
+        "\u22121\u00bd": -1.5,
+        "\u00bd": 0.5,
+        "O 220\u00bd": 220.5,
+        "-\u00be": -0.75,
+        "-1,5": -1.5,
+    }
+    lines |= {"PK": 0, "+1.5": 1.5, "U 7": 7, "-10": -10, "o221.5": 221.5, "3 \u00bc": 3.25}
+    read = "texts => texts.map((text) => pikkit.reading.toLine(pikkit.reading.plain(text)))"
+    assert dict(zip(lines, page.evaluate(read, list(lines)), strict=True)) == lines
+
+
 def test_the_popup_lists_the_best_turns_a_site_off_and_hides_grades_below_the_least(stage: Stage) -> None:
     page = stage.open("rows.html")
     expect(page.locator(BADGES)).to_have_count(24)

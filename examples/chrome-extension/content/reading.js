@@ -88,11 +88,13 @@
     return american > 0 ? 100 / (american + 100) : american / (american - 100);
   }
 
+  /** A line of plain text, in which halves and quarters are a numerator, a fraction slash and a denominator. */
   function toLine(text) {
     if (text === undefined) return undefined;
     if (/^(?:PK|PICK)$/i.test(text)) return 0;
-    const found = /[+-]?\d*\.?\d+/.exec(text.replace("½", ".5"));
-    return found ? Number(found[0]) : undefined;
+    const decimal = text.replace(/(\d*) ?([13])\u2044([24])/, (_, whole, over, under) => Number(whole) + over / under);
+    const found = /[+-]?\d*[.,]?\d+/.exec(decimal);
+    return found ? Number(found[0].replace(",", ".")) : undefined;
   }
 
   /** One side: its bet without the market's prices, or what is wrong with it. */
@@ -184,5 +186,5 @@
     try { return field(element, adapter.fields.odds) ?? ""; } catch { return ""; }
   });
 
-  globalThis.pikkit = { ...globalThis.pikkit, reading: { closest, formatOf, implied, keyOf, plain, prices, read, roots, shadowOf, sides, toOdds } };
+  globalThis.pikkit = { ...globalThis.pikkit, reading: { closest, formatOf, implied, keyOf, plain, prices, read, roots, shadowOf, sides, toLine, toOdds } };
 })();
