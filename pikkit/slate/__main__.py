@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 
 from pikkit.bets.bet import OddsLimits
-from pikkit.bets.names import KnownNames, group_key
+from pikkit.bets.names import same_name
 from pikkit.bets.prediction import GRADES
 from pikkit.errors import ModelError
 from pikkit.files import why
@@ -105,7 +105,8 @@ def _read(source: str | None) -> object:
     if source is None:
         raise ModelError("give a file, - for standard input, or --fetch SPORT_KEY")
     try:
-        return json.loads(sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8"))
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+        return json.loads(text.removeprefix("\ufeff"))  # Windows begins files with a mark
     except (OSError, ValueError) as cause:
         raise ModelError(
             f"{source} can't be read as JSON ({why(cause)}): name a slate, or - for standard input"
@@ -142,9 +143,8 @@ def _filtered(
     kept = rows
     for name, column, asked in (("book", "institution_name", books), ("market", "market", markets)):
         if asked:
-            keys = {group_key(column, value) for value in asked}
-            known = KnownNames(column, keys)
-            kept = [row for row in kept if known.key(row[name]) in keys]
+            names = {same_name(column, value) for value in asked}
+            kept = [row for row in kept if same_name(column, row[name]) in names]
     return [row for row in kept if not grades or row["grade"] in grades]
 
 

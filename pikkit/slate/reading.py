@@ -60,11 +60,13 @@ class _Market:
 
 
 def read_slate(games: object) -> Slate:
-    """The bets of a decoded slate.
+    """The bets of a decoded slate, or of one game, as the API answers for props.
 
     Raises:
         ModelError: it is no list of games.
     """
+    if isinstance(games, dict):
+        games = [games]
     if not isinstance(games, list) or not all(isinstance(game, dict) and "bookmakers" in game for game in games):
         raise ModelError("this is no slate: a list of games, each with its `bookmakers`, is needed (The Odds API, v4)")
     left_out: Counter[str] = Counter()

@@ -49,7 +49,7 @@ def test_a_price_that_beats_the_others_comes_first_and_filters_choose(tmp_path: 
     games = slate(games=2)
     games[1]["bookmakers"][4]["markets"][0]["outcomes"][0]["price"] = 125
     file = tmp_path / "slate.json"
-    file.write_text(json.dumps(games), encoding="utf-8")
+    file.write_text(json.dumps(games), encoding="utf-8-sig")  # as Windows writes it
     done = CliRunner().invoke(app, [str(file), "--csv", "--book", "book 4", "--market", "h2h"])
     lines = done.stdout.splitlines()
     assert len(lines) == 1 + 4

@@ -109,7 +109,8 @@ _EVEN = _offer(
 )
 
 # What `python -m pikkit.slate` and the page read alike: by name the games, how many bets, how many outcomes left out.
-SLATES: Mapping[str, tuple[list[dict[str, Any]], int, int]] = {
+SLATES: Mapping[str, tuple[Any, int, int]] = {
+    "one game, as for props": (slate(1, 3)[0], 18, 0),
     "nothing": ([], 0, 0),
     "three books": (slate(games=2, books=3), 36, 0),
     "as dirty as real ones": (slate(3, 25, dirt=True), 444, 36),

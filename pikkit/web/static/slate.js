@@ -26,8 +26,9 @@ function utc(time) {
 const updated = (book, market) => utc(market.last_update) || utc(book.last_update);
 
 /** `{bets, leftOut, games}` of a decoded slate: bets market by market, and how many outcomes are left out, by reason. */
-export function readSlate(games) {
-  if (!Array.isArray(games) || objects(games).length < games.length || !games.every((game) => "bookmakers" in game)) {
+export function readSlate(read) {
+  const games = Array.isArray(read) ? read : [read];
+  if (objects(games).length < games.length || !games.every((game) => "bookmakers" in game)) {
     throw new Error("This is no slate: a list of games, each with its `bookmakers`, is needed (The Odds API, v4).");
   }
   const markets = games.flatMap((game) => objects(game.bookmakers).flatMap((book) => objects(book.markets).map((market) => [book, market])));
