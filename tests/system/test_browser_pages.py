@@ -117,7 +117,11 @@ def test_a_dropped_slate_is_read_as_the_command_reads_it_and_graded_by_edge(serv
     for name, (games, _, _) in SLATES.items():
         read = page.evaluate("games => import('/static/slate.js').then(({ readSlate }) => readSlate(games))", games)
         wanted = read_slate(games)
-        assert read == {"bets": wanted.bets, "leftOut": wanted.left_out, "games": len(games)}, name
+        assert read == {
+            "bets": wanted.bets,
+            "leftOut": wanted.left_out,
+            "games": len(games) if isinstance(games, list) else 1,
+        }, name
     drop(page, json.dumps(slate(2, 20, dirt=True)), "slate.json")
     expect(page.locator("#slate")).to_contain_text("A slate of 2 games")
     expect(page.locator("#slate")).to_contain_text("left out: suspended price")
