@@ -51,7 +51,8 @@ __all__ = [
 CATEGORICAL = ("sport", "league", "market", "institution_name", "bet_type")
 names_of = itemgetter(*CATEGORICAL)
 """Of a bet's `vars`: attributes of pydantic's models take ten times as long."""
-LISTS = frozenset({"market_prices", "reference_prices", "legs"})
+_OF_SEVERAL = frozenset({"market_prices", "legs"})
+LISTS = _OF_SEVERAL | {"reference_prices"}
 MAX_CLV_PCT = 1000.0
 MAX_URL = 2000
 MIN_LEGS, MAX_LEGS = 2, 25
@@ -102,7 +103,7 @@ def given(data: object) -> object:
     return {
         name: value
         for name, value in data.items()
-        if name in _REQUIRED or not (is_nothing(value) or (value == [] and name in LISTS))
+        if name in _REQUIRED or not (is_nothing(value) or (value == [] and name in _OF_SEVERAL))
     }
 
 
