@@ -1,9 +1,11 @@
+import difflib
 from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pikkit.web.options import refuse_near_misses
 from pikkit.web.request import Request
 from tests.support.web import Web
 
@@ -88,6 +90,22 @@ def test_a_dry_run_that_either_the_query_or_the_body_asks_for_is_one(query: str,
 @pytest.mark.parametrize("name", ["dryRun", "Explain"])
 def test_a_near_miss_in_the_envelope_of_a_batch_is_refused(name: str) -> None:
     assert asked("POST", "/api/v1/batch-predict", **{name: True})[0] == 400
+
+
+@pytest.mark.parametrize("names", [[f"x{i}" for i in range(50_000)], ["dry_run" * 10_000]])
+def test_names_without_end_are_not_all_compared_with_the_options(
+    names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[str] = []
+
+    class Matcher(difflib.SequenceMatcher[str]):
+        def __init__(self, _junk: None, given: str, option: str) -> None:
+            compared.append(given)
+            super().__init__(None, given, option)
+
+    monkeypatch.setattr("difflib.SequenceMatcher", Matcher)
+    refuse_near_misses(dict.fromkeys(names), ("bets",))
+    assert sum(map(len, compared)) < 20_000
 
 
 def test_other_unknown_parameters_are_a_warning_on_v1_and_ignored_on_the_legacy_routes() -> None:
