@@ -103,6 +103,8 @@ class Application:
     def load(self) -> None:
         """Join the workers and load a model set. Without one the service starts, says so, and keeps looking."""
         self._metrics.worker.join()
+        if self._settings.environment == "production" and not self._settings.api_keys:
+            _log.warning("API_KEYS is not set: whoever reaches the port is answered")
         for missing in [name for name in ("uvloop", "httptools") if importlib.util.find_spec(name) is None]:
             _log.warning(f"{missing} is not installed: about half the speed; install requirements/serve.txt")
         try:

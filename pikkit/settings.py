@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import sys
@@ -191,20 +192,17 @@ class Settings(BaseSettings):
             return value
         weights: dict[str, float] = {}
         for part in value.split(","):
-            name, _, weight = part.partition("=")
+            name, _, written = part.partition("=")
             try:
-                weights[name.strip()] = float(weight)
+                weight = float(written)
             except ValueError:
-                raise ValueError(f"{part!r} is no weight: write book=number, as in pinnacle=1,circa=1,*=0.1") from None
+                weight = math.nan
+            if not name.strip() or not 0 <= weight <= _LARGEST_WEIGHT:
+                raise ValueError(
+                    f"{part!r} is no weight: write book=number from 0 to {_LARGEST_WEIGHT:g}, as in pinnacle=1,circa=1,*=0.1"
+                )
+            weights[name.strip()] = weight
         return weights
-
-    @field_validator("reference_weights")
-    @classmethod
-    def _weights_are_positive(cls, value: Mapping[str, float]) -> Mapping[str, float]:
-        for name, weight in value.items():
-            if not name or not 0 <= weight <= _LARGEST_WEIGHT:
-                raise ValueError(f"{name}={weight:g} is no weight: write book=number from 0 to {_LARGEST_WEIGHT:g}")
-        return value
 
     @field_validator("bind_host")
     @classmethod

@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pikkit.alerts.building import build_ledger, build_receiver, style_of
+from pikkit.alerts.building import build_ledger, build_receiver, halves, style_of
 from pikkit.alerts.clock import SystemClock
 from pikkit.alerts.identity import alert_id_of
 from pikkit.alerts.message import Alert, digest_line, message, payload_of
@@ -105,8 +105,12 @@ def send_test(as_json: AsJson = False) -> None:
     """Send a test alert to every receiver that is set, now."""
     settings = Settings.load()
     receiver, ledger = build_receiver(settings), build_ledger(settings)
+    left_out = "; ".join(halves(settings))
     if not receiver and not ledger:
-        sys.exit("no receiver is set: set N8N_WEBHOOK_URL, or TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID, or SUPABASE_…")
+        told = left_out or "no receiver is set"
+        sys.exit(f"{told}: set N8N_WEBHOOK_URL, or TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID, or SUPABASE_…")
+    if left_out:
+        sys.stderr.write(f"left out: {left_out}\n")
     alert = _example(settings)
     reasons: dict[str, str | None] = {}
     for channel, send, close in [

@@ -17,11 +17,16 @@ from pikkit.alerts.receivers.port import Receiver
 from pikkit.alerts.receivers.telegram import Telegram
 from pikkit.alerts.sink import AlertSink
 from pikkit.settings import Settings
+from pikkit.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from pikkit.alerts.receivers.supabase import SupabaseTable
 
-__all__ = ["build_ledger", "build_receiver", "build_sink", "style_of", "why_none"]
+__all__ = ["build_ledger", "build_receiver", "build_sink", "halves", "style_of", "why_none"]
+
+_PAIRS = (("telegram_bot_token", "telegram_chat_id"), ("supabase_url", "supabase_service_key"))
+
+_log = get_logger("pikkit.alerts")
 
 
 def build_receiver(settings: Settings) -> Receiver | None:
@@ -53,9 +58,19 @@ def why_none(settings: Settings) -> str:
     """Why there are no alerts at all; '' if there are."""
     if not settings.alerts_enabled:
         return "ALERTS_ENABLED is false"
-    telegram = settings.telegram_bot_token and settings.telegram_chat_id
-    supabase = settings.supabase_url and settings.supabase_service_key
-    return "" if settings.n8n_webhook_url or telegram or supabase else "no receiver is set"
+    if settings.n8n_webhook_url or any(all(getattr(settings, name) for name in names) for names in _PAIRS):
+        return ""
+    return "; ".join(halves(settings)) or "no receiver is set"
+
+
+def halves(settings: Settings) -> list[str]:
+    """What receivers that are set by half lack: they get no alerts. With n8n each value is `setup-n8n`'s to ask for."""
+    found: list[str] = []
+    for names in _PAIRS if settings.n8n_webhook_url is None else ():
+        given = [bool(getattr(settings, name)) for name in names]
+        if any(given) and not all(given):
+            found.append(f"{names[given.index(True)].upper()} is set without {names[given.index(False)].upper()}")
+    return found
 
 
 def build_sink(
@@ -67,6 +82,8 @@ def build_sink(
     clock: Clock | None = None,
 ) -> AlertSink | None:
     """The sink that the settings describe; None where `why_none` says why. Opens and connects nothing yet."""
+    for half in halves(settings) if settings.alerts_enabled else ():
+        _log.warning("a receiver is set by half and gets no alerts", reason=half)
     if why_none(settings):
         return None
     clock = clock or SystemClock()
