@@ -199,7 +199,8 @@ class Settings(BaseSettings):
                 weight = math.nan
             if not name.strip() or not 0 <= weight <= _LARGEST_WEIGHT:
                 raise ValueError(
-                    f"{part!r} is no weight: write book=number from 0 to {_LARGEST_WEIGHT:g}, as in pinnacle=1,circa=1,*=0.1"
+                    f"{part!r} is no weight: write book=number from 0 to {_LARGEST_WEIGHT:g}, as in "
+                    "pinnacle=1,circa=1,*=0.1"
                 )
             weights[name.strip()] = weight
         return weights
