@@ -29,6 +29,7 @@ State = Literal["waiting", "delivered", "parked", "late", "left-out", "duplicate
 Purgeable = Literal["delivered", "parked", "late", "left-out", "duplicate"]
 _DAY_S = 86_400.0
 MAX_AGE_S = 7 * _DAY_S
+_BESIDE = ("-wal", "-shm")
 _BUSY_S = 0.25
 _TIDIED_AT_ONCE = 5_000
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -222,7 +223,7 @@ class Outbox:
             stamp = datetime.fromtimestamp(self._clock.wall(), UTC).strftime("%Y%m%dT%H%M%S%f")
             away = self._path.with_name(f"{FILE}.corrupt-{stamp}")
             self._path.rename(away)
-            for suffix in ("-wal", "-shm"):
+            for suffix in _BESIDE:
                 with suppress(FileNotFoundError):
                     Path(f"{self._path}{suffix}").rename(f"{away}{suffix}")
             return away
@@ -270,6 +271,9 @@ class Outbox:
                 connection.close()
                 raise
             self._path.chmod(0o600)
+            for suffix in _BESIDE:  # made like the file itself, which was open to others until now
+                with suppress(OSError):
+                    Path(f"{self._path}{suffix}").chmod(0o600)
             self._open, self._inode = connection, self._inode_now()
         return self._open
 

@@ -1,4 +1,6 @@
+import os
 import sqlite3
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -19,6 +21,17 @@ def put(outbox: Outbox, *events: str) -> None:
 def test_nothing_is_opened_before_it_is_needed(tmp_path: Path) -> None:
     Outbox(tmp_path / "new", HandClock())
     assert not (tmp_path / "new").exists()
+
+
+def test_no_other_user_reads_what_waits_not_even_in_the_log_beside(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        put(Outbox(tmp_path, HandClock()), "MTL @ BOS")
+    finally:
+        os.umask(before)
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == [FILE, f"{FILE}-shm", f"{FILE}-wal"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
 def test_fifty_thousand_waiting_alerts_are_read_within_twenty_milliseconds(tmp_path: Path) -> None:
