@@ -32,11 +32,6 @@ class Alert:
     alert_id: str
     payload: Mapping[str, Any]
 
-    @property
-    def grade(self) -> str:
-        """A or B."""
-        return str(self.payload["grade"])
-
 
 @dataclass(frozen=True, slots=True)
 class Style:

@@ -174,10 +174,6 @@ class Histogram(_One):
 
     __slots__ = ()
 
-    def observe(self, value: float, request_id: str = "") -> None:
-        """Count one, as `observe_all` does."""
-        self.observe_all((value,), (request_id,))
-
     def observe_all(self, observed: Sequence[float], request_ids: Sequence[str] = ()) -> None:
         """Count each; with the ids of their requests, each is the example of its bucket until the next one."""
         values, at = self._values, self._at

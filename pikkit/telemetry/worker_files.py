@@ -85,11 +85,6 @@ class WorkerFiles:
         self._is_failing = False
         self._ended: bytes = b""  # as last read: written again when somebody deletes it
 
-    @property
-    def joined(self) -> bool:
-        """Whether this process is one of the workers."""
-        return self._file is not None
-
     def join(self) -> None:
         """Count this process as a worker until it ends; takes in what dead ones left."""
         if self._file is None:

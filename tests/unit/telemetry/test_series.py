@@ -64,7 +64,7 @@ def test_series_that_only_one_worker_has_and_labels_of_any_text_survive() -> Non
 
 def test_of_two_definitions_of_one_name_the_first_one_added_is_told() -> None:
     newer = Series()
-    newer.histogram("time_seconds", "Time", (1, 5)).of().observe(3)
+    newer.histogram("time_seconds", "Time", (1, 5)).of().observe_all([3])
     found = series(_text(newer.dump(), ended=[_board(0, 0, [1])]))
     assert value(found, "time_seconds_bucket", le="5.0") == 1
     assert value(found, "time_seconds_count") == 1
@@ -89,7 +89,7 @@ def test_histograms_say_what_those_of_the_client_say(values: Sequence[float], is
     for seen in values:
         theirs.observe(seen)
         if not is_together:
-            ours.observe(seen)
+            ours.observe_all([seen])
     if is_together:
         ours.observe_all(values)
     expected = {key: n for key, n in series(generate_latest(registry)).items() if not key[0].endswith("_created")}
@@ -101,8 +101,8 @@ def test_the_newest_request_of_a_bucket_is_its_example_in_open_metrics() -> None
     for request_id, seconds in (("first", 0.5), ("second", 0.6), ("slow", 3.0)):
         made = Series()
         one = made.histogram("time_seconds", "Time", (1, 2), ["endpoint"])
-        one.of("other").observe(0.1)
-        one.of("predict").observe(seconds, request_id)
+        one.of("other").observe_all([0.1])
+        one.of("predict").observe_all([seconds], [request_id])
         dumps.append(made.dump())
     merged = Merged()
     for dump in dumps:
