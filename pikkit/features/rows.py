@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from pikkit.bets.columns import BetColumns
 from pikkit.bets.numbers import Bools, Floats, Truth, Value
 from pikkit.features.facts import Facts
 from pikkit.features.spec import FeatureSpec
-from pikkit.features.table import Feature, Matrix, matrix_of
+from pikkit.features.table import Matrix, matrix_of
 from pikkit.history.groups import HistoryColumns
 
 __all__ = ["FeatureRows", "build_rows", "facts_of"]
@@ -27,12 +27,12 @@ class FeatureRows:
     sample_size: Floats
 
     @classmethod
-    def of(cls, facts: Facts, features: Sequence[Feature]) -> FeatureRows:
-        """The rows of these features."""
+    def of(cls, facts: Facts, spec: FeatureSpec) -> FeatureRows:
+        """The rows that a model set wants."""
         sample_size = np.asarray(facts.sample_size)
         none = np.zeros(sample_size.shape, dtype=np.bool_)
         flags = {name: np.asarray(facts.unknown.get(name, none)) for name in CATEGORICAL}
-        return cls(matrix_of(facts, features), flags, sample_size)
+        return cls(matrix_of(facts, spec.features, exact=spec.exact), flags, sample_size)
 
     @property
     def unknown_columns(self) -> Bools:
@@ -42,7 +42,7 @@ class FeatureRows:
 
 def build_rows(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, neutral_count: int = 0) -> FeatureRows:
     """The feature rows of n bets; arguments as of `facts_of`."""
-    return FeatureRows.of(facts_of(bets, past, spec, neutral_count=neutral_count), spec.features)
+    return FeatureRows.of(facts_of(bets, past, spec, neutral_count=neutral_count), spec)
 
 
 def facts_of(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, neutral_count: int = 0) -> Facts:

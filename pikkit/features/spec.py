@@ -15,10 +15,15 @@ __all__ = ["FeatureSpec"]
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """The features in the order of the models' columns, and the encoders by column of CATEGORICAL."""
+    """The features in the order of the models' columns, and the encoders by column of CATEGORICAL.
+
+    `exact`: a model reads them in double precision. What a scaler makes of single precision falls on the other side of
+    the splits of trees that were trained behind it.
+    """
 
     features: tuple[Feature, ...]
     encoders: Mapping[str, Encoder]
+    exact: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

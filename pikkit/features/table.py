@@ -15,7 +15,7 @@ from pikkit.history.groups import GROUPS
 
 __all__ = ["FEATURES", "PRIOR_BETS", "Feature", "Matrix", "matrix_of"]
 
-Matrix: TypeAlias = npt.NDArray[np.float32]
+Matrix: TypeAlias = npt.NDArray[np.floating]
 
 PRIOR_BETS = 25.0  # bets at the price's own chance that are added to every group's record: shrinks small samples
 _DAY_S, _HOUR_S = 86_400.0, 3600
@@ -155,7 +155,7 @@ _ROWS = (
 FEATURES: Mapping[str, Feature] = {feature.name: feature for feature in _ROWS}
 
 
-def matrix_of(facts: Facts, features: Sequence[Feature]) -> Matrix:
-    """These features, shape (n, k); of one bet, (1, k)."""
-    values = np.array([feature.compute(facts) for feature in features], dtype=np.float32)
+def matrix_of(facts: Facts, features: Sequence[Feature], *, exact: bool = False) -> Matrix:
+    """These features, shape (n, k); of one bet, (1, k). In single precision, which trees read, or `exact`."""
+    values = np.array([feature.compute(facts) for feature in features], dtype=np.float64 if exact else np.float32)
     return np.ascontiguousarray(values.reshape(len(values), -1).T)

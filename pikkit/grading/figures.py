@@ -114,7 +114,7 @@ def figures(
         ModelError: the models answered with something that is not a number.
     """
     arithmetic, opinion = facts.arithmetic, models.opinion
-    matrix = matrix_of(facts, models.spec.features)
+    matrix = matrix_of(facts, models.spec.features, exact=models.spec.exact)
     chances = models.win_probability(matrix)
     chance: Value = chances.item() if isinstance(facts.odds, float) else chances
     _check(chance, facts, models)

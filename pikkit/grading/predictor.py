@@ -48,7 +48,7 @@ class Predictor:
 
     def rows(self, models: Models, bets: Sequence[Bet], now: float | Sequence[float]) -> FeatureRows:
         """The feature rows of the bets, as the models see them; `now` (epoch seconds) as in `predict`, or for each."""
-        return FeatureRows.of(self._categories(models).many(bets, now), models.spec.features)
+        return FeatureRows.of(self._categories(models).many(bets, now), models.spec)
 
     def predict(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -64,7 +65,8 @@ class ModelSet:
         # Bets until then it may have learnt from (seconds since the epoch); None where it does not tell.
         self.trained_until = moment_of(metadata.get("trained_until"))
         self.history = history
-        self.spec = FeatureSpec.from_metadata(metadata)
+        exact = isinstance(win, SklearnModel) or isinstance(roi, SklearnModel)
+        self.spec = replace(FeatureSpec.from_metadata(metadata), exact=exact)
         self._win = win
         self._roi = roi
         self.roi_from_price = roi is None
@@ -146,7 +148,8 @@ class OnnxTrees:
 
     def score(self, matrix: Matrix, base: Floats | None) -> Floats:
         """Sum of the leaves, plus the base."""
-        [total] = self._session.run(["sum"], {"x": matrix})
+        single = matrix if matrix.dtype == np.float32 else matrix.astype(np.float32)
+        [total] = self._session.run(["sum"], {"x": single})
         trees: Floats = total[:, 0].astype(np.float64)
         return trees + (self._base if base is None else base)
 
@@ -177,6 +180,7 @@ class SklearnModel:
         """The estimator's probability as log-odds, or its value; it has no base margin."""
         del base
         if not self._classifier:
-            return np.asarray(self._model.predict(matrix), dtype=np.float64)
+            # One that was trained on a column, and not on a list, answers with a column.
+            return np.asarray(self._model.predict(matrix), dtype=np.float64).reshape(len(matrix))
         p = np.clip(self._model.predict_proba(matrix)[:, 1].astype(np.float64), 1e-12, 1 - 1e-12)
         return np.asarray(np.log(p / (1 - p)))

@@ -52,7 +52,7 @@ class Baseline:
     def of(
         cls,
         names: Sequence[str],
-        matrix: npt.NDArray[np.float32],
+        matrix: npt.NDArray[np.floating],
         outputs: Mapping[str, Floats],
         grades: Sequence[str],
         unknown: npt.NDArray[np.bool_],

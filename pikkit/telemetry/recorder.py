@@ -62,7 +62,7 @@ class Rows(Protocol):
     """The port to feature rows."""
 
     @property
-    def matrix(self) -> npt.NDArray[np.float32]:
+    def matrix(self) -> npt.NDArray[np.floating]:
         """A row a bet, shape (n, k)."""
         ...
 

@@ -44,12 +44,12 @@ def models(real_dir: Path, bets: SettledBets, tmp_path_factory: pytest.TempPathF
     return load_set(converted)
 
 
-def log_losses(models: ModelSet, matrix: npt.NDArray[np.float32], won: npt.NDArray[np.bool_]) -> Floats:
+def log_losses(models: ModelSet, matrix: npt.NDArray[np.floating], won: npt.NDArray[np.bool_]) -> Floats:
     p = models.win_probability(matrix)
     return np.asarray(-np.log(np.where(won, p, 1 - p)))
 
 
-def with_constants(models: ModelSet, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def with_constants(models: ModelSet, matrix: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     matrix = matrix.copy()
     for i, name in enumerate(models.spec.names):
         value = CLOCK.get(name, next((value for end, value in CONSTANTS.items() if name.endswith(f"_{end}")), None))

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from backports import zstd
 
+from pikkit.bets.reading import read_bet
 from pikkit.errors import ModelError
+from pikkit.grading.predictor import Predictor
 from pikkit.models.reading.probes import TOLERANCE
 from pikkit.models.user_files import ROI_FILE, WIN_FILE
 from tests.support.converted import converted
@@ -68,6 +70,11 @@ ACCEPTED: dict[str, tuple[Callable[[], Any], Saved, str]] = {
         lambda model: pickle.dumps({"model": model, "feature_names": FEATURES, "threshold": 0.5}),
         ".pkl",
     ),
+    "a dict with names of something else": (
+        win_model,
+        lambda model: pickle.dumps({"model": model, "classes": ["lost", "won"], "trained by": np.array(["me"])}),
+        ".pkl",
+    ),
     "a pickle in gzip": (win_model, lambda model: gzip.compress(pickle.dumps(model)), ".pkl.gz"),
     "a pickle in zstd": (win_model, lambda model: zstd.compress(pickle.dumps(model)), ".pkl.zst"),
     "XGBoost by joblib, in lzma": (win_model, lambda model: joblib_bytes(model, compress=("lzma", 3)), ".joblib"),
@@ -106,6 +113,58 @@ def test_a_set_in_this_shape_predicts_as_its_model_does(tmp_path: Path, shape: s
     (folder / WIN_FILE.replace(".pkl", ending)).write_bytes(save(model))
     models = converted(folder, tmp_path / "work")
     np.testing.assert_allclose(models.win_probability(ROWS), model.predict_proba(ROWS)[:, 1], atol=TOLERANCE)
+
+
+def behind_a_scaler() -> Any:
+    return pipeline.make_pipeline(preprocessing.StandardScaler(), xgboost.XGBClassifier(n_estimators=20, n_jobs=1))
+
+
+@pytest.mark.parametrize("form", ["alone", "calibrated"])
+def test_trees_behind_a_scaler_answer_bets_as_the_rows_that_they_were_trained_on(tmp_path: Path, form: str) -> None:
+    asked: list[dict[str, Any]] = [
+        {"sport": sport, "market": market, "institution_name": "FanDuel", "odds": odds, "is_live": live}
+        for sport in ("Basketball", "Tennis")
+        for market in ("Moneyline", "Spread")
+        for odds in (-350, -200, -135, -110, -105, 120, 150, 240, 600)
+        for live in (False, True)
+    ]
+    codes = {name: KNOWING[name].index for name in ("sport", "market")}
+    implied = [1 / (1 + (odds / 100 if odds > 0 else -100 / odds)) for odds in (bet["odds"] for bet in asked)]
+    rows = np.array(  # as FEATURES has them, without past results
+        [
+            [codes["sport"](bet["sport"]), codes["market"](bet["market"]), chance, bet["is_live"], chance, 0]
+            for bet, chance in zip(asked, implied, strict=True)
+        ],
+        dtype=np.float64,
+    )
+    random = np.random.default_rng(0)
+    many = np.repeat(rows, 20, axis=0)
+    won = (random.random(len(many)) < many[:, 2] * (0.8 + 0.4 * many[:, 0])).astype(int)
+    model = behind_a_scaler() if form == "alone" else calibration.CalibratedClassifierCV(behind_a_scaler(), cv=2)
+    model.fit(many, won)
+    folder = write_set(tmp_path / "set", "1", encoders=KNOWING)
+    (folder / WIN_FILE).write_bytes(pickle.dumps(model))
+    models, predictor = converted(folder, tmp_path / "work"), Predictor()
+    bets = [read_bet(bet) for bet in asked]
+    expected = model.predict_proba(rows)[:, 1]
+    together = [one["model_probability"] for one in predictor.predict(models, bets, 0.0)]
+    alone = [predictor.predict(models, [bet], 0.0)[0]["model_probability"] for bet in bets]
+    assert alone == together == pytest.approx(expected.tolist(), abs=TOLERANCE)
+
+
+def test_a_regressor_that_was_trained_on_a_column_is_served(tmp_path: Path) -> None:
+    returns = (30 * ROWS[:, 2] - 20)[:, None]
+    folder = write_set(tmp_path / "set", "1", encoders=KNOWING)
+    (folder / ROI_FILE).write_bytes(pickle.dumps(linear_model.LinearRegression().fit(ROWS, returns)))
+    models = converted(folder, tmp_path / "work")
+    bet = {"sport": "Tennis", "market": "Spread", "institution_name": "FanDuel", "odds": 100}
+    for bets in ([read_bet(bet)], [read_bet(bet)] * 9):
+        found = Predictor().predict(models, bets, 0.0)[-1]
+        assert found["expected_roi"] == pytest.approx(-5.0, abs=1e-4)
+    two = np.column_stack([returns, returns])
+    (folder / ROI_FILE).write_bytes(pickle.dumps(linear_model.LinearRegression().fit(ROWS, two)))
+    with pytest.raises(ModelError, match="the roi model gives 2 values a bet: train it on one"):
+        converted(folder, tmp_path / "again")
 
 
 def softprob() -> Any:
@@ -193,6 +252,14 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a dict of other names": (
         lambda: pickle.dumps({"model": win_model(), "features": ["x", *FEATURES[1:]]}),
         "trained on column 'x'",
+    ),
+    "a dict with a scaler": (
+        lambda: pickle.dumps({"model": win_model(), "scaler": preprocessing.StandardScaler().fit(ROWS)}),
+        "StandardScaler beside the model.*make_pipeline",
+    ),
+    "a dict of names in another order": (
+        lambda: pickle.dumps({"model": win_model(), "cols": [*FEATURES[1:], FEATURES[0]]}),
+        "trained on column",
     ),
     "a regressor that is not swapped": (lambda: pickle.dumps(train(1)[1]), "holds a XGBRegressor, and a classifier"),
     "a classifier with a measure of its own": (lambda: pickle.dumps(measured()), "save_model"),

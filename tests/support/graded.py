@@ -47,17 +47,17 @@ class Models:
         self._beyond = beyond
         self.opinion = opinion
 
-    def win_probability(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def win_probability(self, matrix: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         own = matrix[:, 0].astype(np.float64) + self._beyond
         return np.clip(own if self._chance is None else np.full(len(matrix), self._chance), 0.0, 1.0)
 
-    def roi(self, matrix: npt.NDArray[np.float32], probability: Numbers, odds: Numbers) -> Numbers:
+    def roi(self, matrix: npt.NDArray[np.floating], probability: Numbers, odds: Numbers) -> Numbers:
         del matrix
         return expected_roi_pct(probability, odds)
 
     explains_within_s = 0.0
 
-    def contributions(self, matrix: npt.NDArray[np.float32]) -> Contributions:
+    def contributions(self, matrix: npt.NDArray[np.floating]) -> Contributions:
         del matrix
         return Contributions(None, None)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from pikkit.bets.odds import expected_roi_pct
+from pikkit.features.table import Matrix
 from pikkit.history.history import SettledBets
 
 __all__ = ["leaking_features"]
@@ -17,7 +17,7 @@ _TOLERANCE = 1e-6  # what float32 features keep of a different order of summing;
 
 
 def leaking_features(
-    settled: SettledBets, features: Callable[[SettledBets], npt.NDArray[np.float32]], names: Sequence[str]
+    settled: SettledBets, features: Callable[[SettledBets], Matrix], names: Sequence[str]
 ) -> list[str]:
     """Names of the features that know results which were not there yet.
 

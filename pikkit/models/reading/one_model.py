@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,9 +97,16 @@ def _unwrapped(file: str, held: Mapping[Any, Any], names: tuple[str, ...]) -> An
             f"{file} holds a dict with {', '.join(map(repr, list(held)[:5])) or 'nothing'}, of which {len(models)} are "
             "models: put the one model there, alone or with the names of its features"
         )
-    for value in held.values():
+    for key, value in held.items():
+        if value is not models[0] and hasattr(value, "get_params"):
+            raise ModelError(
+                f"{file} holds a dict with a {type(value).__name__} beside the model, which nothing would ask: put "
+                "both into a Pipeline (make_pipeline), and that alone there"
+            )
         listed = list(value) if isinstance(value, (list, tuple, np.ndarray)) else []
-        if listed and all(isinstance(name, str) for name in listed) and listed != list(names):
+        if not listed or not all(isinstance(name, str) for name in listed) or listed == list(names):
+            continue
+        if set(listed) & set(names) or re.search("feature|column", str(key).casefold()):  # else names of something else
             _refuse_names(file, listed, names)
     return models[0]
 

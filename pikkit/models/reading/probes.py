@@ -81,16 +81,19 @@ def disagreeing(models: Mapping[str, Any], converted: Any, roi: Any, probes: Mat
     """Which models predict otherwise than before.
 
     Raises:
-        ModelError: a model predicts what is no number.
+        ModelError: a model predicts what is no number, or several for a bet.
     """
     ones = np.ones(len(probes))
     base = converted.prior(probes)
     before = {"win": _original_win(models["win"], probes, base), "roi": _original_roi(models["roi"], probes)}
+    for name, values in before.items():
+        if values.size != len(probes):
+            raise ModelError(f"the {name} model gives {values.size // len(probes)} values a bet: train it on one")
+        if not np.isfinite(values).all():
+            raise ModelError(f"the {name} model predicts values that are no numbers: train it again")
     after = {"win": converted.win_probability(probes), "roi": roi.score(probes, None)}
     off = []
     for name, values in before.items():
-        if not np.isfinite(values).all():
-            raise ModelError(f"the {name} model predicts values that are no numbers: train it again")
         if not (np.abs(values - after[name]) <= TOLERANCE * np.maximum(ones, np.abs(values))).all():
             off.append(name)
     return off
@@ -125,4 +128,4 @@ def _original_win(model: Any, probes: Matrix, base: Floats | None) -> Floats:
 
 
 def _original_roi(model: Any, probes: Matrix) -> Floats:
-    return np.asarray(model.predict(probes), dtype=np.float64)
+    return np.asarray(model.predict(probes), dtype=np.float64).ravel()

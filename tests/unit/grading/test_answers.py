@@ -79,7 +79,7 @@ def test_other_parlays_are_a_d_at_the_most(changes: dict[str, Any], said: str, o
 
 def test_the_lower_of_two_returns_decides_and_both_are_named() -> None:
     class Hopeful(Models):
-        def roi(self, matrix: npt.NDArray[np.float32], probability: Numbers, odds: Numbers) -> Numbers:
+        def roi(self, matrix: npt.NDArray[np.floating], probability: Numbers, odds: Numbers) -> Numbers:
             return 9.0 + 0 * super().roi(matrix, probability, odds)
 
     for others in (0, 5):

@@ -85,10 +85,10 @@ class Models:
         self.spec = spec
         self.roi_from_price = roi == "price"
 
-    def win_probability(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def win_probability(self, matrix: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         return np.asarray(0.5 + 0.7 * np.sin(np.nan_to_num(matrix[:, 4:12].astype(np.float64)).sum(axis=1)))
 
-    def roi(self, matrix: npt.NDArray[np.float32], probability: Numbers, odds: Numbers) -> Numbers:
+    def roi(self, matrix: npt.NDArray[np.floating], probability: Numbers, odds: Numbers) -> Numbers:
         del odds
         scores = 30 * np.cos(np.nan_to_num(matrix[:, 3:9].astype(np.float64)).sum(axis=1))
         asked: object = probability
@@ -97,7 +97,7 @@ class Models:
 
     explains_within_s = 0.0
 
-    def contributions(self, matrix: npt.NDArray[np.float32]) -> Any:
+    def contributions(self, matrix: npt.NDArray[np.floating]) -> Any:
         raise NotImplementedError
 
 
@@ -229,7 +229,7 @@ def test_a_price_of_which_too_few_were_seen_is_a_d_at_the_most(odds: int, outsid
     class Narrow(Models):
         opinion = Opinion(lowest=0.2, highest=0.8)
 
-        def win_probability(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        def win_probability(self, matrix: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
             return np.full(len(matrix), 0.99)
 
     bet = read_bet(
@@ -243,7 +243,7 @@ def test_a_price_of_which_too_few_were_seen_is_a_d_at_the_most(odds: int, outsid
 @pytest.mark.parametrize("count", [1, 9])
 def test_the_operators_stake_rules_hold_for_one_bet_and_for_many(count: int) -> None:
     class Sure(Models):
-        def win_probability(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        def win_probability(self, matrix: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
             return np.full(len(matrix), 0.6)
 
     models = Sure(HISTORY, FULL, roi="price")

@@ -30,7 +30,12 @@ CASES: Mapping[str, Mapping[str, Sequence[str]]] = {
     },
     "XGBoost's own": {SHAPES: ["XGBoost's UBJSON", "XGBoost's JSON"]},
     "a pickle of XGBoost 1.0": {SHAPES: ["test_pickles_of_old_xgboost_answer_what_they_answered_then"]},
-    "a dict with one model": {SHAPES: ["a dict of model and names", "two models in a dict", "a dict of other names"]},
+    "a dict with one model": {
+        SHAPES: [
+            *("a dict of model and names", "a dict with names of something else", "two models in a dict"),
+            *("a dict of other names", "a dict of names in another order", "a dict with a scaler"),
+        ]
+    },
     "linear and logistic regression": {
         SHAPES: ["a forest by joblib", "a forest by joblib, in gzip", "a pipeline by joblib"],
         CONVERTED: ["test_plain_scikit_learn_estimators_stay_what_they_are", "forest in a pipeline"],

@@ -30,7 +30,7 @@ def own_result(bets: SettledBets) -> HistoryColumns:
     return HistoryColumns(sums, past.recent, past.first_bet_at, past.empty)
 
 
-def rows(past_of: Callable[[SettledBets], HistoryColumns]) -> Callable[[SettledBets], npt.NDArray[np.float32]]:
+def rows(past_of: Callable[[SettledBets], HistoryColumns]) -> Callable[[SettledBets], npt.NDArray[np.floating]]:
     return lambda bets: build_rows(bets.bets, past_of(bets), SPEC).matrix
 
 
