@@ -132,7 +132,9 @@ def files_of(folder: Path) -> dict[str, Path]:
         found[name] = path
     missing = [name for name in REQUIRED if name not in found]
     if missing:
-        raise Incomplete(f"{folder} has no {', '.join(missing)}: a set counts once it is complete")
+        others = [path.name for name in missing for path in sorted(folder.glob(f"{Path(name).stem}.*"))]
+        hint = f"; {', '.join(others)} ends otherwise than in {', '.join(_ENDINGS)}" if others else ""
+        raise Incomplete(f"{folder} has no {', '.join(missing)}: a set counts once it is complete{hint}")
     return found
 
 

@@ -167,6 +167,16 @@ def test_a_regressor_that_was_trained_on_a_column_is_served(tmp_path: Path) -> N
         converted(folder, tmp_path / "again")
 
 
+def test_a_file_of_another_ending_is_named(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set", "1")
+    (folder / WIN_FILE).rename((folder / WIN_FILE).with_suffix(".pickle"))
+    with pytest.raises(ModelError, match=r"_latest\.pickle ends otherwise than in \.pkl, \.joblib"):
+        converted(folder, tmp_path / "work")
+    (folder / WIN_FILE).with_suffix(".pickle").unlink()
+    with pytest.raises(ModelError, match="has no win_probability_model_latest.pkl: a set counts once it is complete$"):
+        converted(folder, tmp_path / "again")
+
+
 def softprob() -> Any:
     return xgboost.XGBClassifier(n_estimators=2, objective="multi:softprob", num_class=2, n_jobs=1).fit(ROWS, WON)
 

@@ -66,12 +66,12 @@ def brier(p: Floats, won: Bools) -> float:
     return float(np.mean((p - won) ** 2))
 
 
-def reliability(p: Floats, won: Bools, bins: int = _BINS) -> list[tuple[float, float, int]]:
+def reliability(p: Floats, won: Bools) -> list[tuple[float, float, int]]:
     """(mean prediction, share won, bets) in bins of equal count."""
     order = np.argsort(p, kind="stable")
     return [
         (float(p[part].mean()), float(won[part].mean()), len(part))
-        for part in np.array_split(order, min(bins, max(len(p), 1)))
+        for part in np.array_split(order, min(_BINS, max(len(p), 1)))
         if len(part)
     ]
 
@@ -120,17 +120,16 @@ def scores(p: Floats, won: Bools) -> Scores:
     return Scores(len(p), float(log_losses(p, won).mean()), brier(p, won), ece(p, won), auc(p, won))
 
 
-def bootstrap_mean(values: Floats, *, seed: int = 0, statistic: Callable[[Floats], Floats] | None = None) -> Interval:
+def bootstrap_mean(values: Floats, *, statistic: Callable[[Floats], Floats] | None = None) -> Interval:
     """Mean of the values with its 95 % percentile interval (Efron 1979).
 
     Args:
         values: one per bet.
-        seed: of the resampling.
         statistic: maps an array (resamples, n) to (resamples,); default: the mean over the bets.
     """
     if not len(values):
         return Interval(float("nan"), float("nan"), float("nan"))
-    pick = np.random.default_rng(seed)
+    pick = np.random.default_rng(0)
     measure = statistic or (lambda rows: rows.mean(axis=-1))
     means = np.concatenate(
         [measure(values[pick.integers(0, len(values), (50, len(values)))]) for _ in range(_RESAMPLES // 50)]

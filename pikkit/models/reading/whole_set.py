@@ -44,9 +44,6 @@ def write(copy: Path, into: Path, source_sha256: str) -> None:
             "version": version,
             "tag": f"{STORE_NAME}:{version}",
             "source_sha256": source_sha256,
-            "features": len(spec.names),
-            "history_size": history.size,
-            "starter": bool(metadata.get("starter", False)),
             "engines": engines,
             "files": {path.name: file_sha256(path) for path in sorted(into.iterdir()) if path.name != MANIFEST},
         }
