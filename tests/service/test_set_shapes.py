@@ -173,7 +173,7 @@ def test_a_file_of_another_ending_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"_latest\.pickle ends otherwise than in \.pkl, \.joblib"):
         converted(folder, tmp_path / "work")
     (folder / WIN_FILE).with_suffix(".pickle").unlink()
-    with pytest.raises(ModelError, match="has no win_probability_model_latest.pkl: a set counts once it is complete$"):
+    with pytest.raises(ModelError, match=r"no win_probability_model_latest\.pkl: a set counts once it is complete$"):
         converted(folder, tmp_path / "again")
 
 
