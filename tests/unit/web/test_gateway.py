@@ -172,6 +172,30 @@ def test_keys_are_asked_for_once_they_are_set(key: str | None, status: int) -> N
     assert web.send("POST", "/api/v1/predict", json={}, headers=headers).status_code == status
 
 
+def test_a_websocket_of_another_layer_is_not_served_key_or_no_key() -> None:
+    reached: list[Scope] = []
+
+    async def served(scope: Scope, _receive: Receive, _send: Send) -> None:
+        reached.append(scope)
+
+    async def scenario() -> list[Message]:
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        web = Web(layers=lambda _: served, api_keys="key-of-a-client-0001")
+        for path in ("/mine/ws", "/api/v1/predict"):
+            await web.app({"type": "websocket", "path": path, "headers": []}, receive, send)
+        return sent
+
+    assert asyncio.run(scenario()) == [{"type": "websocket.close"}] * 2
+    assert reached == []
+
+
 def test_a_preflight_needs_no_key_and_names_what_may_be_sent() -> None:
     asked = {"access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
     answer = Web(api_keys="right-key").send("OPTIONS", "/api/v1/predict", headers=asked)
