@@ -92,7 +92,7 @@ def group_key(column: str, value: str) -> str:
 @lru_cache(_REMEMBERED)
 def same_name(column: str, value: str) -> str:
     """What all names of one thing have in common, whichever of them a set knows: aliases and signs are seen through."""
-    bare = _bare(group_key(column, value))
+    bare = _bare(fold(value))
     return _FAMILIES[column].get(bare, (bare,))[0]
 
 

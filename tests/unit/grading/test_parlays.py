@@ -128,12 +128,12 @@ def test_legs_of_which_one_has_no_reference_have_no_trust_and_no_age_where_none_
 def test_a_leg_that_is_in_doubt_or_has_no_fair_price_leaves_the_whole_without_one() -> None:
     missing, doubtful = none(2), evidence(Told(0.5, 0.04), Told(0.6, 0.05))
     missing.told[:, 0] = Told(0.5, 0.04)
-    missing.warnings[1] = ["a book is too old", "another too"]
+    missing.warnings.update({1: ["a book is too old", "another too"], 0: ["it can push"]})
     doubtful.doubtful[1] = "stale"
     for legs in (missing, doubtful):
         market = none(1)
         market.warnings[0] = ["of the whole"]
         assert judge_legs(0, columns(0.5, 0.6), legs, market) == [True, False]
         assert market.of(0) is None
-        of_leg = ["a book is too old", "another too"] if legs is missing else ["stale"]
-        assert market.warnings[0] == ["of the whole", *(f"leg 2: {words}" for words in of_leg)]
+        first = ["leg 1: it can push", "leg 2: a book is too old", "leg 2: another too"]
+        assert market.warnings[0] == ["of the whole", *(first if legs is missing else ["leg 2: stale"])]
