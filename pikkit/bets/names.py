@@ -91,9 +91,9 @@ def group_key(column: str, value: str) -> str:
 
 @lru_cache(_REMEMBERED)
 def same_name(column: str, value: str) -> str:
-    """What all names of one thing have in common, whichever of them a set knows: aliases and signs are seen through."""
-    bare = _bare(fold(value))
-    return _FAMILIES[column].get(bare, (bare,))[0]
+    """What all names of one thing have in common, whichever of them a set knows; signs are seen through in aliases."""
+    name = fold(value)
+    return _FAMILIES[column].get(_bare(name), (name,))[0]
 
 
 class KnownNames:

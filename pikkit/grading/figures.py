@@ -119,12 +119,13 @@ def figures(
     chance: Value = chances.item() if isinstance(facts.odds, float) else chances
     _check(chance, facts, models)
     odds, decimal, implied, sample = facts.odds, facts.decimal, facts.implied, facts.sample_size
+    [model] = rounded(arithmetic.smaller(arithmetic.larger(chance, 0.0), 1.0))
+    asked = model  # of the other sides too, rounded alike: equal sides stay equal
     if market is not None:
         n = len(market.fair)
-        chance, odds, decimal, implied, sample = (
-            np.asarray(column)[:n] for column in (chance, odds, decimal, implied, sample)
+        model, odds, decimal, implied, sample = (
+            np.asarray(column)[:n] for column in (model, odds, decimal, implied, sample)
         )
-    [model] = rounded(arithmetic.smaller(arithmetic.larger(chance, 0.0), 1.0))
     trust = confidence(sample, facts.unknown)
     outside = (implied < opinion.lowest) | (implied > opinion.highest)
     if market is None:
@@ -137,8 +138,7 @@ def figures(
         known = ~np.isnan(market.fair)
         floor = np.where(known, market.fair, implied)
         matrix = matrix[:n]
-        chances[:n] = model
-        combined, others = _with_market(opinion, facts, chances, market)
+        combined, others = _with_market(opinion, facts, np.asarray(asked), market)
         [probability] = rounded(scaled_to_one(combined, market.together))
         probability = _held(probability, floor, outside, facts, opinion)
         price_roi, kelly = returns(probability, decimal)
@@ -197,7 +197,6 @@ def _with_market(opinion: Opinion, asked: Facts, model: Floats, beside: Evidence
     """
     n, fair, reference, implied = len(beside.fair), beside.fair, beside.reference, np.asarray(asked.implied)
     if len(model) > n:
-        model = np.minimum(np.maximum(model, 0.0), 1.0)
         fair = np.concatenate([fair, beside.other_fair])
         reference = np.concatenate([reference, reference[beside.other_bet]])
     combined = opinion.combined(model, implied, fair, reference=reference)

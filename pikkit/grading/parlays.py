@@ -13,7 +13,7 @@ from pikkit.grading.figures import Figures
 
 __all__ = ["has_legs", "judge_legs", "why_limited"]
 
-_PARLAYS = ("parlay", "samegame", "sgp", "multi", "accumulator")  # in names without signs, as `same_name` has them
+_PARLAYS = ("parlay", "samegame", "sgp", "multi", "accumulator")  # in names without signs
 _OTHER = ("teaser", "roundrobin")
 _MARKETS = ("parlay", "samegameparlay", "samegameparlays")
 
@@ -21,12 +21,16 @@ _MARKETS = ("parlay", "samegameparlay", "samegameparlays")
 @lru_cache(1024)
 def has_legs(bet_type: str, market: str, sport: str) -> bool:
     """Whether a bet's names say that it has legs."""
-    kind = same_name("bet_type", bet_type)
+    kind = _plain("bet_type", bet_type)
     return (
         any(word in kind for word in _PARLAYS + _OTHER)
-        or same_name("market", market) in _MARKETS
+        or _plain("market", market) in _MARKETS
         or same_name("sport", sport) == "parlay"
     )
+
+
+def _plain(column: str, value: str) -> str:
+    return "".join(filter(str.isalnum, same_name(column, value)))
 
 
 def judge_legs(i: int, columns: Sequence[Sequence[float]], legs: Evidence, market: Evidence) -> list[bool]:
@@ -71,7 +75,7 @@ def why_limited(bet: Leg, fair: Sequence[bool] = ()) -> str | None:
         bet: one for which `has_legs` holds, or with legs.
         fair: for each leg, whether there is a fair probability.
     """
-    kind = same_name("bet_type", bet.bet_type)
+    kind = _plain("bet_type", bet.bet_type)
     legs = bet.legs if isinstance(bet, Bet) else None
     if any(word in kind for word in _OTHER):
         return f"{bet.bet_type}: its legs have no prices of their own"

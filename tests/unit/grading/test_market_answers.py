@@ -72,6 +72,7 @@ def test_sides_of_a_market_do_not_both_have_value(together: bool) -> None:
             {"selection": "BOS", "institution_name": "williamhill_us"},
             True,
         ),
+        ({"selection": "MTL", "market": "Handicap -1"}, {"selection": "BOS", "market": "Handicap +1"}, False),
         ({"selection": "MTL", "event": "undefined"}, {"selection": "BOS", "event": "undefined"}, False),
         ({"selection": "MTL"}, {"selection": None}, False),
         ({"selection": "A Over", "line": 20.5}, {"selection": "A Under", "line": 20.5}, True),
@@ -102,6 +103,7 @@ PRICES = st.floats(-400, 400).filter(lambda odds: abs(odds) >= 100).map(round)
 @example([104, 104], None, 0.0, False, True, None)
 @example([104, 104], None, 0.0, True, False, None)
 @example([105, 103], None, 0.0, True, False, [102, 104, 100, 100])
+@example([253, 316, 316, 316], None, None, False, False, None)
 def test_of_the_sides_of_a_market_one_at_the_most_is_profitable(
     odds: list[float],
     chance: float | None,
