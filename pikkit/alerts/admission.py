@@ -22,7 +22,8 @@ __all__ = ["Admission", "Limits", "Sighting"]
 _DIGEST_AFTER_S = 10.0  # what else comes so soon is told of in the same digest
 _HOUR_S = 3600.0
 _LISTED = 10
-MAX_WAITING = 50_000
+MOST_HELD = 50_000
+_HELD = "SELECT state, count(*) FROM outbox WHERE state IN ('waiting', 'left-out') GROUP BY state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Limits:
     window_s: float = 86_400.0
     price_step: float = 0.02  # relative gain of the decimal price
     per_hour: int = 60  # 0: any number
-    max_waiting: int = MAX_WAITING
+    most_held: int = MOST_HELD  # that wait, and that were too many
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +68,16 @@ class Admission:
         """
         counts: Counter[str] = Counter()
         with self._outbox.transaction() as connection:
-            [waiting] = connection.execute("SELECT count(*) FROM outbox WHERE state = 'waiting'").fetchone()
-            for sighting in sightings:
-                outcome = self._decide(connection, sighting, full=waiting >= self._limits.max_waiting)
-                counts[outcome] += 1
-                waiting += outcome in ("raised", "improved")
+            held = Counter(dict(connection.execute(_HELD)))
+            counts.update(self._decide(connection, sighting, held) for sighting in sightings)
         return counts
 
-    def _decide(self, connection: sqlite3.Connection, seen: Sighting, *, full: bool) -> str:
+    def _decide(self, connection: sqlite3.Connection, seen: Sighting, held: Counter[str]) -> str:
         """The outcome; what can't be understood is parked, so that it holds nothing else."""
         outcome = "parked"
         connection.execute("SAVEPOINT sighting")
         with outlived(partial(self._park, connection, seen), but=(sqlite3.Error,)):
-            outcome = self._admit(connection, seen, full=full)
+            outcome = self._admit(connection, seen, held)
         connection.execute("RELEASE sighting")
         return outcome
 
@@ -89,7 +87,7 @@ class Admission:
         raw = {"grade": "", "bet": dict(seen.bet), "prediction": dict(seen.prediction)}
         self._queue(connection, alert_id_of(written(raw), 0, 0), seen, raw, state="parked", reason=reason)
 
-    def _admit(self, connection: sqlite3.Connection, seen: Sighting, *, full: bool) -> str:
+    def _admit(self, connection: sqlite3.Connection, seen: Sighting, held: Counter[str]) -> str:
         identity, start = identity_of(seen.bet, seen.position), start_of(seen.bet)
         odds, grade = float(seen.bet["odds"]), str(seen.prediction["bet_grade"])
         known = connection.execute(
@@ -107,7 +105,9 @@ class Admission:
                     (seen.at, seen.ticks, seen.boot, identity),
                 )
                 return "duplicate"
-        if full:
+        left_out = self._too_many(connection, seen)
+        state = "left-out" if left_out else "waiting"
+        if held[state] >= self._limits.most_held:
             return "dropped"  # and not remembered: it may come again when there is room
         connection.execute(
             "INSERT OR REPLACE INTO bets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -124,10 +124,9 @@ class Admission:
             **({"improved": before} if before else {}),
         }
         payload = payload_of(seen.bet, seen.prediction, about, at=seen.at)
-        left_out = self._too_many(connection, seen)
-        state = "left-out" if left_out else "waiting"
         if not self._queue(connection, alert_id_of(identity, generation, step), seen, payload, state=state):
             return "duplicate"  # the same lines again, as their worker was killed before it forgot them
+        held[state] += 1
         if left_out:
             self._tell(connection, seen, payload)
             return "left_out"

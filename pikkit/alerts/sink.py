@@ -90,7 +90,7 @@ class AlertSink:
         self._counted = counted
         self._dropped = dropped
         self._spool = Spool(outbox.folder / "alerts-spool")
-        self._known: OrderedDict[tuple[str, ...], tuple[str, float, float]] = OrderedDict()
+        self._known: OrderedDict[int, tuple[str, float, float]] = OrderedDict()
         self._held: deque[bytes] = deque()
         self._unwritten = Repeated(_log, "alerts can't be written, they are held in memory")
         self._got_bets = False
@@ -165,7 +165,7 @@ class AlertSink:
         if self._patience.late(vars(bet), wall - seen_at, wall):
             self._counted(self._channel, "late", 1)
             return
-        key = (*place[0], str(place[1]), str(bet.client_ref))
+        key = hash((*place[0], place[1], bet.client_ref))  # of 25 legs the names alone are 35 kB
         grade, decimal = str(prediction["bet_grade"]), float(american_to_decimal(bet.odds))
         known = self._known.get(key)
         if known and ticks < known[2] and grade >= known[0] and decimal <= known[1]:

@@ -161,11 +161,23 @@ def test_the_newest_are_left_out_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_full_outbox_drops_the_newest_counts_them_and_takes_them_when_there_is_room(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, max_waiting=3)
+    desk = Desk(tmp_path, most_held=3)
     seen = [sighting(desk.clock, event=f"game {i}") for i in range(5)]
     assert Admission(desk.outbox, desk.limits).admit(seen) == {"raised": 3, "dropped": 2}
     desk.outbox.purge("waiting")
     assert desk.see(event="game 4") == {"raised": 1}
+
+
+def test_those_that_are_too_many_take_a_bounded_place(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, per_hour=2, most_held=3)
+    seen = [sighting(desk.clock, event=f"game {i}") for i in range(10)]
+    assert Admission(desk.outbox, desk.limits).admit(seen) == {"raised": 2, "left_out": 3, "dropped": 5}
+    assert len(desk.outbox.listed("left-out")) == 3
+    with desk.outbox.transaction() as connection:
+        assert connection.execute("SELECT count(*) FROM bets").fetchone() == (5,)
+    assert desk.see(event="game 9") == {"dropped": 1}
+    desk.outbox.purge("left-out")
+    assert desk.see(event="game 9") == {"left_out": 1}
 
 
 @pytest.mark.parametrize(
