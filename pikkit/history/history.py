@@ -217,8 +217,8 @@ def _can_be(sums: Sequence[float]) -> bool:
 
 
 _MOST = 10**12  # bets
-_LARGEST_ROI = 1e9  # percent; far beyond what any price pays
-_Time = Annotated[float, Field(ge=0, le=1e11)]  # seconds since the epoch
+_LARGEST_ROI = 1e15  # percent a bet; what sums to no finite feature is beyond
+_Time = Annotated[float, Field(ge=-1e11, le=1e11)]  # seconds since the epoch; exports had times of the year 1
 
 
 class _Written(BaseModel):

@@ -95,7 +95,7 @@ def test_json_gives_the_same_history_back(rows: list[dict[str, Any]]) -> None:
         lambda data: data.update(size="many"),
         lambda data: data.update(size=-5),
         lambda data: data.update(last_bet_at=1e300),
-        lambda data: data.update(first_bet_at=-1.0),
+        lambda data: data.update(first_bet_at=-1e300),
         lambda data: data["groups"]["sport"].append(["x", 1e300, 0, 0.5, 0.0]),
         lambda data: data["groups"]["sport"].append(["x", 1, 0, -0.5, 0.0]),
         lambda data: data["groups"]["sport"].append(["x", 1, 0, 1.5, 0.0]),
