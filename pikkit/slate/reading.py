@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 
 from pikkit.bets.odds import LEAST_AMERICAN
 from pikkit.bets.prices import CONTROLS, MAX_BOOKS, MAX_TEXT
+from pikkit.bets.shown import named
 from pikkit.bets.times import FIRST_YEAR, LAST_YEAR, utc_text
 from pikkit.errors import ModelError
 
@@ -159,7 +160,7 @@ def _unusable(  # noqa: PLR0911 - a reason each
     if not _is_text(book):
         return "a sportsbook without a name that can be read"
     if not key or key.endswith("_lay") or key == "outrights":
-        return f"market {key or 'without a key'}: not graded"
+        return f"market {named(key) or 'without a key'}: not graded"
     if not _is_number(price) or not outcome.get("name"):
         return "no name or price"
     if not _is_text(selection):

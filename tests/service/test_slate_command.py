@@ -60,11 +60,11 @@ def test_a_price_that_beats_the_others_comes_first_and_filters_choose(tmp_path: 
 def test_names_are_printed_as_they_are_written() -> None:
     games = slate(games=1, books=3)
     games[0]["home_team"] = "[/bold] :smile: [red]H"
-    games[0]["bookmakers"][1]["markets"].append({"key": "[red]x_lay", "outcomes": [{"name": "A", "price": 120}]})
+    games[0]["bookmakers"][1]["markets"].append({"key": "[red]\x1b[2Jx_lay", "outcomes": [{"name": "A", "price": 120}]})
     done = CliRunner().invoke(app, ["-"], input=json.dumps(games), env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.output
     assert "Away 0 @ [/bold] :smile: [red]H" in done.stdout
-    assert "market [red]x_lay: not graded" in done.stderr
+    assert r"market [red]\x1b[2Jx_lay: not graded" in done.stderr
 
 
 @pytest.mark.usefixtures("in_this_process")
