@@ -107,7 +107,7 @@ def _read(source: str | None) -> object:
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
         return json.loads(text.removeprefix("\ufeff"))  # Windows begins files with a mark
-    except (OSError, ValueError) as cause:
+    except (OSError, ValueError, RecursionError) as cause:
         raise ModelError(
             f"{source} can't be read as JSON ({why(cause)}): name a slate, or - for standard input"
         ) from cause

@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from pikkit.bets.bet import CATEGORICAL
 from pikkit.bets.numbers import Floats, Ints
+from pikkit.bets.prediction import GRADES
 from pikkit.errors import ModelError
 
-__all__ = ["GRADES", "OUTPUTS", "Baseline", "Counts", "drift_report", "psi"]
+__all__ = ["OUTPUTS", "Baseline", "Counts", "drift_report", "psi"]
 
-GRADES = ("A", "B", "C", "D", "F")
 OUTPUTS = ("win_probability", "expected_roi")
 MIN_BETS = 500  # below, PSI says more about the sample than about the traffic: its expectation is bins / bets
 

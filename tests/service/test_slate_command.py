@@ -89,9 +89,14 @@ def test_the_owners_key_is_asked_with_and_never_told() -> None:
 @pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [([], "give a file"), (["no.json"], "can't be read"), (["--fetch", "../x"], "no sport key")],
+    [
+        ([], "give a file"),
+        (["no.json"], "can't be read"),
+        (["-"], "can't be read"),
+        (["--fetch", "../x"], "no sport key"),
+    ],
 )
 def test_what_is_wrong_is_named(arguments: list[str], words: str) -> None:
-    done = CliRunner().invoke(app, arguments)
+    done = CliRunner().invoke(app, arguments, input="[" * 100_000)
     assert done.exit_code == 2
     assert words in done.stderr

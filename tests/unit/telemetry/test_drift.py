@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pikkit.bets.prediction import GRADES
 from pikkit.errors import ModelError
 from pikkit.settings import Settings
-from pikkit.telemetry.drift import GRADES, MIN_BETS, Baseline, Counts, drift_report, psi
+from pikkit.telemetry.drift import MIN_BETS, Baseline, Counts, drift_report, psi
 from pikkit.telemetry.drift_monitor import DriftMonitor
 from pikkit.telemetry.metrics import Metrics
 from pikkit.telemetry.recorder import Graded
