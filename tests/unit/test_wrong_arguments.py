@@ -89,7 +89,7 @@ def test_a_file_that_can_not_be_read_is_named_with_what_to_give_instead(
         ("import_models.py", ("--check", "--from", EMPTY), {}, "empty is not a folder: name one that holds"),
         ("pikkit.slate", (BINARY, "--grade", "Z"), {}, "'Z' is not one of"),
         ("pikkit.alerts", ("retry", "abc"), {}, "no parked alert begins with 'abc'"),
-        ("pikkit.alerts", ("list",), {"DATA_DIR": EMPTY}, "alerts.sqlite3 can't be used (File exists): check DATA_DIR"),
+        ("pikkit.alerts", ("list",), {"DATA_DIR": EMPTY}, "DATA_DIR=empty is not a folder"),
         ("training", ("starter", "--out", EMPTY), {}, "empty: File exists: name another place"),
         ("training", ("train", "--bets", BINARY, "--out", EMPTY), {}, "empty: File exists: name another place"),
     ],
