@@ -27,7 +27,7 @@ READ = [
     ("training", ("train", "--out", "out", "--bets", FILE), CSV),
     ("training", ("score", FILE), CSV),
     ("import_models.py", ("--check", "--bets", FILE), CSV),
-    ("import_models.py", ("--check", "--history", FILE), ("make one with --bets",)),
+    ("import_models.py", ("--check", "--history", FILE), ("make one with --bets", "write it again")),
     ("pikkit.slate", (FILE,), ("name a slate",)),
 ]
 
