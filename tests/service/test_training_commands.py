@@ -1,14 +1,17 @@
 """The commands of `python -m training` in this process; tests/system runs them as their users do."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from pikkit.models.activation import home
 from pikkit.models.importing import import_models
 from tests.support.converted import read_here
 from tests.support.model_files import write_set
@@ -170,14 +173,16 @@ def test_a_file_of_bets_is_graded_row_by_row(kind: str, tmp_path: Path, run: Run
 
 
 def test_a_file_is_graded_as_the_server_does_and_can_be_graded_again(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     source = write_bets(tmp_path / "bets.csv", 200, 2)
     limit = float(np.quantile(np.abs(pl.read_csv(source)["american_odds"]), 0.9))
-    for name, value in {"MODEL_DIR": root() / "models", "MAX_ODDS": limit, "BENTOML_HOME": tmp_path / "store"}.items():
+    for name, value in {"MODEL_DIR": root() / "models", "MAX_ODDS": limit}.items():
         monkeypatch.setenv(name, str(value))
     with read_here():
-        import_models(write_set(tmp_path / "other", "mine"), activate_beside=root() / "models")
+        stored, _ = import_models(write_set(tmp_path / "other", "mine"), activate_beside=root() / "models")
+    request.addfinalizer(partial(shutil.rmtree, stored.folder.parent))  # BentoML's store is one for all of a process
+    request.addfinalizer((home() / "pikkit_active_import.json").unlink)
     for asked in (source, tmp_path / "graded.csv"):
         code, output = run("score", asked, "--out", tmp_path / "graded.csv")
         assert not code
