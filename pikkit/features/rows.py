@@ -27,12 +27,12 @@ class FeatureRows:
     sample_size: Floats
 
     @classmethod
-    def of(cls, facts: Facts, spec: FeatureSpec) -> FeatureRows:
-        """The rows that a model set wants."""
+    def of(cls, facts: Facts, matrix: Matrix) -> FeatureRows:
+        """The rows that were made of these facts, with what goes with them."""
         sample_size = np.asarray(facts.sample_size)
         none = np.zeros(sample_size.shape, dtype=np.bool_)
         flags = {name: np.asarray(facts.unknown.get(name, none)) for name in CATEGORICAL}
-        return cls(matrix_of(facts, spec.features, exact=spec.exact), flags, sample_size)
+        return cls(matrix, flags, sample_size)
 
     @property
     def unknown_columns(self) -> Bools:
@@ -42,7 +42,8 @@ class FeatureRows:
 
 def build_rows(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, neutral_count: int = 0) -> FeatureRows:
     """The feature rows of n bets; arguments as of `facts_of`."""
-    return FeatureRows.of(facts_of(bets, past, spec, neutral_count=neutral_count), spec)
+    facts = facts_of(bets, past, spec, neutral_count=neutral_count)
+    return FeatureRows.of(facts, matrix_of(facts, spec.features, exact=spec.exact))
 
 
 def facts_of(bets: BetColumns, past: HistoryColumns, spec: FeatureSpec, *, neutral_count: int = 0) -> Facts:

@@ -14,7 +14,7 @@ from pikkit.bets.bet import Bet, Leg
 from pikkit.bets.prediction import GRADES, Prediction
 from pikkit.features.facts import Categories
 from pikkit.features.rows import FeatureRows
-from pikkit.features.table import Matrix
+from pikkit.features.table import Matrix, matrix_of
 from pikkit.grading.decision import Rules, remarks
 from pikkit.grading.evidence import NO_HISTORY, Evidence, evidence_of
 from pikkit.grading.figures import Figures, Models, figures
@@ -48,7 +48,8 @@ class Predictor:
 
     def rows(self, models: Models, bets: Sequence[Bet], now: float | Sequence[float]) -> FeatureRows:
         """The feature rows of the bets, as the models see them; `now` (epoch seconds) as in `predict`, or for each."""
-        return FeatureRows.of(self._categories(models).many(bets, now), models.spec)
+        facts, spec = self._categories(models).many(bets, now), models.spec
+        return FeatureRows.of(facts, matrix_of(facts, spec.features, exact=spec.exact))
 
     def predict(
         self,

@@ -30,5 +30,5 @@ def settled_figures(
     """
     facts = facts_of(bets, past, models.spec)
     limited = np.array(list(map(has_legs, bets.bet_type, bets.market, bets.sport)), dtype=np.bool_)
-    found, _ = figures(models, facts, rules, limited=limited)
-    return found, FeatureRows.of(facts, models.spec)
+    found, matrix = figures(models, facts, rules, limited=limited)
+    return found, FeatureRows.of(facts, matrix)
